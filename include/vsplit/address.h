@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Addresses as the kernel tables hold them.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace vsplit {
+
+// A fully qualified host name in lower case, without a trailing dot.
+using HostName = std::string;
+
+// IPv4 and IPv6 alike: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. Orders IPv4 by value.
+struct IpAddress {
+  std::array<std::uint8_t, 16> bytes{};
+
+  bool is_v4() const;
+  auto operator<=>(const IpAddress&) const = default;
+};
+
+// Strict: dotted quads and RFC 4291 text, no zone, no port. "::ffff:1.2.3.4" is IPv4.
+std::optional<IpAddress> ParseIpAddress(std::string_view text);
+std::string ToString(const IpAddress& address);  // "10.96.0.7", "fd00::7"
+
+struct SocketAddress {
+  IpAddress ip;
+  std::uint16_t port = 0;
+
+  auto operator<=>(const SocketAddress&) const = default;
+};
+
+std::optional<SocketAddress> ParseSocketAddress(std::string_view text);
+std::string ToString(const SocketAddress& address);  // "10.96.0.7:80", "[fd00::7]:80"
+
+}  // namespace vsplit

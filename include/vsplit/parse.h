@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text in, objects and everything that is wrong with it out. YAML 1.1 scalars as kubectl reads them
+// (unquoted y, no, on are booleans), JSON through the same nodes. An unknown field is an error, as
+// with kubectl --validate=strict; a field that is known and cannot be honoured is an error that
+// says "not supported". Field rules: Istio's API protos and validation, Kubernetes' API types.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+// Beyond any of these the text is refused; the message says the limit and what was found.
+struct ParseLimits {
+  std::size_t bytes = 64u << 20;
+  std::size_t documents = 200'000;
+  std::size_t depth = 64;             // nesting of maps and lists
+  std::size_t nodes = 20'000'000;     // after aliases are expanded
+  std::size_t aliases = 1'000;        // in one text
+  std::size_t alias_nodes = 100'000;  // nodes that aliases add in one text: a YAML bomb ends here
+};
+
+enum class TextFormat { kAny, kYaml, kJson };  // kAny: JSON if the first character is { or [
+
+struct ParseOptions {
+  ParseLimits limits;
+  TextFormat format = TextFormat::kAny;
+  std::string default_namespace = "default";  // for namespaced objects that name none
+  std::string source;                         // file name for diagnostics
+};
+
+struct ParseResult {
+  std::vector<Object> objects;  // those without errors, in the order of the text
+  Diagnostics diagnostics;      // all of them, in the order of the text
+};
+
+// Never throws, on any bytes. `kind: List` is read as its items.
+ParseResult Parse(std::string_view text, const ParseOptions& options = {});
+
+// The JSON text as YAML, in the same order, two blanks deep, as `kubectl get -o yaml` prints it.
+// The text must be JSON that Parse accepted or that this program wrote.
+std::string JsonToYaml(std::string_view json);
+
+}  // namespace vsplit

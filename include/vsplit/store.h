@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects by kind, namespace and name, in memory. One apply of many objects is one transaction: it
+// is staged, everybody may look at the outcome through the same Store, and then it is either kept
+// or undone as a whole. Pure: no clock, no disk; one thread. Conventions of resourceVersion,
+// generation and errors: Kubernetes API conventions.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+// One wish: to write an object, or to delete one.
+struct Write {
+  enum class Mode {
+    kApply,    // create or replace; given resourceVersion is ignored
+    kCreate,   // kExists if it is there
+    kReplace,  // kNotFound if it is not; kConflict if a given resourceVersion is not the present
+               // one
+    kDelete,   // kNotFound if it is not
+  };
+  Mode mode = Mode::kApply;
+  Object object;  // for kDelete only the key (and given_resource_version as precondition) counts
+};
+
+// What the outside world contributes to new objects.
+struct WriteContext {
+  std::string now;                // RFC 3339, becomes the creationTimestamp of new objects
+  std::vector<std::string> uids;  // at least one for each write
+};
+
+// What one write did. Both null: it changed nothing.
+struct Change {
+  ObjectKey key;
+  ObjectPtr before;  // null: created
+  ObjectPtr after;   // null: deleted
+  bool unchanged() const { return before == after; }
+};
+
+class Store {
+ public:
+  Store();
+  ~Store();
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+
+  // Takes in what was stored before, versions included. Only on an empty store.
+  void Load(std::vector<Object> objects, std::uint64_t resource_version);
+
+  // Makes all of the writes, or none: on an error the store is as before, and the message names the
+  // object. The same object twice in one list: the later one counts. An object that is equal to the
+  // stored one (same json but for the server's own metadata) is `unchanged` and keeps its versions.
+  // Until Keep or Undo is called no other Stage may be made.
+  Result<std::vector<Change>> Stage(std::vector<Write> writes, const WriteContext& context);
+  void Keep();
+  void Undo();
+
+  ObjectPtr Find(const ObjectKey& key) const;    // null when absent
+  std::vector<ObjectPtr> List(Kind kind) const;  // ordered by namespace, name
+  std::vector<ObjectPtr> List(Kind kind, const std::string& ns) const;
+  std::size_t Count(Kind kind) const;
+  std::uint64_t resource_version() const;  // of the newest change
+
+  // Indexes. All are kept up by every write, and cost the size of the answer.
+  std::vector<ObjectPtr> SlicesOf(const std::string& ns, const std::string& service) const;
+  std::vector<ObjectPtr> PodsWithIp(const IpAddress& ip) const;
+  // VirtualServices (DestinationRules) whose fully qualified host is exactly this one, and those
+  // with a wildcard host that covers it. Hosts are qualified with the domain given to SetDomain.
+  std::vector<ObjectPtr> VirtualServicesFor(const HostName& host) const;
+  std::vector<ObjectPtr> DestinationRulesFor(const HostName& host) const;
+
+  // "cluster.local" unless set. Only on an empty store.
+  void SetDomain(std::string domain);
+  const std::string& domain() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// R8: a host without a dot gets ".<ns>.svc.<domain>"; with a dot, "*" or as an address it stays.
+HostName QualifyHost(std::string_view host, std::string_view ns, std::string_view domain);
+// "reviews.default.svc.cluster.local"
+HostName ServiceHost(std::string_view ns, std::string_view name, std::string_view domain);
+// The namespace and name of the Service that a host of this domain means; nothing for other hosts.
+std::optional<std::pair<std::string, std::string>> ServiceOfHost(std::string_view host,
+                                                                 std::string_view domain);
+// Whether a host, possibly a wildcard ("*", "*.x", "*-x"), covers a full name: Istio host.Name.
+bool HostCovers(std::string_view pattern, std::string_view host);
+
+}  // namespace vsplit

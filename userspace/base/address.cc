@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/address.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace vsplit {
+namespace {
+
+constexpr std::array<std::uint8_t, 12> kV4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+std::optional<std::uint16_t> ParsePort(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size() || port == 0) {
+    return std::nullopt;
+  }
+  return port;
+}
+
+}  // namespace
+
+bool IpAddress::is_v4() const {
+  return std::equal(kV4Prefix.begin(), kV4Prefix.end(), bytes.begin());
+}
+
+std::optional<IpAddress> ParseIpAddress(std::string_view text) {
+  const std::string terminated(text);
+  IpAddress address;
+  if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) == 1) {
+    return address;
+  }
+  std::copy(kV4Prefix.begin(), kV4Prefix.end(), address.bytes.begin());
+  if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data() + kV4Prefix.size()) == 1) {
+    return address;
+  }
+  return std::nullopt;
+}
+
+std::string ToString(const IpAddress& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool v4 = address.is_v4();
+  const std::size_t skip = v4 ? kV4Prefix.size() : 0;
+  inet_ntop(v4 ? AF_INET : AF_INET6, address.bytes.data() + skip, text.data(), text.size());
+  return text.data();
+}
+
+std::optional<SocketAddress> ParseSocketAddress(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) {
+    host = host.substr(1, host.size() - 2);
+  }
+  const std::optional<IpAddress> ip = ParseIpAddress(host);
+  const std::optional<std::uint16_t> port = ParsePort(text.substr(colon + 1));
+  if (!ip || !port || bracketed != (host.find(':') != std::string_view::npos)) {
+    return std::nullopt;
+  }
+  return SocketAddress{*ip, *port};
+}
+
+std::string ToString(const SocketAddress& address) {
+  const std::string ip = ToString(address.ip);
+  return address.ip.is_v4() ? fmt::format("{}:{}", ip, address.port)
+                            : fmt::format("[{}]:{}", ip, address.port);
+}
+
+}  // namespace vsplit

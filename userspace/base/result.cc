@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/result.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace vsplit {
+
+tl::unexpected<Error> FailErrno(std::string_view context) {
+  return FailErrno(context, errno);
+}
+
+tl::unexpected<Error> FailErrno(std::string_view context, int error) {
+  const std::error_code code(error < 0 ? -error : error, std::generic_category());
+  return Fail(fmt::format("{}: {}", context, code.message()));
+}
+
+std::string ToString(const Diagnostic& diagnostic) {
+  std::string text;
+  if (!diagnostic.source.empty() || diagnostic.line > 0) {
+    text += diagnostic.source.empty() ? "line " : diagnostic.source + ":";
+    text += fmt::format("{}:{}: ", diagnostic.line, diagnostic.column);
+  }
+  if (diagnostic.severity == Diagnostic::Severity::kWarning) {
+    text += "warning: ";
+  }
+  if (!diagnostic.object.empty()) {
+    text += diagnostic.object + ": ";
+  }
+  if (!diagnostic.path.empty()) {
+    text += diagnostic.path + ": ";
+  }
+  return text + diagnostic.message;
+}
+
+bool HasErrors(const Diagnostics& diagnostics) {
+  return std::ranges::any_of(diagnostics, [](const Diagnostic& diagnostic) {
+    return diagnostic.severity == Diagnostic::Severity::kError;
+  });
+}
+
+}  // namespace vsplit
