@@ -122,7 +122,7 @@ struct FreeCounter {
 struct Retire {
   enum class Table { kFrontend, kRoute, kEndpoint, kSequence } table;
   std::uint32_t first, count;
-};               // bookkeeping only
+};  // bookkeeping only
 struct Wait {};  // until no program reads what was retired
 
 using Operation =
@@ -168,5 +168,31 @@ struct Tables {
   IdSpace frontend_ids, route_rows, endpoint_rows, endpoint_state_ids, sequence_ids, counter_ids,
       cluster_id_space, host_id_space;
 };
+
+// ---- planning ----------------------------------------------------------------------------------
+
+// What is in force: the image that the tables hold for the active generation.
+TableImage Decode(const Tables& tables);
+
+// The frontends to change: a route, or nothing for a frontend that is to be left untouched from now
+// on. Those not named stay as they are.
+struct ImageChange {
+  std::map<Frontend, std::optional<ImageRoute>> frontends;
+};
+
+// What leads from everything that is in force to exactly this image.
+ImageChange ChangeTo(const Tables& tables, const TableImage& wanted);
+
+// Puts all of the change into force by one Commit; empty when it is in force already. kFull when a
+// table has no room, with its name. Ids stay with their names, sequences with their weights.
+Result<Plan> MakePlan(const Tables& tables, const ImageChange& change);
+
+// The first plan after Tables were read: takes back what a dead agent had begun and not committed,
+// removes names and frontends that nothing in force uses, and waits, so that the rest is free.
+Plan MakeRepair(const Tables& tables);
+
+// What the operation does to the tables. MakePlan and Advance together are a model of the kernel's
+// side that tests run without one.
+void Advance(Tables& tables, const Operation& operation);
 
 }  // namespace vsplit
