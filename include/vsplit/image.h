@@ -56,10 +56,12 @@ struct TableImage {
 //     cluster outbound|80|safe|reviews.default.svc.cluster.local weight 9 least_request
 //       endpoint 10.1.0.9:8080
 std::string ToString(const TableImage& image);
-std::string ToString(Policy policy);        // "exact", "random"
-std::string ToString(Algorithm algorithm);  // "least_request", "round_robin", "random"
+std::string ToString(const Frontend& frontend);  // "10.96.0.7:80/tcp"
+std::string ToString(Policy policy);             // "exact", "random"
+std::string ToString(Algorithm algorithm);       // "least_request", "round_robin", "random"
 
-// The lines in which two images differ, with "- " and "+ " in front, frontend by frontend.
+// The lines in which two images differ, with "- " and "+ " in front, frontend by frontend; above
+// them, with two blanks in front, the frontend and cluster they belong to. Empty for equal images.
 std::string Difference(const TableImage& before, const TableImage& after);
 
 }  // namespace vsplit
