@@ -205,9 +205,8 @@ struct connection_key {
 VSPLIT_LAYOUT(connection_key, 8);
 
 /* connection_value.flags */
-#define CONNECTION_COUNTED 1u     /* is in the active counts */
-#define CONNECTION_ESTABLISHED 2u /* has been established */
-#define CONNECTION_BY_RELEASE 4u  /* counted without sockops: is in total_value.release_tracked */
+#define CONNECTION_COUNTED 1u    /* is in the active counts */
+#define CONNECTION_BY_RELEASE 2u /* counted without sockops: is in total_value.release_tracked */
 
 struct connection_value {
   __u8 address[16]; /* the application asked for */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every table of the kernel side. What the keys and values mean is in vsplit/schema.h. The sizes
+ * here are placeholders: the agent sets them before it loads the object. Arrays that the agent
+ * writes or counts from are mmapable, so that it needs no system call for a row.
+ */
+#pragma once
+
+#include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
+
+#include "vsplit/schema.h"
+
+#define TABLE_ARRAY(name, value_type, entries) \
+  struct {                                     \
+    __uint(type, BPF_MAP_TYPE_ARRAY);          \
+    __uint(map_flags, BPF_F_MMAPABLE);         \
+    __type(key, __u32);                        \
+    __type(value, struct value_type);          \
+    __uint(max_entries, entries);              \
+  } name SEC(".maps")
+
+#define TABLE_HASH(name, key_type, value_type, flags, entries) \
+  struct {                                                     \
+    __uint(type, BPF_MAP_TYPE_HASH);                           \
+    __uint(map_flags, flags);                                  \
+    __type(key, struct key_type);                              \
+    __type(value, struct value_type);                          \
+    __uint(max_entries, entries);                              \
+  } name SEC(".maps")
+
+/* Switches and the generation in force. */
+TABLE_ARRAY(control, control_value, 1);
+/* What an application connects to -> frontend id. */
+TABLE_HASH(frontends, frontend_key, frontend_value, 0, 1);
+/* Frontend id -> the route row in force, and the one before or after it. */
+TABLE_ARRAY(current, current_value, 1);
+/* Route row -> weighted clusters and how to draw among them. */
+TABLE_ARRAY(routes, route_value, 1);
+/* Endpoint row -> address, port, endpoint id. */
+TABLE_ARRAY(endpoints, endpoint_value, 1);
+/* Sequence id -> the next connection's number. */
+TABLE_ARRAY(sequences, sequence_value, 1);
+/* Endpoint id -> who it is and what was counted. */
+TABLE_ARRAY(endpoint_state, endpoint_state, 1);
+/* Counter index -> what was counted for one cluster of one frontend. */
+TABLE_ARRAY(route_counters, route_counter, 1);
+/* What is counted for no route in particular. */
+TABLE_ARRAY(totals, total_value, 1);
+/* Socket cookie -> the decision taken for the socket. */
+TABLE_HASH(connections, connection_key, connection_value, 0, 1);
+/* Names, for people and for the agent's restart. */
+TABLE_HASH(clusters, name_key, cluster_value, BPF_F_NO_PREALLOC, 1);
+TABLE_HASH(hosts, name_key, host_value, BPF_F_NO_PREALLOC, 1);
+
+/*
+ * Holds nothing that matters. Replacing an element of a map of maps returns only after every
+ * program that was running has finished (kernel/bpf/syscall.c, maybe_wait_bpf_programs): the
+ * agent's way to wait before it reuses rows and ids.
+ */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __array(
+      values, struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __type(key, __u32);
+        __type(value, __u32);
+        __uint(max_entries, 1);
+      });
+} barrier SEC(".maps");
