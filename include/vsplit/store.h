@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "vsplit/objects.h"
@@ -38,11 +39,13 @@ struct WriteContext {
   std::vector<std::string> uids;  // at least one for each write
 };
 
-// What one write did. Both null: it changed nothing.
+// What one write did. When it changed nothing, before and after are the same object.
 struct Change {
   ObjectKey key;
-  ObjectPtr before;  // null: created
-  ObjectPtr after;   // null: deleted
+  ObjectPtr before;                    // null: created
+  ObjectPtr after;                     // null: deleted
+  std::uint64_t resource_version = 0;  // of this change, deletions included; 0: unchanged
+
   bool unchanged() const { return before == after; }
 };
 
@@ -53,16 +56,19 @@ class Store {
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
 
-  // Takes in what was stored before, versions included. Only on an empty store.
+  // Takes in what was stored before, versions included. Only on an empty store. The newest version
+  // is the one given, or the newest of the objects if that is newer.
   void Load(std::vector<Object> objects, std::uint64_t resource_version);
 
   // Makes all of the writes, or none: on an error the store is as before, and the message names the
-  // object. The same object twice in one list: the later one counts. An object that is equal to the
-  // stored one (same json but for the server's own metadata) is `unchanged` and keeps its versions.
-  // Until Keep or Undo is called no other Stage may be made.
+  // object. The changes come in the order of the writes. The same object twice in one list: the
+  // later one counts, and the earlier one has no change. An object that is equal to the stored one
+  // (but for the server's own metadata, and for Istio's kinds the status) is `unchanged` and keeps
+  // its versions and its text. Generations grow as in Kubernetes, with anything outside of metadata
+  // and status. Until Keep or Undo is called no other Stage may be made; an error needs neither.
   Result<std::vector<Change>> Stage(std::vector<Write> writes, const WriteContext& context);
   void Keep();
-  void Undo();
+  void Undo();  // everything is as before Stage, resource_version() included
 
   ObjectPtr Find(const ObjectKey& key) const;    // null when absent
   std::vector<ObjectPtr> List(Kind kind) const;  // ordered by namespace, name
@@ -70,7 +76,8 @@ class Store {
   std::size_t Count(Kind kind) const;
   std::uint64_t resource_version() const;  // of the newest change
 
-  // Indexes. All are kept up by every write, and cost the size of the answer.
+  // Indexes, ordered by namespace and name. All are kept up by every write, and cost the size of
+  // the answer.
   std::vector<ObjectPtr> SlicesOf(const std::string& ns, const std::string& service) const;
   std::vector<ObjectPtr> PodsWithIp(const IpAddress& ip) const;
   // VirtualServices (DestinationRules) whose fully qualified host is exactly this one, and those
@@ -87,14 +94,15 @@ class Store {
   std::unique_ptr<State> state_;
 };
 
-// R8: a host without a dot gets ".<ns>.svc.<domain>"; with a dot, "*" or as an address it stays.
+// R8: a host without a dot gets ".<ns>.svc.<domain>"; with a dot, as "*" or as an address it stays.
 HostName QualifyHost(std::string_view host, std::string_view ns, std::string_view domain);
 // "reviews.default.svc.cluster.local"
 HostName ServiceHost(std::string_view ns, std::string_view name, std::string_view domain);
 // The namespace and name of the Service that a host of this domain means; nothing for other hosts.
 std::optional<std::pair<std::string, std::string>> ServiceOfHost(std::string_view host,
                                                                  std::string_view domain);
-// Whether a host, possibly a wildcard ("*", "*.x", "*-x"), covers a full name: Istio host.Name.
+// Whether a host, possibly a wildcard ("*", "*.x", "*-x"), covers a full name or a wildcard that is
+// no wider: SubsetOf of Istio's host.Name. A wildcard is a test on the suffix, so of any depth.
 bool HostCovers(std::string_view pattern, std::string_view host);
 
 }  // namespace vsplit

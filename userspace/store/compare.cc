@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compare.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+
+#include "vsplit/objects.h"
+
+namespace vsplit {
+namespace {
+
+using Json = nlohmann::json;
+
+bool IsIstio(Kind kind) {
+  return kind == Kind::kVirtualService || kind == Kind::kDestinationRule;
+}
+
+// Differences of typed objects that lie outside of metadata and status without a look at the text,
+// which keeps the writes that come often cheap: new weights, new endpoints.
+bool HasOtherTypedSpec(const Object& before, const Object& after) {
+  if (IsIstio(before.kind())) {
+    return before.spec != after.spec;
+  }
+  const auto* slice = std::get_if<EndpointSlice>(&before.spec);
+  const auto* other = std::get_if<EndpointSlice>(&after.spec);
+  return slice != nullptr && other != nullptr &&
+         (slice->endpoints != other->endpoints || slice->ports != other->ports ||
+          slice->address_type != other->address_type);
+}
+
+bool IsTypedSame(const Object& before, const Object& after) {
+  return before.spec == after.spec && before.labels == after.labels &&
+         before.annotations == after.annotations && before.deleting == after.deleting;
+}
+
+// The document without what the server writes: the order of members does not matter.
+Json ContentOf(const Object& object) {
+  Json document = Json::parse(object.json, nullptr, false);
+  if (!document.is_object()) {
+    return Json();
+  }
+  const auto metadata = document.find("metadata");
+  if (metadata != document.end() && metadata->is_object()) {
+    for (const char* own : {"uid", "resourceVersion", "generation", "creationTimestamp",
+                            "managedFields", "selfLink", "namespace", "name"}) {
+      metadata->erase(own);
+    }
+  }
+  if (IsIstio(object.kind())) {
+    document.erase("status");
+  }
+  return document;
+}
+
+Json SpecOf(Json content) {
+  for (const char* other : {"apiVersion", "kind", "metadata", "status"}) {
+    content.erase(other);
+  }
+  return content;
+}
+
+Difference CompareTyped(const Object& before, const Object& after) {
+  if (before.spec != after.spec) {
+    return Difference::kSpec;
+  }
+  return IsTypedSame(before, after) ? Difference::kNone : Difference::kMetadata;
+}
+
+}  // namespace
+
+Difference Compare(const Object& before, const Object& after) {
+  if (before.json == after.json) {
+    return CompareTyped(before, after);
+  }
+  if (HasOtherTypedSpec(before, after)) {
+    return Difference::kSpec;
+  }
+  Json old_content = ContentOf(before);
+  Json new_content = ContentOf(after);
+  if (old_content.is_null() || new_content.is_null()) {
+    const Difference typed = CompareTyped(before, after);
+    return typed == Difference::kNone ? Difference::kMetadata : typed;
+  }
+  if (old_content == new_content && IsTypedSame(before, after)) {
+    return Difference::kNone;
+  }
+  return SpecOf(std::move(old_content)) == SpecOf(std::move(new_content)) ? Difference::kMetadata
+                                                                          : Difference::kSpec;
+}
+
+}  // namespace vsplit

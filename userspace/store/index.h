@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects in order, and maps from something in them to the objects that have it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+
+namespace vsplit {
+
+struct ByKey {
+  using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
+  static const ObjectKey& Key(const ObjectPtr& object) { return object->key; }
+  static const ObjectKey& Key(const ObjectKey& key) { return key; }
+  bool operator()(const auto& left, const auto& right) const { return Key(left) < Key(right); }
+};
+
+// Ordered by key; no key twice.
+using ObjectSet = std::set<ObjectPtr, ByKey>;
+
+template <class Word>
+class Index {
+ public:
+  void Add(const Word& word, const ObjectPtr& object) { sets_[word].insert(object); }
+
+  void Remove(const Word& word, const ObjectPtr& object) {
+    const auto found = sets_.find(word);
+    if (found != sets_.end() && found->second.erase(object) > 0 && found->second.empty()) {
+      sets_.erase(found);
+    }
+  }
+
+  // Null when there is none.
+  const ObjectSet* Find(const auto& word) const {
+    const auto found = sets_.find(word);
+    return found == sets_.end() ? nullptr : &found->second;
+  }
+
+  bool empty() const { return sets_.empty(); }
+
+ private:
+  std::map<Word, ObjectSet, std::less<>> sets_;
+};
+
+// Objects by the hosts they name. A wildcard is found by its suffix: only as many lookups are made
+// as there are lengths of suffixes in use.
+class HostIndex {
+ public:
+  void Add(const HostName& host, const ObjectPtr& object) {
+    if (IsWildcard(host)) {
+      wildcards_[host.size() - 1].Add(host.substr(1), object);
+    } else {
+      exact_.Add(host, object);
+    }
+  }
+
+  void Remove(const HostName& host, const ObjectPtr& object) {
+    if (!IsWildcard(host)) {
+      exact_.Remove(host, object);
+      return;
+    }
+    const auto found = wildcards_.find(host.size() - 1);
+    if (found != wildcards_.end()) {
+      found->second.Remove(host.substr(1), object);
+      if (found->second.empty()) {
+        wildcards_.erase(found);
+      }
+    }
+  }
+
+  std::vector<ObjectPtr> Covering(const HostName& host) const {
+    ObjectSet found;
+    const auto take = [&found](const ObjectSet* objects) {
+      if (objects != nullptr) {
+        found.insert(objects->begin(), objects->end());
+      }
+    };
+    take(exact_.Find(host));
+    for (const auto& [length, suffixes] : wildcards_) {
+      if (length > host.size()) {
+        break;
+      }
+      take(suffixes.Find(std::string_view(host).substr(host.size() - length)));
+    }
+    return {found.begin(), found.end()};
+  }
+
+ private:
+  static bool IsWildcard(const HostName& host) { return host.starts_with('*'); }
+
+  Index<HostName> exact_;
+  std::map<std::size_t, Index<HostName>> wildcards_;  // length of the suffix -> suffix -> objects
+};
+
+}  // namespace vsplit

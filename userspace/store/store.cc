@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "compare.h"
+#include "index.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+namespace {
+
+constexpr std::size_t kKinds = std::variant_size_v<Spec>;
+
+using ServiceName = std::pair<std::string, std::string>;  // namespace, name
+
+// Breaking a rule of use is a defect of the caller, and nothing may go on from there.
+void Require(bool kept) {
+  if (!kept) {
+    std::abort();
+  }
+}
+
+// `services "x"`, `virtualservices.networking.istio.io "x"`
+std::string ResourceName(const ObjectKey& key) {
+  const KindInfo& info = InfoOf(key.kind);
+  return fmt::format(R"({}{}{} "{}")", info.plural, info.group.empty() ? "" : ".", info.group,
+                     key.name);
+}
+
+tl::unexpected<Error> FailConflict(const ObjectKey& key) {
+  return Fail(fmt::format("Operation cannot be fulfilled on {}: the object has been modified; "
+                          "please apply your changes to the latest version and try again",
+                          ResourceName(key)),
+              Error::Reason::kConflict);
+}
+
+bool IsStale(const std::string& given, const Object& stored) {
+  return !given.empty() && given != "0" && given != std::to_string(stored.version.resource_version);
+}
+
+// Whether the mode allows the write, given what is stored (null: nothing).
+Result<void> CheckMode(const Write& write, const Object* stored) {
+  const ObjectKey& key = write.object.key;
+  if (write.mode == Write::Mode::kCreate && stored != nullptr) {
+    return Fail(ResourceName(key) + " already exists", Error::Reason::kExists);
+  }
+  if (write.mode == Write::Mode::kApply || write.mode == Write::Mode::kCreate) {
+    return {};
+  }
+  if (stored == nullptr) {
+    return Fail(ResourceName(key) + " not found", Error::Reason::kNotFound);
+  }
+  if (IsStale(write.object.given_resource_version, *stored)) {
+    return FailConflict(key);
+  }
+  return {};
+}
+
+// For each write whether a later one of the same object replaces it.
+std::vector<bool> FindOverruled(const std::vector<Write>& writes) {
+  std::vector<bool> overruled(writes.size(), false);
+  if (writes.size() < 2) {
+    return overruled;
+  }
+  const auto less = [](const ObjectKey* left, const ObjectKey* right) { return *left < *right; };
+  std::set<const ObjectKey*, decltype(less)> seen;
+  for (std::size_t i = writes.size(); i-- > 0;) {
+    overruled[i] = !seen.insert(&writes[i].object.key).second;
+  }
+  return overruled;
+}
+
+}  // namespace
+
+struct Store::State {
+  std::string domain = "cluster.local";
+  std::array<ObjectSet, kKinds> kinds;
+  Index<ServiceName> slices;
+  Index<IpAddress> pods;
+  HostIndex virtual_services;
+  HostIndex destination_rules;
+  std::uint64_t newest = 0;
+
+  // What Stage changed, for Undo. Indexes follow from objects, so objects are enough.
+  bool staged = false;
+  std::vector<std::pair<ObjectPtr, ObjectPtr>> log;  // before, after
+  std::uint64_t newest_before = 0;
+
+  ObjectSet& SetOf(Kind kind) { return kinds.at(static_cast<std::size_t>(kind)); }
+  const ObjectSet& SetOf(Kind kind) const { return kinds.at(static_cast<std::size_t>(kind)); }
+
+  bool IsEmpty() const {
+    return std::ranges::all_of(kinds, [](const ObjectSet& objects) { return objects.empty(); });
+  }
+
+  ObjectPtr Find(const ObjectKey& key) const {
+    const ObjectSet& objects = SetOf(key.kind);
+    const auto found = objects.find(key);
+    return found == objects.end() ? nullptr : *found;
+  }
+
+  // Calls change(index, word) for each word by which the object is found.
+  void ForEachWord(const Object& object, const auto& change) {
+    const std::string& ns = object.key.ns;
+    if (const auto* slice = std::get_if<EndpointSlice>(&object.spec)) {
+      if (!slice->service.empty()) {
+        change(slices, ServiceName(ns, slice->service));
+      }
+    } else if (const auto* pod = std::get_if<Pod>(&object.spec)) {
+      for (const IpAddress& ip : pod->ips) {
+        change(pods, ip);
+      }
+    } else if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
+      change(destination_rules, QualifyHost(rule->host, ns, domain));
+    } else if (const auto* service = std::get_if<VirtualService>(&object.spec)) {
+      for (const std::string& host : service->hosts) {
+        change(virtual_services, QualifyHost(host, ns, domain));
+      }
+    }
+  }
+
+  // The one place where objects and indexes change. Null: there is none.
+  void Replace(const ObjectPtr& before, const ObjectPtr& after) {
+    if (before) {
+      SetOf(before->kind()).erase(before);
+      ForEachWord(*before, [&](auto& index, const auto& word) { index.Remove(word, before); });
+    }
+    if (after) {
+      SetOf(after->kind()).insert(after);
+      ForEachWord(*after, [&](auto& index, const auto& word) { index.Add(word, after); });
+    }
+  }
+
+  Result<Change> Make(Write write, const WriteContext& context, std::size_t number);
+};
+
+// `number`: of the write in its list.
+Result<Change> Store::State::Make(Write write, const WriteContext& context, std::size_t number) {
+  const ObjectPtr before = Find(write.object.key);
+  const Result<void> allowed = CheckMode(write, before.get());
+  if (!allowed) {
+    return tl::unexpected<Error>(allowed.error());
+  }
+  Change change{write.object.key, before, before};
+  if (write.mode == Write::Mode::kDelete) {
+    change.after = nullptr;
+  } else {
+    Version version;
+    if (before) {
+      const Difference difference = Compare(*before, write.object);
+      if (difference == Difference::kNone) {
+        return change;
+      }
+      version = before->version;
+      version.generation += difference == Difference::kSpec ? 1 : 0;
+    } else {
+      version = {.generation = 1, .uid = context.uids[number], .creation_timestamp = context.now};
+    }
+    version.resource_version = newest + 1;
+    write.object.version = std::move(version);
+    change.after = std::make_shared<const Object>(std::move(write.object));
+  }
+  change.resource_version = ++newest;
+  log.emplace_back(change.before, change.after);
+  Replace(change.before, change.after);
+  return change;
+}
+
+Store::Store() : state_(std::make_unique<State>()) {}
+Store::~Store() = default;
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+
+void Store::Load(std::vector<Object> objects, std::uint64_t resource_version) {
+  Require(state_->IsEmpty() && !state_->staged);
+  state_->newest = resource_version;
+  for (Object& object : objects) {
+    state_->newest = std::max(state_->newest, object.version.resource_version);
+    const ObjectPtr stored = std::make_shared<const Object>(std::move(object));
+    state_->Replace(state_->Find(stored->key), stored);
+  }
+}
+
+Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteContext& context) {
+  Require(!state_->staged);
+  state_->staged = true;
+  state_->newest_before = state_->newest;
+  const std::vector<bool> overruled = FindOverruled(writes);
+  std::vector<Change> changes;
+  changes.reserve(writes.size());
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    if (overruled[i]) {
+      continue;
+    }
+    Result<Change> change = state_->Make(std::move(writes[i]), context, i);
+    if (!change) {
+      Undo();
+      return tl::unexpected<Error>(std::move(change.error()));
+    }
+    changes.push_back(std::move(*change));
+  }
+  return changes;
+}
+
+void Store::Keep() {
+  Require(state_->staged);
+  state_->log.clear();
+  state_->staged = false;
+}
+
+void Store::Undo() {
+  Require(state_->staged);
+  for (auto entry = state_->log.rbegin(); entry != state_->log.rend(); ++entry) {
+    state_->Replace(entry->second, entry->first);
+  }
+  state_->newest = state_->newest_before;
+  state_->log.clear();
+  state_->staged = false;
+}
+
+ObjectPtr Store::Find(const ObjectKey& key) const {
+  return state_->Find(key);
+}
+
+std::vector<ObjectPtr> Store::List(Kind kind) const {
+  const ObjectSet& objects = state_->SetOf(kind);
+  return {objects.begin(), objects.end()};
+}
+
+std::vector<ObjectPtr> Store::List(Kind kind, const std::string& ns) const {
+  const ObjectSet& objects = state_->SetOf(kind);
+  const auto first = objects.lower_bound(ObjectKey{kind, ns, ""});
+  auto last = first;
+  while (last != objects.end() && (*last)->key.ns == ns) {
+    ++last;
+  }
+  return {first, last};
+}
+
+std::size_t Store::Count(Kind kind) const {
+  return state_->SetOf(kind).size();
+}
+
+std::uint64_t Store::resource_version() const {
+  return state_->newest;
+}
+
+std::vector<ObjectPtr> Store::SlicesOf(const std::string& ns, const std::string& service) const {
+  const ObjectSet* slices = state_->slices.Find(ServiceName(ns, service));
+  return slices == nullptr ? std::vector<ObjectPtr>()
+                           : std::vector<ObjectPtr>(slices->begin(), slices->end());
+}
+
+std::vector<ObjectPtr> Store::PodsWithIp(const IpAddress& ip) const {
+  const ObjectSet* pods = state_->pods.Find(ip);
+  return pods == nullptr ? std::vector<ObjectPtr>()
+                         : std::vector<ObjectPtr>(pods->begin(), pods->end());
+}
+
+std::vector<ObjectPtr> Store::VirtualServicesFor(const HostName& host) const {
+  return state_->virtual_services.Covering(host);
+}
+
+std::vector<ObjectPtr> Store::DestinationRulesFor(const HostName& host) const {
+  return state_->destination_rules.Covering(host);
+}
+
+void Store::SetDomain(std::string domain) {
+  Require(state_->IsEmpty() && !state_->staged);
+  state_->domain = std::move(domain);
+}
+
+const std::string& Store::domain() const {
+  return state_->domain;
+}
+
+}  // namespace vsplit
