@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "columns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "json.h"
+#include "kinds.h"
+#include "table.h"
+
+namespace vsplit {
+namespace {
+
+using Reader = std::string (*)(const Json&);
+
+struct Column {
+  std::string_view kind;  // plural
+  std::string_view title;
+  bool wide;
+  Reader read;
+};
+
+constexpr std::string_view kNone = "<none>";
+
+std::string OrNone(std::string text) {
+  return text.empty() ? std::string(kNone) : text;
+}
+
+void Append(std::string& list, const std::string& text) {
+  list += (list.empty() || text.empty() ? "" : ",") + text;
+}
+
+std::string Pairs(const Json& map) {
+  std::string list;
+  for (const auto& [key, value] : map.items()) {
+    Append(list, key + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
+  }
+  return OrNone(list);
+}
+
+// ["a","b"] as kubectl prints lists of custom resources.
+std::string Quoted(const Json& list) {
+  return list.empty() ? std::string() : list.dump();
+}
+
+std::string ServiceType(const Json& object) {
+  const std::string type = TextAt(object, "/spec/type");
+  return type.empty() ? "ClusterIP" : type;
+}
+
+std::string ServicePorts(const Json& object) {
+  std::string list;
+  for (const Json& port : ItemsAt(object, "/spec/ports")) {
+    const std::string protocol = TextAt(port, "/protocol");
+    Append(list, TextAt(port, "/port") + "/" + (protocol.empty() ? "TCP" : protocol));
+  }
+  return OrNone(list);
+}
+
+std::string ClusterIps(const Json& object) {
+  std::string list;
+  for (const Json& ip : ItemsAt(object, "/spec/clusterIPs")) {
+    Append(list, TextAt(ip, ""));
+  }
+  return OrNone(list.empty() ? TextAt(object, "/spec/clusterIP") : list);
+}
+
+std::string PodIps(const Json& object) {
+  std::string list;
+  for (const Json& ip : ItemsAt(object, "/status/podIPs")) {
+    Append(list, TextAt(ip, "/ip"));
+  }
+  return OrNone(list.empty() ? TextAt(object, "/status/podIP") : list);
+}
+
+std::string SlicePorts(const Json& object) {
+  std::string list;
+  for (const Json& port : ItemsAt(object, "/ports")) {
+    Append(list, TextAt(port, "/port"));
+  }
+  return list.empty() ? "<unset>" : list;
+}
+
+std::string SliceEndpoints(const Json& object) {
+  constexpr int kShown = 3;
+  std::string list;
+  int count = 0;
+  for (const Json& endpoint : ItemsAt(object, "/endpoints")) {
+    for (const Json& address : ItemsAt(endpoint, "/addresses")) {
+      if (++count <= kShown) {
+        Append(list, TextAt(address, ""));
+      }
+    }
+  }
+  if (count > kShown) {
+    list += fmt::format(" + {} more...", count - kShown);
+  }
+  return list.empty() ? "<unset>" : list;
+}
+
+std::string Subsets(const Json& object) {
+  std::string list;
+  for (const Json& subset : ItemsAt(object, "/spec/subsets")) {
+    Append(list, TextAt(subset, "/name"));
+  }
+  return OrNone(list);
+}
+
+// "safe:90,risky:10", rules apart by a blank.
+std::string Weights(const Json& object) {
+  std::string text;
+  for (const char* list : {"/spec/http", "/spec/tls", "/spec/tcp"}) {
+    for (const Json& rule : ItemsAt(object, list)) {
+      std::string weights;
+      for (const Json& route : ItemsAt(rule, "/route")) {
+        const std::string subset = TextAt(route, "/destination/subset");
+        const std::string weight = TextAt(route, "/weight");
+        Append(weights, (subset.empty() ? TextAt(route, "/destination/host") : subset) +
+                            (weight.empty() ? "" : ":" + weight));
+      }
+      text += (text.empty() || weights.empty() ? "" : " ") + weights;
+    }
+  }
+  return OrNone(text);
+}
+
+constexpr std::array kColumns = {
+    Column{"namespaces", "STATUS", false,
+           [](const Json& object) {
+             const std::string phase = TextAt(object, "/status/phase");
+             return phase.empty() ? std::string("Active") : phase;
+           }},
+    Column{"pods", "STATUS", false,
+           [](const Json& object) { return OrNone(TextAt(object, "/status/phase")); }},
+    Column{"pods", "IP", false, PodIps},
+    Column{"pods", "NODE", true,
+           [](const Json& object) { return OrNone(TextAt(object, "/spec/nodeName")); }},
+    Column{"pods", "LABELS", true,
+           [](const Json& object) { return Pairs(ItemsAt(object, "/metadata/labels")); }},
+    Column{"services", "TYPE", false, ServiceType},
+    Column{"services", "CLUSTER-IP", false, ClusterIps},
+    Column{"services", "PORT(S)", false, ServicePorts},
+    Column{"services", "SELECTOR", true,
+           [](const Json& object) { return Pairs(ItemsAt(object, "/spec/selector")); }},
+    Column{"endpointslices", "ADDRESSTYPE", false,
+           [](const Json& object) { return TextAt(object, "/addressType"); }},
+    Column{"endpointslices", "PORTS", false, SlicePorts},
+    Column{"endpointslices", "ENDPOINTS", false, SliceEndpoints},
+    Column{"destinationrules", "HOST", false,
+           [](const Json& object) { return TextAt(object, "/spec/host"); }},
+    Column{"destinationrules", "SUBSETS", true, Subsets},
+    Column{"virtualservices", "GATEWAYS", false,
+           [](const Json& object) { return Quoted(ItemsAt(object, "/spec/gateways")); }},
+    Column{"virtualservices", "HOSTS", false,
+           [](const Json& object) { return Quoted(ItemsAt(object, "/spec/hosts")); }},
+    Column{"virtualservices", "WEIGHTS", true, Weights},
+};
+
+// The narrow columns, AGE, and behind it the wide ones, as kubectl does.
+template <class Take>
+void ForColumns(const KindName& kind, bool wide, Take take) {
+  for (const Column& column : kColumns) {
+    if (column.kind == kind.plural && column.wide == wide) {
+      take(column);
+    }
+  }
+}
+
+}  // namespace
+
+Row HeaderOf(const KindName& kind, const ColumnOptions& options) {
+  Row row;
+  if (options.with_namespace) {
+    row.emplace_back("NAMESPACE");
+  }
+  row.emplace_back("NAME");
+  const auto title = [&row](const Column& column) { row.emplace_back(column.title); };
+  ForColumns(kind, false, title);
+  row.emplace_back("AGE");
+  if (options.wide) {
+    ForColumns(kind, true, title);
+  }
+  return row;
+}
+
+Row RowOf(const KindName& kind, const Json& object, const ColumnOptions& options) {
+  Row row;
+  if (options.with_namespace) {
+    row.push_back(TextAt(object, "/metadata/namespace"));
+  }
+  const std::string name = TextAt(object, "/metadata/name");
+  row.push_back(options.with_kind ? QualifiedName(kind) + "/" + name : name);
+  const auto cell = [&](const Column& column) { row.push_back(column.read(object)); };
+  ForColumns(kind, false, cell);
+  row.push_back(AgeOf(TextAt(object, "/metadata/creationTimestamp"), options.now));
+  if (options.wide) {
+    ForColumns(kind, true, cell);
+  }
+  return row;
+}
+
+}  // namespace vsplit

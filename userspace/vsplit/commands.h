@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of the command line. Each prints its result to the standard output and warnings to the
+// standard error; an error's message is complete as the user is to read it (agent.h).
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "agent.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+struct ApplyOptions {
+  std::vector<std::string> files;
+  std::string ns = "default";
+  bool dry_run = false;
+};
+Result<void> Apply(const Agent& agent, const ApplyOptions& options);
+
+struct DeleteOptions {
+  std::vector<std::string> files;
+  std::vector<std::string> words;  // KIND NAME..., or KIND/NAME...
+  std::string ns = "default";
+  bool ignore_not_found = false;
+};
+Result<void> Delete(const Agent& agent, const DeleteOptions& options);
+
+struct GetOptions {
+  std::vector<std::string> words;  // KIND[,KIND] [NAME...], KIND/NAME..., "image", "endpoints"
+  std::string ns = "default";
+  bool all_namespaces = false;
+  std::string output;  // "", wide, name, yaml, json
+};
+Result<void> Get(const Agent& agent, const GetOptions& options);
+
+struct StatusOptions {
+  std::string output;  // "", json
+};
+Result<void> Status(const Agent& agent, const StatusOptions& options);
+
+struct TopOptions {
+  bool once = false;
+  std::chrono::milliseconds interval{1000};
+  std::string host;  // only routes whose host or frontend contains this
+};
+Result<void> Top(const Agent& agent, const TopOptions& options);
+
+struct ExplainOptions {
+  std::string from;  // POD or NAMESPACE/POD
+  std::string to;    // HOST:PORT
+  std::string ns = "default";
+  std::string output;  // "", json
+};
+Result<void> Explain(const Agent& agent, const ExplainOptions& options);
+
+// "not_a_kind": the message kubectl has for it.
+Error UnknownKind(const std::string& word);
+
+}  // namespace vsplit

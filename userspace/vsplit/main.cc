@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line. Exit status: 0 done, 1 refused or failed, 2 not understood.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "agent.h"
+#include "commands.h"
+#include "completion.h"
+#include "vsplit/result.h"
+
+namespace {
+
+using vsplit::Agent;
+using vsplit::Result;
+
+constexpr const char* kOverview = R"(Examples:
+  vsplit apply -f canary.yaml               put a file's objects into force, all of them or none
+  vsplit apply -f canary.yaml --dry-run     show what would change in the kernel's tables
+  vsplit get vs -A                          the VirtualServices of all namespaces
+  vsplit get vs reviews -o yaml             one of them, as it was applied
+  vsplit top                                watch target and measured split, live
+  vsplit status                             is it attached, are my rules in force, if not why
+  vsplit explain --from web-1 --to reviews.default.svc.cluster.local:80
+                                            which rule, bounds and endpoint a connection gets
+  vsplit delete vs reviews                  connections go to the plain Service again
+
+A weight change acts on new connections; open ones stay where they are.
+'vsplit COMMAND --help' says more about each.)";
+
+constexpr const char* kApply =
+    R"(Everything named by all -f together is one transaction: it is checked as a whole, put into force at
+one instant, or refused as a whole with every fault named by file, line and column.
+Rules that cannot be honoured as written are accepted with a warning that says why.
+
+Examples:
+  vsplit apply -f service.yaml -f canary.yaml
+  vsplit apply -f rules/                    every .yaml, .yml and .json file in the folder
+  kubectl get vs,dr,svc,endpointslices,pods -o yaml | vsplit apply -f -)";
+
+constexpr const char* kGet =
+    R"(KIND is a kind, its plural or its short name: virtualservice (vs), destinationrule (dr),
+service (svc), endpointslice, pod (po), namespace (ns), node (no); or 'all'.
+  image       the routes in force, as the kernel's tables hold them
+  endpoints   every endpoint with its counters
+
+Examples:
+  vsplit get svc,vs
+  vsplit get vs -o wide                     with the weights
+  vsplit get vs/reviews dr/reviews -o json
+  vsplit get image)";
+
+constexpr const char* kDelete = R"(Examples:
+  vsplit delete -f canary.yaml              everything the file names, as one transaction
+  vsplit delete vs reviews ratings
+  vsplit delete vs/reviews dr/reviews)";
+
+constexpr const char* kTop =
+    R"(TARGET is what the rule asks for, NOW what was measured since the frame before, TOTAL since the
+route began. The bar shows NOW, '|' the target. REFUSED connections found no endpoint.
+
+Examples:
+  vsplit top reviews
+  vsplit top --once                         one frame, for scripts)";
+
+constexpr const char* kExplain =
+    R"(The kernel's own code decides on the live tables; nothing is connected and nothing is counted.
+
+Example:
+  vsplit explain --from default/web-1 --to 10.96.0.7:80)";
+
+void AddFiles(CLI::App& command, std::vector<std::string>& files) {
+  command
+      .add_option("-f,--filename", files,
+                  "File, folder, or - for the standard input; may be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
+void AddNamespace(CLI::App& command, std::string& ns) {
+  command.add_option("-n,--namespace", ns, "Namespace, where none is given")
+      ->type_name("NAMESPACE");
+}
+
+void AddOutput(CLI::App& command, std::string& output, const std::vector<std::string>& formats) {
+  command.add_option("-o,--output", output, "Format of the output")
+      ->type_name("")
+      ->check(CLI::IsMember(formats));
+}
+
+// What the words on the command line mean: `run` is what is to be done.
+struct CommandLine {
+  std::string socket = "/run/vsplit/vsplit.sock";
+  vsplit::ApplyOptions apply;
+  vsplit::DeleteOptions remove;
+  vsplit::GetOptions get;
+  vsplit::StatusOptions status;
+  vsplit::TopOptions top;
+  vsplit::ExplainOptions explain;
+  double interval = 1;  // seconds
+  bool client_only = false;
+  std::string shell;
+  std::function<Result<void>(const Agent&)> run;
+};
+
+void AddObjectCommands(CLI::App& app, CommandLine& line) {
+  CLI::App* apply = app.add_subcommand("apply", "Put objects into force");
+  AddFiles(*apply, line.apply.files);
+  apply->get_option("--filename")->required();
+  AddNamespace(*apply, line.apply.ns);
+  apply->add_flag("--dry-run", line.apply.dry_run,
+                  "Check and compile only, and show the difference");
+  apply->footer(kApply);
+  apply->callback([&line] { line.run = [&](const Agent& a) { return Apply(a, line.apply); }; });
+
+  CLI::App* get = app.add_subcommand("get", "Show objects, the table image, or endpoints");
+  get->add_option("KIND", line.get.words, "KIND [NAME...], KIND/NAME..., image, or endpoints")
+      ->required()
+      ->type_name("");
+  AddNamespace(*get, line.get.ns);
+  get->add_flag("-A,--all-namespaces", line.get.all_namespaces, "Objects of all namespaces");
+  AddOutput(*get, line.get.output, {"wide", "name", "yaml", "json"});
+  get->footer(kGet);
+  get->callback([&line] { line.run = [&](const Agent& a) { return Get(a, line.get); }; });
+
+  CLI::App* remove = app.add_subcommand("delete", "Delete objects");
+  AddFiles(*remove, line.remove.files);
+  remove->add_option("KIND", line.remove.words, "KIND NAME..., or KIND/NAME...")->type_name("");
+  AddNamespace(*remove, line.remove.ns);
+  remove->add_flag("--ignore-not-found", line.remove.ignore_not_found,
+                   "It is fine if something is not there");
+  remove->footer(kDelete);
+  remove->callback([&line] {
+    if (line.remove.files.empty() == line.remove.words.empty()) {
+      throw CLI::ValidationError("delete", "needs either -f FILE or KIND NAME");
+    }
+    line.run = [&](const Agent& a) { return Delete(a, line.remove); };
+  });
+}
+
+void AddViewCommands(CLI::App& app, CommandLine& line) {
+  CLI::App* status = app.add_subcommand(
+      "status", "Show whether the programs are attached, the rules in force, the split on target");
+  AddOutput(*status, line.status.output, {"json"});
+  status->callback([&line] { line.run = [&](const Agent& a) { return Status(a, line.status); }; });
+
+  CLI::App* top = app.add_subcommand("top", "Watch the live split against its target");
+  top->add_option("HOST", line.top.host, "Only routes whose host or frontend contains this")
+      ->type_name("");
+  top->add_flag("--once", line.top.once, "One frame");
+  top->add_option("--interval", line.interval, "Seconds between frames")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 3600.0));
+  top->footer(kTop);
+  top->callback([&line] {
+    constexpr double kMilliseconds = 1000;
+    line.top.interval =
+        std::chrono::milliseconds(static_cast<std::int64_t>(line.interval * kMilliseconds));
+    line.run = [&](const Agent& a) { return Top(a, line.top); };
+  });
+
+  CLI::App* explain = app.add_subcommand("explain", "Say where a connection would go, and why");
+  explain->add_option("--from", line.explain.from, "The pod that connects")
+      ->required()
+      ->type_name("[NAMESPACE/]POD");
+  explain->add_option("--to", line.explain.to, "What it connects to")
+      ->required()
+      ->type_name("HOST:PORT");
+  AddNamespace(*explain, line.explain.ns);
+  AddOutput(*explain, line.explain.output, {"json"});
+  explain->footer(kExplain);
+  explain->callback(
+      [&line] { line.run = [&](const Agent& a) { return Explain(a, line.explain); }; });
+}
+
+Result<void> PrintVersion(const Agent& agent, bool client_only) {
+  fmt::print("vsplit {}\n", VSPLIT_VERSION);
+  if (client_only) {
+    return {};
+  }
+  const Result<vsplit::Json> status = agent.CallJson({.target = "/apis/vsplit.io/v1/status"});
+  if (!status) {
+    return tl::unexpected<vsplit::Error>(status.error());
+  }
+  fmt::print("vsplitd {}\n", vsplit::TextAt(*status, "/version"));
+  return {};
+}
+
+void AddOtherCommands(CLI::App& app, CommandLine& line) {
+  CLI::App* version = app.add_subcommand("version", "Print the versions of vsplit and its agent");
+  version->add_flag("--client", line.client_only, "Only that of vsplit itself");
+  version->callback([&line] {
+    line.run = [&](const Agent& agent) { return PrintVersion(agent, line.client_only); };
+  });
+
+  CLI::App* completion = app.add_subcommand("completion", "Print the completion script of a shell");
+  completion->add_option("SHELL", line.shell, "bash")
+      ->required()
+      ->type_name("")
+      ->check(CLI::IsMember({"bash"}));
+  completion->footer("Example:\n  source <(vsplit completion bash)");
+  completion->callback([&line] {
+    line.run = [](const Agent&) -> Result<void> {
+      fmt::print("{}", vsplit::kBashCompletion);
+      return {};
+    };
+  });
+}
+
+int Usage(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {  // --help
+    return app.exit(error);
+  }
+  std::string command = "vsplit";
+  for (const CLI::App* chosen : app.get_subcommands()) {
+    command += " " + chosen->get_name();
+  }
+  fmt::print(stderr, "error: {}\nSee '{} --help' for usage.\n", error.what(), command);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "vsplit splits TCP connections between the pods of a Service, in the kernel, by the\n"
+      "weights of Istio VirtualServices. This is its command line; vsplitd is its agent.",
+      "vsplit");
+  CommandLine line;
+  app.footer(kOverview);
+  app.require_subcommand(0, 1);
+  app.option_defaults()->always_capture_default(false);
+  app.add_option("--socket", line.socket, "The agent's socket")
+      ->type_name("PATH")
+      ->envname("VSPLIT_SOCKET");
+  app.fallthrough();
+  AddObjectCommands(app, line);
+  AddViewCommands(app, line);
+  AddOtherCommands(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return Usage(app, error);
+  }
+  if (!line.run) {
+    fmt::print("{}", app.help());
+    return 0;
+  }
+  if (const Result<void> done = line.run(Agent(line.socket)); !done) {
+    std::fflush(stdout);
+    fmt::print(stderr, "{}\n", done.error().message);
+    return 1;
+  }
+  return 0;
+}

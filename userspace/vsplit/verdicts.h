@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent says about a rule, as one line.
+#pragma once
+
+#include <string>
+
+#include "json.h"
+
+namespace vsplit {
+
+// "VirtualService default/reviews: spec.http[0]: reviews.default.svc.cluster.local:80:
+// approximated: weights count connections, not requests"
+std::string VerdictText(const Json& verdict);
+
+}  // namespace vsplit
