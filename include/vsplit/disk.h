@@ -26,8 +26,9 @@ struct DiskContent {
 
 class Disk {
  public:
-  // Creates the file (mode 0600) and its folder if need be. Refuses a database of another program
-  // or of a newer layout, by name, and never changes such a file.
+  // Creates the file (mode 0600) and its folders (mode 0700) if need be. Refuses a database of
+  // another program or of a newer layout, by name, and never changes such a file. Fails at once if
+  // another agent has the file; reading it with sqlite3 meanwhile is fine.
   static Result<Disk> Open(const std::string& path);
 
   Disk(Disk&&) noexcept;
@@ -35,6 +36,7 @@ class Disk {
   ~Disk();
 
   Result<DiskContent> Load() const;
+  // On an error the disk is as before. Without a change that changes anything nothing is written.
   Result<void> Commit(const std::vector<Change>& changes, std::uint64_t resource_version);
 
  private:
