@@ -46,6 +46,9 @@ tl::unexpected<Error> FailErrno(std::string_view context);
 // The same for an error number that was returned, of either sign.
 tl::unexpected<Error> FailErrno(std::string_view context, int error);
 
+// Aborts when what the program itself promises does not hold; in every build.
+void Check(bool holds, std::string_view promise);
+
 // One finding about a document.
 struct Diagnostic {
   enum class Severity { kError, kWarning };

@@ -36,6 +36,9 @@ bool IpAddress::is_v4() const {
 }
 
 std::optional<IpAddress> ParseIpAddress(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) {
+    return std::nullopt;
+  }
   const std::string terminated(text);
   IpAddress address;
   if (inet_pton(AF_INET6, terminated.c_str(), address.bytes.data()) == 1) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,11 +22,20 @@ tl::unexpected<Error> FailErrno(std::string_view context, int error) {
   return Fail(fmt::format("{}: {}", context, code.message()));
 }
 
+void Check(bool holds, std::string_view promise) {
+  if (!holds) {
+    fmt::print(stderr, "vsplit: broken promise: {}\n", promise);
+    std::abort();
+  }
+}
+
 std::string ToString(const Diagnostic& diagnostic) {
   std::string text;
-  if (!diagnostic.source.empty() || diagnostic.line > 0) {
+  if (diagnostic.line > 0) {
     text += diagnostic.source.empty() ? "line " : diagnostic.source + ":";
     text += fmt::format("{}:{}: ", diagnostic.line, diagnostic.column);
+  } else if (!diagnostic.source.empty()) {
+    text += diagnostic.source + ": ";
   }
   if (diagnostic.severity == Diagnostic::Severity::kWarning) {
     text += "warning: ";

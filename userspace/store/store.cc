@@ -7,8 +7,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -29,13 +27,6 @@ namespace {
 constexpr std::size_t kKinds = std::variant_size_v<Spec>;
 
 using ServiceName = std::pair<std::string, std::string>;  // namespace, name
-
-// Breaking a rule of use is a defect of the caller, and nothing may go on from there.
-void Require(bool kept) {
-  if (!kept) {
-    std::abort();
-  }
-}
 
 // `services "x"`, `virtualservices.networking.istio.io "x"`
 std::string ResourceName(const ObjectKey& key) {
@@ -189,7 +180,7 @@ Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 
 void Store::Load(std::vector<Object> objects, std::uint64_t resource_version) {
-  Require(state_->IsEmpty() && !state_->staged);
+  Check(state_->IsEmpty() && !state_->staged, "a store is loaded while it is empty");
   state_->newest = resource_version;
   for (Object& object : objects) {
     state_->newest = std::max(state_->newest, object.version.resource_version);
@@ -199,7 +190,7 @@ void Store::Load(std::vector<Object> objects, std::uint64_t resource_version) {
 }
 
 Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteContext& context) {
-  Require(!state_->staged);
+  Check(!state_->staged, "what was staged is kept or undone before the next");
   state_->staged = true;
   state_->newest_before = state_->newest;
   const std::vector<bool> overruled = FindOverruled(writes);
@@ -220,13 +211,13 @@ Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteC
 }
 
 void Store::Keep() {
-  Require(state_->staged);
+  Check(state_->staged, "only what was staged is kept or undone");
   state_->log.clear();
   state_->staged = false;
 }
 
 void Store::Undo() {
-  Require(state_->staged);
+  Check(state_->staged, "only what was staged is kept or undone");
   for (auto entry = state_->log.rbegin(); entry != state_->log.rend(); ++entry) {
     state_->Replace(entry->second, entry->first);
   }
@@ -283,7 +274,7 @@ std::vector<ObjectPtr> Store::DestinationRulesFor(const HostName& host) const {
 }
 
 void Store::SetDomain(std::string domain) {
-  Require(state_->IsEmpty() && !state_->staged);
+  Check(state_->IsEmpty() && !state_->staged, "the domain is set while a store is empty");
   state_->domain = std::move(domain);
 }
 
