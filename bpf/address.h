@@ -3,11 +3,12 @@
  */
 #pragma once
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <linux/types.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 
 /* Of an IPv4-mapped address, the third word in network order. */
 #define MAPPED_WORD bpf_htonl(0x0000ffff)

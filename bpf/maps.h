@@ -6,8 +6,9 @@
  */
 #pragma once
 
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
 
 #include "vsplit/schema.h"
 

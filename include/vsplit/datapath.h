@@ -99,11 +99,10 @@ class Datapath {
   static Result<void> Uninstall(const std::string& pins);
 
  private:
+  friend class Writer;
   struct State;
   explicit Datapath(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-frontend_key KeyOf(const Frontend& frontend);
 
 }  // namespace vsplit

@@ -228,7 +228,8 @@ struct OutlierDetection {
   bool operator==(const OutlierDetection&) const = default;
 };
 
-// The blocks that a level of a DestinationRule may set; each replaces the outer level's block whole.
+// The blocks that a level of a DestinationRule may set; each replaces the outer level's block
+// whole.
 struct PolicySettings {
   std::optional<LoadBalancer> load_balancer;
   std::optional<ConnectionPool> connection_pool;

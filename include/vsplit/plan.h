@@ -8,13 +8,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
@@ -25,18 +26,20 @@ namespace vsplit {
 // but perhaps by a program that is still running. Id 0 is never given away.
 class IdSpace {
  public:
-  explicit IdSpace(std::uint32_t capacity = 1);
+  explicit IdSpace(std::uint32_t capacity = 1);  // ids 1 ... capacity - 1, all free
+  // Used are the ids marked so; all others count as retired.
+  static IdSpace FromUsed(const std::vector<bool>& used);
 
   std::uint32_t capacity() const { return capacity_; }
   std::uint32_t used() const { return used_; }
   bool has_retired() const { return !retired_.empty(); }
 
-  // The first of `count` neighbours that are free and become used; nothing when there are none.
+  // The first of `count` free neighbours, which become used; nothing when there are none.
   std::optional<std::uint32_t> Take(std::uint32_t count = 1);
-  void Claim(std::uint32_t first, std::uint32_t count = 1);   // marks free ones used
+  void Claim(std::uint32_t first, std::uint32_t count = 1);   // free -> used
   void Retire(std::uint32_t first, std::uint32_t count = 1);  // used -> retired
-  void RetireRest();                                          // free -> retired
   void Recycle();                                             // retired -> free
+  void Free(std::uint32_t id);                                // used -> free
 
   bool operator==(const IdSpace&) const = default;
 
@@ -45,20 +48,12 @@ class IdSpace {
     std::uint32_t first, count;
     auto operator<=>(const Range&) const = default;
   };
-  void Free(Range range);
-  void TakeOut(std::uint32_t first, std::uint32_t count);
+  void Normalize();
 
   std::uint32_t capacity_;
   std::uint32_t used_ = 0;
   std::vector<Range> free_;  // ascending, never touching
   std::vector<Range> retired_;
-};
-
-struct Capacities {
-  std::uint32_t frontends = 0, routes = 0, endpoints = 0, endpoint_state = 0, sequences = 0,
-                counters = 0, clusters = 0, hosts = 0;
-
-  bool operator==(const Capacities&) const = default;
 };
 
 // ---- operations --------------------------------------------------------------------------------
@@ -92,19 +87,20 @@ struct WriteRoute {
   route_value value;
 };
 struct WriteWord {
+  Frontend key;
   std::uint32_t frontend;
   std::uint32_t which;
   std::uint64_t word;
 };
 struct InsertFrontend {
-  frontend_key key;
+  Frontend key;
   std::uint32_t frontend;
 };
 struct Commit {
   std::uint64_t generation;
 };
 struct DeleteFrontend {
-  frontend_key key;
+  Frontend key;
   std::uint32_t frontend;
 };
 struct DeleteHost {
@@ -113,12 +109,16 @@ struct DeleteHost {
 struct DeleteCluster {
   std::uint32_t id;
 };
-struct FreeEndpointState {
+struct FreeEndpointState {  // since = SINCE_NOBODY
   std::uint32_t id;
-};  // since = 0
-struct FreeCounter {
+  std::uint32_t cluster;
+  SocketAddress address;
+};
+struct FreeCounter {  // since = SINCE_NOBODY
   std::uint32_t index;
-};  // since = 0
+  std::uint32_t frontend;
+  std::uint32_t cluster;
+};
 struct Retire {
   enum class Table { kFrontend, kRoute, kEndpoint, kSequence } table;
   std::uint32_t first, count;
@@ -141,38 +141,61 @@ std::string ToString(const Operation& operation);
 
 // ---- the tables --------------------------------------------------------------------------------
 
-// What the kernel holds, counters apart: read once when the agent starts, and then kept true by
-// Advance, operation by operation.
-struct Tables {
-  explicit Tables(const Capacities& capacities);
+// The tables as they lie in the kernel: for arrays a view, for hashes a copy.
+struct RawTables {
+  control_value control{};
+  std::vector<std::pair<frontend_key, frontend_value>> frontends;
+  std::span<const current_value> current;
+  std::span<const route_value> routes;
+  std::span<const endpoint_value> endpoints;
+  std::span<const endpoint_state> endpoint_states;
+  std::span<const route_counter> counters;
+  std::uint32_t sequences = 0, clusters = 0, hosts = 0;  // capacities
+  std::vector<std::pair<std::uint32_t, std::string>> cluster_names;
+  std::vector<std::pair<std::uint32_t, std::string>> host_names;
+};
 
+// What the kernel holds, counts apart: adopted once when the agent starts, and then kept true by
+// Advance, operation by operation. Names that nothing in force uses any more keep their ids, and
+// with them their counts, until the room is needed.
+struct Tables {
   std::uint64_t generation = 0;  // control.active_generation
 
   struct FrontendRow {
     std::uint32_t id = 0;
-    std::array<std::uint64_t, 2> words{};
+    std::array<std::uint64_t, 2> words{};  // of `current`
+
+    bool operator==(const FrontendRow&) const = default;
   };
   std::map<Frontend, FrontendRow> frontends;
-  std::unordered_map<std::uint32_t, route_value> routes;        // by row
-  std::unordered_map<std::uint32_t, endpoint_value> endpoints;  // by row
-  std::unordered_map<std::uint32_t, std::string> host_names;    // by id
+  // Rows in force, and those written for the next generation; by row.
+  std::unordered_map<std::uint32_t, route_value> routes;
+  std::unordered_map<std::uint32_t, endpoint_value> endpoints;
+  std::unordered_map<std::uint32_t, std::string> host_names;  // by id
   std::unordered_map<std::uint32_t, std::string> cluster_names;
   std::unordered_map<std::string, std::uint32_t> host_ids;
   std::unordered_map<std::string, std::uint32_t> cluster_ids;
-  // (cluster id, address) -> endpoint id, and (frontend id, cluster id) -> counter index
-  std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> endpoint_ids;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> counters;
-  // rows in force that name an endpoint id, a cluster, a host; 0: left behind
+  std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> endpoint_ids;  // by cluster id
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
+      counters;  // frontend, cluster id
+  // How many endpoint rows name an endpoint id, how many route rows a cluster id or a host id.
   std::unordered_map<std::uint32_t, std::uint32_t> endpoint_uses, cluster_uses, host_uses;
 
-  IdSpace frontend_ids, route_rows, endpoint_rows, endpoint_state_ids, sequence_ids, counter_ids,
-      cluster_id_space, host_id_space;
+  IdSpace frontend_space, route_space, endpoint_space, state_space, sequence_space, counter_space,
+      cluster_space, host_space;
+
+  // The route row in force of a frontend; 0 for none.
+  std::uint32_t RowInForce(const FrontendRow& frontend) const;
 };
+
+// Takes over what lies in the tables. Fails when they contradict themselves.
+Result<Tables> Adopt(const RawTables& raw);
 
 // ---- planning ----------------------------------------------------------------------------------
 
-// What is in force: the image that the tables hold for the active generation.
+// What is in force: all of it, or one frontend's route.
 TableImage Decode(const Tables& tables);
+std::optional<ImageRoute> DecodeRoute(const Tables& tables, const Frontend& frontend);
 
 // The frontends to change: a route, or nothing for a frontend that is to be left untouched from now
 // on. Those not named stay as they are.
@@ -190,6 +213,9 @@ Result<Plan> MakePlan(const Tables& tables, const ImageChange& change);
 // The first plan after Tables were read: takes back what a dead agent had begun and not committed,
 // removes names and frontends that nothing in force uses, and waits, so that the rest is free.
 Plan MakeRepair(const Tables& tables);
+
+frontend_key KeyOf(const Frontend& frontend);
+Frontend FrontendOf(const frontend_key& key);
 
 // What the operation does to the tables. MakePlan and Advance together are a model of the kernel's
 // side that tests run without one.

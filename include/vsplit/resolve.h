@@ -72,13 +72,15 @@ struct ResolvedPort {
 };
 
 // What the answer was made of; a change to any of these may change it.
+// (VirtualServices are not among them: they touch by themselves all hosts that they can change.)
 struct Dependencies {
   std::set<HostName> hosts;  // their Service, slices, DestinationRules
-  std::set<ObjectKey> pods;
+  std::set<ObjectKey> pods;     // and the Nodes, where a subset selects by place
   std::set<IpAddress> pod_ips;  // where a slice names no pod
 
   bool operator==(const Dependencies&) const = default;
 };
+bool Intersect(const Dependencies& left, const Dependencies& right);
 
 struct ResolvedHost {
   HostName host;
@@ -96,6 +98,8 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
 // The hosts that rules name (VirtualService hosts, DestinationRule host; wildcards: every Service
 // they cover), or with `all` those of every Service too. Sorted.
 std::vector<HostName> HostsWithRules(const Store& store, bool all);
+// Whether this one is among them (all: whether it is or has a Service), without looking at others.
+bool HasRules(const Store& store, const HostName& host, bool all);
 
 // Which hosts a change touches by itself (those that its objects name or are about, before and
 // after; wildcards as above), and the dependencies through which others may be touched.

@@ -27,8 +27,7 @@ namespace vsplit {
 /* Of this file. Raised whenever a size or a meaning below changes. */
 #define VSPLIT_SCHEMA 1
 
-/* ---- control: array of one, mmapable ----------------------------------------------------------
- */
+/* ---- control: array of one, mmapable ---- */
 
 /* control_value.flags */
 #define CONTROL_PASSTHROUGH 1u /* the kill switch: leave every new connect() untouched */
@@ -40,8 +39,7 @@ struct control_value {
 };
 VSPLIT_LAYOUT(control_value, 16);
 
-/* ---- frontends: hash, preallocated --------------------------------------------------------------
- */
+/* ---- frontends: hash, preallocated ---- */
 
 /* What an application connects to. */
 struct frontend_key {
@@ -57,8 +55,7 @@ struct frontend_value {
 };
 VSPLIT_LAYOUT(frontend_value, 4);
 
-/* ---- current: array by frontend id, mmapable
- * ------------------------------------------------------ */
+/* ---- current: array by frontend id, mmapable ---- */
 
 /*
  * Two words, each `generation << ROUTE_ROW_BITS | route row`. In force is the newest one whose
@@ -74,8 +71,7 @@ struct current_value {
 };
 VSPLIT_LAYOUT(current_value, 16);
 
-/* ---- routes: array by row, mmapable
- * ---------------------------------------------------------------- */
+/* ---- routes: array by row, mmapable ---- */
 
 /* route_value.policy */
 #define POLICY_EXACT 0  /* every block of `total` connections holds exactly the weights */
@@ -118,8 +114,7 @@ struct route_value {
 };
 VSPLIT_LAYOUT(route_value, 128);
 
-/* ---- endpoints: array by row, mmapable
- * --------------------------------------------------------------- */
+/* ---- endpoints: array by row, mmapable ---- */
 
 struct endpoint_value {
   __u8 address[16];
@@ -130,8 +125,7 @@ struct endpoint_value {
 };
 VSPLIT_LAYOUT(endpoint_value, 32);
 
-/* ---- sequences: array, mmapable, a cache line each
- * ----------------------------------------------------- */
+/* ---- sequences: array, mmapable, a cache line each ---- */
 
 struct sequence_value {
   __u64 next; /* number of the next connection, from 0; the kernel adds to it atomically */
@@ -141,20 +135,21 @@ struct sequence_value {
 };
 VSPLIT_LAYOUT(sequence_value, 64);
 
-/* ---- endpoint_state: array by endpoint id, mmapable, a cache line each
- * ----------------------------------- */
+/* ---- endpoint_state: array by endpoint id, mmapable, a cache line each ---- */
 
 /*
  * One pod address and port in one cluster. The agent writes the upper part once, when it gives the
  * id away; the kernel counts in the lower part. An id is given to another endpoint with a newer
  * `since`, and a connection that was chosen in an older generation no longer counts.
  */
+#define SINCE_NOBODY (~0ull) /* the id was given up: no connection counts here any more */
+
 struct endpoint_state {
   __u8 address[16];
   __u16 port;
   __u16 zero;
   __u32 cluster; /* cluster id */
-  __u64 since;   /* generation of the first use of this id for this endpoint; 0: the id is free */
+  __u64 since;   /* generation of the first use of this id for this endpoint; 0: never used */
   /* counted by the kernel */
   __s32 active;   /* connections opened and not yet closed */
   __u32 failed;   /* opened, and closed without ever being established */
@@ -164,8 +159,7 @@ struct endpoint_state {
 };
 VSPLIT_LAYOUT(endpoint_state, 64);
 
-/* ---- route_counters: array, mmapable, a cache line each
- * ----------------------------------------------------- */
+/* ---- route_counters: array, mmapable, a cache line each ---- */
 
 /* The same for one cluster of one frontend's route. Keeps its index as long as the route has it. */
 struct route_counter {
@@ -183,8 +177,7 @@ struct route_counter {
 };
 VSPLIT_LAYOUT(route_counter, 64);
 
-/* ---- totals: array of one, mmapable
- * ---------------------------------------------------------------------------- */
+/* ---- totals: array of one, mmapable ---- */
 
 struct total_value {
   __u64 untracked; /* split, but not remembered: `connections` was full */
@@ -196,8 +189,7 @@ VSPLIT_LAYOUT(total_value, 64);
 
 #define CURRENT_TRIES 8
 
-/* ---- connections: hash by socket cookie, preallocated, bounded
- * ---------------------------------------------------- */
+/* ---- connections: hash by socket cookie, preallocated, bounded ---- */
 
 struct connection_key {
   __u64 cookie; /* of the socket, as `ss -e` prints it (sk:) */
@@ -220,8 +212,7 @@ struct connection_value {
 };
 VSPLIT_LAYOUT(connection_value, 48);
 
-/* ---- clusters, hosts: hash by id. For people and for the agent's restart; no program reads them
- * ---------------------- */
+/* ---- clusters, hosts: hash by id, for people and for the agent's restart ---- */
 
 #define HOST_NAME_SIZE 256    /* with the terminating NUL; a DNS name has at most 253 */
 #define CLUSTER_NAME_SIZE 384 /* outbound|65535|<subset 63>|<host 253> and NUL */
@@ -241,8 +232,7 @@ struct cluster_value {
 };
 VSPLIT_LAYOUT(cluster_value, 384);
 
-/* ---- the syscall twin: the same decision on the live tables, without a socket
- * ------------------------------------------- */
+/* ---- the syscall twin: the same decision on the live tables, without a socket ---- */
 
 /* decision.verdict */
 #define VERDICT_UNTOUCHED 0 /* none of ours */

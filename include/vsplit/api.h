@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP requests in, typed calls out, and their results back as HTTP. The paths are the Kubernetes
+// API's for every kind of objects.h, plus vsplit.io/v1 for transactions and views, plus health and
+// metrics (userspace/api/README.md lists them). Nothing here knows what an object means.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+
+// ---- what the api asks of the program it is part of --------------------------------------------
+
+// What became of one rule that a transaction touched.
+struct AppliedRule {
+  std::string verdict;     // "enforced", "approximated", "not enforced"
+  std::string object;      // "VirtualService default/fleetman"
+  std::string path;        // "spec.http[0]"
+  std::string host;        // fully qualified
+  std::uint16_t port = 0;  // 0: all of the host's ports
+  std::string reason;      // empty when it is enforced as written
+};
+
+// One transaction that is in force, or would be.
+struct Applied {
+  std::uint64_t generation = 0;  // in force after it
+  std::vector<Change> changes;   // each object once, in the order of the writes
+  std::vector<AppliedRule> rules;
+  std::string difference;  // the lines of the table image that change
+  std::chrono::nanoseconds resolve{}, disk{}, kernel{};
+};
+
+struct Explanation {
+  std::string json;
+  std::string text;
+};
+
+// Every function is called on the loop's thread and has to be there.
+struct Backend {
+  const Store* store = nullptr;  // for reading; outlives the server
+  std::function<Result<Applied>(std::vector<Write> writes, bool dry_run)> write;
+  std::function<std::string()> image;                   // text
+  std::function<std::string()> status;                  // JSON
+  std::function<std::string()> split;                   // JSON
+  std::function<std::string()> metrics;                 // Prometheus text
+  std::function<std::vector<std::string>()> not_ready;  // reasons; none: ready
+  std::function<Result<Explanation>(const std::string& from, const std::string& to)> explain;
+};
+
+// ---- requests and answers as values ------------------------------------------------------------
+
+struct Request {
+  std::string method;  // "GET"
+  std::string target;  // "/api/v1/namespaces/default/services?dryRun=All"
+  std::string content_type;
+  std::string accept;
+  std::string body;
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+  std::string allow;  // for 405: the methods that are allowed
+};
+
+// Always an answer; trouble is a Kubernetes Status object.
+Response Answer(const Request& request, const Backend& backend);
+
+// ---- the server --------------------------------------------------------------------------------
+
+struct ServerOptions {
+  std::string socket = "/run/vsplit/vsplit.sock";
+  std::string group = "vsplit";  // the socket's; root where there is no such group
+  // A client beyond these is answered 431, 413 and 503.
+  std::size_t header_bytes = 16u << 10;
+  std::size_t body_bytes = 64u << 20;
+  std::size_t connections = 128;
+  // A connection is closed when no request begins for `idle`, or one that has begun (or its answer)
+  // takes longer than `request`.
+  std::chrono::milliseconds idle{60'000};
+  std::chrono::milliseconds request{30'000};
+};
+
+// Serves HTTP/1.1 on a Unix socket of mode 0660, on the loop's thread, until it is destroyed, which
+// closes all connections and removes the socket's file.
+class Server {
+ public:
+  // Takes over a socket file that nobody listens on, and refuses any other file that is there.
+  static Result<Server> Listen(boost::asio::io_context& loop, const ServerOptions& options,
+                               Backend backend);
+
+  Server(Server&&) noexcept;
+  Server& operator=(Server&&) noexcept;
+  ~Server();
+
+ private:
+  struct State;
+  explicit Server(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace vsplit

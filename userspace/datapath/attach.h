@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pinned links: making them, giving them new programs, asking the kernel about them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loader.h"
+#include "vsplit/datapath.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+// Puts the loaded programs into force on the cgroup. A link that is there gets the new program in
+// one step; connections never see a moment without one.
+Result<void> AttachAll(const Loaded& loaded, const DatapathOptions& options);
+
+std::vector<Attachment> AskAttachments(const DatapathOptions& options);
+
+}  // namespace vsplit

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/datapath.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "attach.h"
+#include "handles.h"
+#include "loader.h"
+#include "vsplit/image.h"
+#include "vsplit/plan.h"
+#include "vsplit/result.h"
+#include "vsplit/schema.h"
+
+namespace vsplit {
+
+struct Datapath::State {
+  DatapathOptions options;
+  Loaded loaded;
+  MappedTable<control_value> control;
+  MappedTable<current_value> current;
+  MappedTable<route_value> routes;
+  MappedTable<endpoint_value> endpoints;
+  MappedTable<sequence_value> sequences;
+  MappedTable<struct endpoint_state> endpoint_states;
+  MappedTable<route_counter> counters;
+  MappedTable<total_value> totals;
+};
+
+namespace {
+
+template <class T>
+Result<void> MapTable(const Loaded& loaded, const char* name, MappedTable<T>& table) {
+  table = MappedTable<T>::Map(TableFd(loaded, name), TableSize(loaded, name));
+  if (!table) {
+    return FailErrno(fmt::format("map table {}", name));
+  }
+  return {};
+}
+
+// Programs read these words while we write them: whole, and after everything written before.
+void Publish(__u64& word, __u64 value) {
+  std::atomic_ref<__u64>(word).store(value, std::memory_order_release);
+}
+
+template <class Value>
+Value NameValue(const std::string& name) {
+  Value value{};
+  name.copy(value.name, sizeof(value.name) - 1);
+  return value;
+}
+
+// All names of a table, by id.
+template <class Value>
+std::vector<std::pair<std::uint32_t, std::string>> ReadNames(int fd) {
+  std::vector<std::pair<std::uint32_t, std::string>> names;
+  name_key key{};
+  Value value{};
+  const name_key* before = nullptr;
+  for (name_key next{}; bpf_map_get_next_key(fd, before, &next) == 0; before = &key) {
+    key = next;
+    if (bpf_map_lookup_elem(fd, &key, &value) == 0) {
+      names.emplace_back(key.id, std::string(value.name));
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+Datapath::Datapath(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Datapath::Datapath(Datapath&&) noexcept = default;
+Datapath& Datapath::operator=(Datapath&&) noexcept = default;
+Datapath::~Datapath() = default;
+
+Result<Datapath> Datapath::Open(const DatapathOptions& options) {
+  auto state = std::make_unique<State>();
+  state->options = options;
+  if (options.cgroup.empty()) {
+    Result<std::string> found = FindCgroup();
+    if (!found) {
+      return tl::unexpected<Error>(found.error());
+    }
+    state->options.cgroup = *std::move(found);
+  }
+  Result<Loaded> loaded = Load(state->options);
+  if (!loaded) {
+    return tl::unexpected<Error>(loaded.error());
+  }
+  state->loaded = *std::move(loaded);
+  const Loaded& tables = state->loaded;
+  for (Result<void> mapped :
+       {MapTable(tables, "control", state->control), MapTable(tables, "current", state->current),
+        MapTable(tables, "routes", state->routes), MapTable(tables, "endpoints", state->endpoints),
+        MapTable(tables, "sequences", state->sequences),
+        MapTable(tables, "endpoint_state", state->endpoint_states),
+        MapTable(tables, "route_counters", state->counters),
+        MapTable(tables, "totals", state->totals)}) {
+    if (!mapped) {
+      return tl::unexpected<Error>(mapped.error());
+    }
+  }
+  state->control.entries()[0].schema = VSPLIT_SCHEMA;
+  return Datapath(std::move(state));
+}
+
+Result<Tables> Datapath::Read() const {
+  const Loaded& loaded = state_->loaded;
+  RawTables raw;
+  raw.control = control();
+  const int frontends = TableFd(loaded, "frontends");
+  frontend_key key{};
+  const frontend_key* before = nullptr;
+  for (frontend_key next{}; bpf_map_get_next_key(frontends, before, &next) == 0; before = &key) {
+    key = next;
+    frontend_value value{};
+    if (bpf_map_lookup_elem(frontends, &key, &value) == 0) {
+      raw.frontends.emplace_back(key, value);
+    }
+  }
+  raw.current = state_->current.entries();
+  raw.routes = state_->routes.entries();
+  raw.endpoints = state_->endpoints.entries();
+  raw.endpoint_states = state_->endpoint_states.entries();
+  raw.counters = state_->counters.entries();
+  raw.sequences = TableSize(loaded, "sequences");
+  raw.clusters = TableSize(loaded, "clusters");
+  raw.hosts = TableSize(loaded, "hosts");
+  raw.cluster_names = ReadNames<cluster_value>(TableFd(loaded, "clusters"));
+  raw.host_names = ReadNames<host_value>(TableFd(loaded, "hosts"));
+  return Adopt(raw);
+}
+
+// Carries out one operation on the tables in the kernel.
+class Writer {
+ public:
+  explicit Writer(const Datapath::State& state) : s_(state) {}
+
+  Result<void> operator()(const WriteHost& op) const {
+    return Insert("hosts", name_key{op.id}, NameValue<host_value>(op.name));
+  }
+  Result<void> operator()(const WriteCluster& op) const {
+    return Insert("clusters", name_key{op.id}, NameValue<cluster_value>(op.name));
+  }
+  Result<void> operator()(const WriteEndpointState& op) const {
+    return Put(s_.endpoint_states, op.id, op.value);
+  }
+  Result<void> operator()(const WriteCounter& op) const {
+    return Put(s_.counters, op.index, op.value);
+  }
+  Result<void> operator()(const WriteSequence& op) const {
+    return Put(s_.sequences, op.id, op.value);
+  }
+  Result<void> operator()(const WriteEndpoint& op) const {
+    return Put(s_.endpoints, op.row, op.value);
+  }
+  Result<void> operator()(const WriteRoute& op) const { return Put(s_.routes, op.row, op.value); }
+  Result<void> operator()(const WriteWord& op) const {
+    Publish(s_.current.entries()[op.frontend].words[op.which], op.word);
+    return {};
+  }
+  Result<void> operator()(const InsertFrontend& op) const {
+    return Insert("frontends", KeyOf(op.key), frontend_value{op.frontend});
+  }
+  Result<void> operator()(const Commit& op) const {
+    Publish(s_.control.entries()[0].active_generation, op.generation);
+    return {};
+  }
+  Result<void> operator()(const DeleteFrontend& op) const {
+    return Delete("frontends", KeyOf(op.key));
+  }
+  Result<void> operator()(const DeleteHost& op) const { return Delete("hosts", name_key{op.id}); }
+  Result<void> operator()(const DeleteCluster& op) const {
+    return Delete("clusters", name_key{op.id});
+  }
+  Result<void> operator()(const FreeEndpointState& op) const {
+    Publish(s_.endpoint_states.entries()[op.id].since, SINCE_NOBODY);
+    return {};
+  }
+  Result<void> operator()(const FreeCounter& op) const {
+    Publish(s_.counters.entries()[op.index].since, SINCE_NOBODY);
+    return {};
+  }
+  Result<void> operator()(const Retire& /*op*/) const { return {}; }
+  // Replacing an element of a map of maps returns when all running programs have finished.
+  Result<void> operator()(const Wait& /*op*/) const {
+    const UniqueFd inner(
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "barrier", sizeof(__u32), sizeof(__u32), 1, nullptr));
+    const std::uint32_t key = 0;
+    const int fd = inner.get();
+    if (!inner || bpf_map_update_elem(TableFd(s_.loaded, "barrier"), &key, &fd, BPF_ANY) != 0) {
+      return FailErrno("wait for running programs");
+    }
+    return {};
+  }
+
+ private:
+  template <class T>
+  static Result<void> Put(const MappedTable<T>& table, std::uint32_t row, const T& value) {
+    table.entries()[row] = value;
+    return {};
+  }
+
+  template <class Key, class Value>
+  Result<void> Insert(const char* table, const Key& key, const Value& value) const {
+    if (bpf_map_update_elem(TableFd(s_.loaded, table), &key, &value, BPF_ANY) != 0) {
+      return FailErrno(fmt::format("write table {}", table));
+    }
+    return {};
+  }
+
+  template <class Key>
+  Result<void> Delete(const char* table, const Key& key) const {
+    if (bpf_map_delete_elem(TableFd(s_.loaded, table), &key) != 0 && errno != ENOENT) {
+      return FailErrno(fmt::format("delete from table {}", table));
+    }
+    return {};
+  }
+
+  const Datapath::State& s_;
+};
+
+Result<void> Datapath::Apply(const Operation& operation, Tables& tables) {
+  if (Result<void> written = std::visit(Writer(*state_), operation); !written) {
+    return written;
+  }
+  Advance(tables, operation);
+  return {};
+}
+
+Result<void> Datapath::Apply(const Plan& plan, Tables& tables) {
+  for (const Operation& operation : plan.operations) {
+    if (Result<void> applied = Apply(operation, tables); !applied) {
+      return applied;
+    }
+  }
+  return {};
+}
+
+Result<void> Datapath::Attach() {
+  if (Result<void> attached = AttachAll(state_->loaded, state_->options); !attached) {
+    return attached;
+  }
+  if (!state_->loaded.renewed) {
+    return {};
+  }
+  Result<void> placed = PutRenewedInPlace(state_->options);
+  state_->loaded.renewed = !placed;
+  return placed;
+}
+
+std::vector<Attachment> Datapath::Attachments() const {
+  return AskAttachments(state_->options);
+}
+
+std::vector<Feature> Datapath::Features() const {
+  const Loaded& loaded = state_->loaded;
+  const auto feature = [](std::string_view name, bool on, std::string_view reason) {
+    return Feature{std::string(name), on, on ? "" : std::string(reason)};
+  };
+  return {
+      feature("observe", state_->options.observe,
+              "switched off (--observe=off): bytes and failures are not counted"),
+      feature("refuse with ECONNREFUSED", loaded.refuses,
+              "the kernel is older than 5.18: a refused connect() fails with EPERM"),
+      feature("exact numbers", loaded.fetches,
+              "the kernel is older than 5.12: two CPUs may take the same connection number"),
+      feature("explain by the kernel", loaded.decides,
+              "the kernel is older than 5.15: explain shows the route, not the next choice"),
+  };
+}
+
+const std::string& Datapath::cgroup() const {
+  return state_->options.cgroup;
+}
+bool Datapath::observe() const {
+  return state_->options.observe;
+}
+const control_value& Datapath::control() const {
+  return state_->control.entries()[0];
+}
+const total_value& Datapath::totals() const {
+  return state_->totals.entries()[0];
+}
+std::span<const endpoint_state> Datapath::endpoint_states() const {
+  return state_->endpoint_states.entries();
+}
+std::span<const route_counter> Datapath::counters() const {
+  return state_->counters.entries();
+}
+std::span<const sequence_value> Datapath::sequences() const {
+  return state_->sequences.entries();
+}
+
+Result<std::vector<std::pair<connection_key, connection_value>>> Datapath::Connections() const {
+  std::vector<std::pair<connection_key, connection_value>> connections;
+  const int fd = TableFd(state_->loaded, "connections");
+  std::vector<connection_key> keys(1024);
+  std::vector<connection_value> values(keys.size());
+  std::uint32_t batch = 0;
+  for (bool first = true;; first = false) {
+    auto count = static_cast<__u32>(keys.size());
+    const int result = bpf_map_lookup_batch(fd, first ? nullptr : &batch, &batch, keys.data(),
+                                            values.data(), &count, nullptr);
+    if (result != 0 && errno != ENOENT) {
+      return FailErrno("read table connections");
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+      connections.emplace_back(keys[i], values[i]);
+    }
+    if (result != 0) {
+      return connections;
+    }
+  }
+}
+
+Result<decision> Datapath::Decide(const Frontend& frontend, bool draw) const {
+  if (!state_->loaded.decides) {
+    return Fail("this kernel cannot run the decision without a connection (it is older than 5.15)",
+                Error::Reason::kNotFound);
+  }
+  decide_context context{};
+  context.asked = KeyOf(frontend);
+  context.flags = draw ? DECIDE_DRAW : 0;
+  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &context, .ctx_size_in = sizeof(context));
+  const bpf_program* program =
+      bpf_object__find_program_by_name(state_->loaded.object.get(), "vsplit_decide");
+  if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0) {
+    return FailErrno("run vsplit_decide");
+  }
+  return context.decision;
+}
+
+void Datapath::SetPassthrough(bool on) {
+  const std::atomic_ref<__u32> flags(state_->control.entries()[0].flags);
+  if (on) {
+    flags.fetch_or(CONTROL_PASSTHROUGH);
+  } else {
+    flags.fetch_and(~CONTROL_PASSTHROUGH);
+  }
+}
+
+Result<void> Datapath::Uninstall(const std::string& pins) {
+  std::error_code error;
+  for (const std::string& folder : {pins + "/links", pins}) {
+    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+      if (!std::filesystem::remove(entry.path(), error) && error) {
+        return FailErrno(fmt::format("remove {}", entry.path().string()), error.value());
+      }
+    }
+    if (!std::filesystem::remove(folder, error) && error) {
+      return FailErrno(fmt::format("remove {}", folder), error.value());
+    }
+  }
+  return {};
+}
+
+}  // namespace vsplit

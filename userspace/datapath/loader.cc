@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "handles.h"
+#include "vsplit/datapath.h"
+#include "vsplit/result.h"
+#include "vsplit/schema.h"
+#include "vsplit_core.skel.h"
+#include "vsplit_core_no_fetch.skel.h"
+
+namespace vsplit {
+namespace {
+
+// bpffs reserves names with a dot.
+constexpr std::string_view kRenewed = "next_";
+
+// The last lines that libbpf and the verifier wrote. libbpf has one print function for the process.
+std::string& LibbpfLines() {
+  static std::string lines;
+  return lines;
+}
+
+int KeepLines(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) {
+    return 0;
+  }
+  std::array<char, 4096> line{};
+  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
+  std::string& lines = LibbpfLines();
+  lines += line.data();
+  constexpr std::size_t kKept = 2000;
+  if (lines.size() > kKept) {
+    lines.erase(0, lines.size() - kKept);
+  }
+  return length;
+}
+
+tl::unexpected<Error> FailLibbpf(std::string_view context, int error) {
+  std::string lines = std::exchange(LibbpfLines(), {});
+  while (!lines.empty() && lines.back() == '\n') {
+    lines.pop_back();
+  }
+  std::ranges::replace(lines, '\n', ';');
+  const std::error_code code(error < 0 ? -error : error, std::generic_category());
+  return Fail(fmt::format("{}: {}{}{}", context, code.message(), lines.empty() ? "" : ": ", lines));
+}
+
+Result<void> MakePinFolder(const std::string& pins) {
+  std::error_code error;
+  std::filesystem::create_directories(pins + "/links", error);
+  struct statfs status{};
+  if (statfs(pins.c_str(), &status) != 0) {
+    return FailErrno(fmt::format("pins folder {}", pins));
+  }
+  if (static_cast<unsigned long>(status.f_type) != BPF_FS_MAGIC) {
+    std::filesystem::remove(pins + "/links", error);
+    std::filesystem::remove(pins, error);
+    return Fail(
+        fmt::format("pins folder {} is not on a bpffs (mount -t bpf bpf /sys/fs/bpf)", pins));
+  }
+  return {};
+}
+
+struct PinnedMap {
+  UniqueFd fd;
+  bpf_map_info info{};
+};
+
+// The map pinned at this path; no fd when there is none.
+PinnedMap OpenPinned(const std::string& path) {
+  PinnedMap pinned{UniqueFd(bpf_obj_get(path.c_str())), {}};
+  __u32 size = sizeof(pinned.info);
+  if (pinned.fd && bpf_obj_get_info_by_fd(pinned.fd.get(), &pinned.info, &size) != 0) {
+    pinned.fd = UniqueFd();
+  }
+  return pinned;
+}
+
+// The layout of the pinned tables: the first field of `control`, whatever the layout; 0 for none.
+std::uint32_t PinnedSchema(const std::string& pins) {
+  const PinnedMap control = OpenPinned(pins + "/control");
+  if (!control.fd || control.info.value_size < sizeof(std::uint32_t)) {
+    return 0;
+  }
+  std::vector<std::byte> value(control.info.value_size);
+  const std::uint32_t key = 0;
+  std::uint32_t schema = 0;
+  if (bpf_map_lookup_elem(control.fd.get(), &key, value.data()) == 0) {
+    std::copy_n(value.data(), sizeof(schema), reinterpret_cast<std::byte*>(&schema));
+  }
+  return schema;
+}
+
+// Entries that a table is made for. Rows and ids have room for twice of what is in force, so that
+// all of it can be replaced in one generation.
+std::uint32_t WantedSize(std::string_view table, const TableSizes& sizes) {
+  constexpr std::uint32_t kSpare = 64;
+  if (table == "frontends") {
+    return sizes.frontends;
+  }
+  if (table == "current") {
+    return sizes.frontends + kSpare;
+  }
+  if (table == "routes" || table == "sequences" || table == "hosts") {
+    return 2 * sizes.frontends + kSpare;
+  }
+  if (table == "route_counters" || table == "clusters") {
+    return 4 * sizes.frontends + kSpare;
+  }
+  if (table == "endpoints" || table == "endpoint_state") {
+    return 2 * sizes.endpoints + kSpare;
+  }
+  return table == "connections" ? sizes.connections : 1;  // control, totals, barrier
+}
+
+Result<void> BindTables(bpf_object* object, const DatapathOptions& options,
+                        std::string_view prefix) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    if (bpf_map__is_internal(map)) {
+      continue;
+    }
+    const std::string name = bpf_map__name(map);
+    const std::string path = fmt::format("{}/{}{}", options.pins, prefix, name);
+    const PinnedMap pinned = OpenPinned(path);
+    const std::uint32_t size =
+        pinned.fd ? pinned.info.max_entries : WantedSize(name, options.sizes);
+    int error = bpf_map__set_max_entries(map, size);
+    if (error == 0) {
+      error = bpf_map__set_pin_path(map, path.c_str());
+    }
+    if (error != 0) {
+      return FailLibbpf(fmt::format("table {}", name), error);
+    }
+  }
+  return {};
+}
+
+void SetObserve(bpf_object* object, bool on) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    if (bpf_map__is_internal(map)) {
+      // The only constant of the object.
+      const std::uint32_t value = on ? 1 : 0;
+      bpf_map__set_initial_value(map, &value, sizeof(value));
+    }
+  }
+}
+
+// Whether the running kernel knows this helper at all, by its own BTF.
+bool KernelHas(std::string_view helper) {
+  const std::unique_ptr<btf, Releaser<btf__free>> kernel(btf__load_vmlinux_btf());
+  const int id = kernel ? btf__find_by_name_kind(kernel.get(), "bpf_func_id", BTF_KIND_ENUM) : -1;
+  if (id < 0) {
+    return false;
+  }
+  const btf_type* type = btf__type_by_id(kernel.get(), static_cast<__u32>(id));
+  for (int i = 0; i < btf_vlen(type); ++i) {
+    if (helper == btf__name_by_offset(kernel.get(), btf_enum(type)[i].name_off)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Result<BpfObject> LoadOne(const void* bytes, std::size_t size, const DatapathOptions& options,
+                          std::string_view prefix, bool decides) {
+  LibbpfLines().clear();
+  BpfObject object(bpf_object__open_mem(bytes, size, nullptr));
+  if (!object) {
+    return FailLibbpf("open BPF object", errno);
+  }
+  if (Result<void> bound = BindTables(object.get(), options, prefix); !bound) {
+    return tl::unexpected<Error>(bound.error());
+  }
+  SetObserve(object.get(), options.observe);
+  if (!decides) {
+    bpf_program__set_autoload(bpf_object__find_program_by_name(object.get(), "vsplit_decide"),
+                              false);
+  }
+  if (const int error = bpf_object__load(object.get()); error != 0) {
+    return FailLibbpf("load BPF object", error);
+  }
+  return object;
+}
+
+void RemoveRenewed(const std::string& pins) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(pins, error)) {
+    if (entry.path().filename().string().starts_with(kRenewed)) {
+      std::filesystem::remove(entry.path(), error);
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<HookedProgram>& HookedPrograms() {
+  static const std::vector<HookedProgram> programs = {
+      {"vsplit_release", "sock_release", BPF_CGROUP_INET_SOCK_RELEASE},
+      {"vsplit_sockops", "sockops", BPF_CGROUP_SOCK_OPS},
+      {"vsplit_getpeer4", "getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
+      {"vsplit_getpeer6", "getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
+      {"vsplit_connect4", "connect4", BPF_CGROUP_INET4_CONNECT},
+      {"vsplit_connect6", "connect6", BPF_CGROUP_INET6_CONNECT},
+  };
+  return programs;
+}
+
+Result<Loaded> Load(const DatapathOptions& options) {
+  libbpf_set_print(KeepLines);
+  if (Result<void> made = MakePinFolder(options.pins); !made) {
+    return tl::unexpected<Error>(made.error());
+  }
+  Loaded loaded;
+  const std::uint32_t schema = PinnedSchema(options.pins);
+  loaded.renewed = schema != 0 && schema != VSPLIT_SCHEMA;
+  RemoveRenewed(options.pins);
+  const std::string_view prefix = loaded.renewed ? kRenewed : "";
+  loaded.decides = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, nullptr) == 1;
+  loaded.refuses = KernelHas("BPF_FUNC_set_retval");
+
+  std::size_t size = 0;
+  const void* bytes = vsplit_core::elf_bytes(&size);
+  Result<BpfObject> object = LoadOne(bytes, size, options, prefix, loaded.decides);
+  if (!object) {
+    bytes = vsplit_core_no_fetch::elf_bytes(&size);
+    Result<BpfObject> second = LoadOne(bytes, size, options, prefix, loaded.decides);
+    if (!second) {
+      return tl::unexpected<Error>(object.error());
+    }
+    loaded.fetches = false;
+    object = std::move(second);
+  }
+  loaded.object = *std::move(object);
+  return loaded;
+}
+
+Result<void> PutRenewedInPlace(const DatapathOptions& options) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(options.pins, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kRenewed)) {
+      names.push_back(name.substr(kRenewed.size()));
+    }
+  }
+  // `control` tells which layout is there: last.
+  std::ranges::partition(names, [](const std::string& name) { return name != "control"; });
+  for (const std::string& name : names) {
+    const std::string to = options.pins + "/" + name;
+    std::filesystem::rename(fmt::format("{}/{}{}", options.pins, kRenewed, name), to, error);
+    if (error) {
+      return FailErrno(fmt::format("pin {}", to), error.value());
+    }
+  }
+  return {};
+}
+
+int TableFd(const Loaded& loaded, const char* name) {
+  return bpf_object__find_map_fd_by_name(loaded.object.get(), name);
+}
+
+std::uint32_t TableSize(const Loaded& loaded, const char* name) {
+  return bpf_map__max_entries(bpf_object__find_map_by_name(loaded.object.get(), name));
+}
+
+}  // namespace vsplit

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The BPF object: opened, sized, bound to the pinned tables, loaded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "handles.h"
+#include "vsplit/datapath.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+struct Loaded {
+  BpfObject object;
+  bool fetches = true;   // atomic adds give the old value back: exact numbers on every CPU
+  bool decides = true;   // the syscall twin is loaded
+  bool refuses = true;   // a refused connect() says ECONNREFUSED, not EPERM
+  bool renewed = false;  // the pinned tables have another layout; these lie beside them
+};
+
+// Tables that are pinned below `pins` are used as they are, others are made and pinned there.
+Result<Loaded> Load(const DatapathOptions& options);
+
+// The pinned tables of another layout give way to those that Load made beside them. Only after
+// every program in force uses the new ones.
+Result<void> PutRenewedInPlace(const DatapathOptions& options);
+
+// The descriptor of a table of the object. The table must exist.
+int TableFd(const Loaded& loaded, const char* name);
+// How many entries it was made for.
+std::uint32_t TableSize(const Loaded& loaded, const char* name);
+
+// Every program that is attached to the cgroup, in the order in which it may be put into force:
+// what counts the end of connections before what begins them.
+struct HookedProgram {
+  const char* program;   // its name
+  const char* link;      // file name of its pinned link
+  std::uint32_t attach;  // enum bpf_attach_type
+};
+const std::vector<HookedProgram>& HookedPrograms();
+
+}  // namespace vsplit

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tables say: adopting them as they lie in the kernel, and reading the image out of them.
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "keys.h"
+#include "vsplit/address.h"
+#include "vsplit/image.h"
+#include "vsplit/plan.h"
+#include "vsplit/result.h"
+#include "vsplit/schema.h"
+
+namespace vsplit {
+namespace {
+
+// Takes what is in force out of the raw tables, checking every row number on the way.
+class Adopter {
+ public:
+  explicit Adopter(const RawTables& raw)
+      : raw_(raw),
+        frontend_used_(raw.current.size()),
+        route_used_(raw.routes.size()),
+        endpoint_used_(raw.endpoints.size()),
+        sequence_used_(raw.sequences),
+        state_used_(raw.endpoint_states.size()),
+        counter_used_(raw.counters.size()) {}
+
+  Result<Tables> Adopt() {
+    tables_.generation = raw_.control.active_generation;
+    AdoptNames();
+    AdoptStates();
+    AdoptCounters();
+    for (const auto& [key, value] : raw_.frontends) {
+      if (Result<void> adopted = AdoptFrontend(key, value.frontend); !adopted) {
+        return Fail("tables", adopted.error());
+      }
+    }
+    tables_.frontend_space = IdSpace::FromUsed(frontend_used_);
+    tables_.route_space = IdSpace::FromUsed(route_used_);
+    tables_.endpoint_space = IdSpace::FromUsed(endpoint_used_);
+    tables_.sequence_space = IdSpace::FromUsed(sequence_used_);
+    tables_.state_space = IdSpace::FromUsed(state_used_);
+    tables_.counter_space = IdSpace::FromUsed(counter_used_);
+    return std::move(tables_);
+  }
+
+ private:
+  static IdSpace AdoptNames(const std::vector<std::pair<std::uint32_t, std::string>>& names,
+                            std::uint32_t capacity,
+                            std::unordered_map<std::uint32_t, std::string>& by_id,
+                            std::unordered_map<std::string, std::uint32_t>& by_name) {
+    std::vector<bool> used(capacity);
+    for (const auto& [id, name] : names) {
+      if (id > 0 && id < capacity && by_name.emplace(name, id).second) {
+        by_id.emplace(id, name);
+        used[id] = true;
+      }
+    }
+    IdSpace space = IdSpace::FromUsed(used);
+    space.Recycle();
+    return space;
+  }
+
+  void AdoptNames() {
+    tables_.cluster_space =
+        AdoptNames(raw_.cluster_names, raw_.clusters, tables_.cluster_names, tables_.cluster_ids);
+    tables_.host_space =
+        AdoptNames(raw_.host_names, raw_.hosts, tables_.host_names, tables_.host_ids);
+  }
+
+  void AdoptStates() {
+    for (std::uint32_t id = 1; id < raw_.endpoint_states.size(); ++id) {
+      const endpoint_state& state = raw_.endpoint_states[id];
+      if (InUse(state.since) && tables_.cluster_names.contains(state.cluster)) {
+        state_used_[id] =
+            tables_.endpoint_ids
+                .emplace(std::pair(state.cluster, AddressOf(state.address, state.port)), id)
+                .second;
+      }
+    }
+  }
+
+  void AdoptCounters() {
+    for (std::uint32_t index = 1; index < raw_.counters.size(); ++index) {
+      const route_counter& counter = raw_.counters[index];
+      if (InUse(counter.since) && tables_.cluster_names.contains(counter.cluster)) {
+        counter_used_[index] =
+            tables_.counters.emplace(std::pair(counter.frontend, counter.cluster), index).second;
+      }
+    }
+  }
+
+  Result<void> AdoptFrontend(const frontend_key& key, std::uint32_t id) {
+    const Frontend frontend = FrontendOf(key);
+    if (id == 0 || id >= raw_.current.size() || frontend_used_[id]) {
+      return Fail(fmt::format("frontend {} has the id {}, which is not its own",
+                              ToString(frontend.address), id));
+    }
+    frontend_used_[id] = true;
+    Tables::FrontendRow row{id, {raw_.current[id].words[0], raw_.current[id].words[1]}};
+    tables_.frontends.emplace(frontend, row);
+    std::uint32_t next = tables_.RowInForce(row);
+    for (int i = 0; next != 0; ++i) {
+      if (i == ROUTE_ROWS || next >= raw_.routes.size() || route_used_[next]) {
+        return Fail(fmt::format("frontend {} names the route row {}, which is not its own",
+                                ToString(frontend.address), next));
+      }
+      if (Result<void> adopted = AdoptRoute(next); !adopted) {
+        return Fail(fmt::format("frontend {}", ToString(frontend.address)), adopted.error());
+      }
+      next = raw_.routes[next].next;
+    }
+    return {};
+  }
+
+  Result<void> AdoptRoute(std::uint32_t row) {
+    const route_value& route = raw_.routes[row];
+    if (route.count == 0 || route.count > ROUTE_CLUSTERS ||
+        !Claim(sequence_used_, route.sequence) || !tables_.host_names.contains(route.host)) {
+      return Fail(fmt::format("route row {} makes no sense", row));
+    }
+    route_used_[row] = true;
+    tables_.routes.emplace(row, route);
+    ++tables_.host_uses[route.host];
+    for (std::size_t i = 0; i < route.count; ++i) {
+      const route_cluster& cluster = route.clusters[i];
+      if (!tables_.cluster_names.contains(cluster.cluster) ||
+          cluster.counter >= counter_used_.size() || !counter_used_[cluster.counter] ||
+          !Claim(sequence_used_, cluster.sequence)) {
+        return Fail(fmt::format("route row {} names a cluster that is not there", row));
+      }
+      ++tables_.cluster_uses[cluster.cluster];
+      if (Result<void> adopted = AdoptEndpoints(cluster); !adopted) {
+        return adopted;
+      }
+    }
+    return {};
+  }
+
+  Result<void> AdoptEndpoints(const route_cluster& cluster) {
+    for (std::uint32_t row = cluster.first; row < cluster.first + cluster.count; ++row) {
+      if (row == 0 || row >= raw_.endpoints.size() || endpoint_used_[row] ||
+          raw_.endpoints[row].endpoint >= state_used_.size() ||
+          !state_used_[raw_.endpoints[row].endpoint]) {
+        return Fail(fmt::format("endpoint row {} makes no sense", row));
+      }
+      endpoint_used_[row] = true;
+      tables_.endpoints.emplace(row, raw_.endpoints[row]);
+      ++tables_.endpoint_uses[raw_.endpoints[row].endpoint];
+    }
+    return {};
+  }
+
+  static bool InUse(std::uint64_t since) { return since != 0 && since != SINCE_NOBODY; }
+
+  // Sequence 0 is nobody's. The rows of one chain share their sequence.
+  static bool Claim(std::vector<bool>& used, std::uint32_t id) {
+    if (id >= used.size()) {
+      return false;
+    }
+    used[id] = id != 0;
+    return true;
+  }
+
+  const RawTables& raw_;
+  Tables tables_;
+  std::vector<bool> frontend_used_, route_used_, endpoint_used_, sequence_used_, state_used_,
+      counter_used_;
+};
+
+}  // namespace
+
+frontend_key KeyOf(const Frontend& frontend) {
+  frontend_key key{.protocol = IPPROTO_TCP};
+  CopyAddress(frontend.address, key.address, key.port);
+  return key;
+}
+
+Frontend FrontendOf(const frontend_key& key) {
+  return {AddressOf(key.address, key.port)};
+}
+
+std::uint32_t Tables::RowInForce(const FrontendRow& frontend) const {
+  std::uint64_t word = 0;
+  for (const std::uint64_t candidate : frontend.words) {
+    if (candidate >> ROUTE_ROW_BITS <= generation) {
+      word = std::max(word, candidate);
+    }
+  }
+  return static_cast<std::uint32_t>(word & ROUTE_ROW_MASK);
+}
+
+Result<Tables> Adopt(const RawTables& raw) {
+  return Adopter(raw).Adopt();
+}
+
+std::optional<ImageRoute> DecodeRoute(const Tables& tables, const Frontend& frontend) {
+  const auto found = tables.frontends.find(frontend);
+  std::uint32_t row = found == tables.frontends.end() ? 0 : tables.RowInForce(found->second);
+  if (row == 0) {
+    return std::nullopt;
+  }
+  const route_value& head = tables.routes.at(row);
+  ImageRoute image{.host = tables.host_names.at(head.host),
+                   .policy = static_cast<Policy>(head.policy),
+                   .stride = head.stride,
+                   .clusters = {}};
+  std::uint32_t below = 0;
+  while (row != 0) {
+    const route_value& route = tables.routes.at(row);
+    for (const route_cluster& cluster : std::span(route.clusters, route.count)) {
+      ImageCluster& added = image.clusters.emplace_back();
+      added.name = tables.cluster_names.at(cluster.cluster);
+      added.weight = cluster.bound - below;
+      added.algorithm = static_cast<Algorithm>(cluster.algorithm);
+      below = cluster.bound;
+      for (std::uint32_t at = cluster.first; at < cluster.first + cluster.count; ++at) {
+        const endpoint_value& endpoint = tables.endpoints.at(at);
+        added.endpoints.push_back(AddressOf(endpoint.address, endpoint.port));
+      }
+    }
+    row = route.next;
+  }
+  return image;
+}
+
+TableImage Decode(const Tables& tables) {
+  TableImage image;
+  for (const auto& [frontend, row] : tables.frontends) {
+    if (std::optional<ImageRoute> route = DecodeRoute(tables, frontend)) {
+      image.frontends.emplace_hint(image.frontends.end(), frontend, *std::move(route));
+    }
+  }
+  return image;
+}
+
+}  // namespace vsplit
