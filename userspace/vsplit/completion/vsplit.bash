@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # bash completion for vsplit. Names come from the agent; without one there are none.
 
