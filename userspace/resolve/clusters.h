@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Destinations in, weighted clusters out: R2 (weights), R8 (short names), R12 (ports), R13 (broken
+// destinations keep their share).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scene.h"
+#include "vsplit/objects.h"
+#include "vsplit/resolve.h"
+
+namespace vsplit {
+
+// R4: what a port does without a rule.
+ResolvedCluster PlainCluster(const Scene& scene, const HostName& host, std::uint16_t port);
+
+// What a rule of an object in this namespace does with connections to port `dialled`.
+std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const Rule& rule,
+                                           const std::string& ns, std::uint16_t dialled);
+
+// Whether any destination of the rule can be drawn: all of them 0 is no answer, one alone is all.
+bool HasWeight(const Rule& rule);
+
+}  // namespace vsplit

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every part of one Resolve looks at, and the questions they share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vsplit/objects.h"
+#include "vsplit/resolve.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+
+struct Scene {
+  const Store& store;
+  const ResolveOptions& options;
+  Dependencies& dependencies;
+};
+
+// The Service of a host, or null.
+ObjectPtr ServiceOf(const Store& store, const HostName& host);
+
+// "no Service default/reviews"; for a host outside of the domain `no Service for host "x.org"`.
+std::string MissingService(const Store& store, const HostName& host);
+
+// R10: creation timestamp ascending, then name, then namespace.
+void SortByPrecedence(std::vector<ObjectPtr>& objects);
+
+// Whether a list of exportTo or gateways leaves the object to everybody.
+bool IsPublic(const std::vector<std::string>& export_to);
+bool IncludesMesh(const std::vector<std::string>& gateways);
+
+std::string Join(const std::vector<std::string>& words);  // "a, b"
+
+}  // namespace vsplit
