@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pods.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "vsplit/compile.h"
+
+namespace vsplit::testing {
+namespace {
+
+void Require(bool ok, const std::string& what) {
+  if (!ok) {
+    fmt::print(stderr, "kernel tests: {}: {}\n", what, std::strerror(errno));
+    std::exit(1);
+  }
+}
+
+void WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  file.flush();
+  Require(file.good(), "write " + path);
+}
+
+// `ip` in a namespace, with these lines as its commands.
+void Ip(const TestNetns& netns, const std::string& lines) {
+  std::array<int, 2> pipe_ends{};
+  Require(pipe2(pipe_ends.data(), O_CLOEXEC) == 0, "pipe");
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(pipe_ends[0], STDIN_FILENO);
+    if (setns(netns.fd(), CLONE_NEWNET) == 0) {
+      execlp("ip", "ip", "-batch", "-", nullptr);
+    }
+    _exit(127);
+  }
+  Require(write(pipe_ends[1], lines.data(), lines.size()) == static_cast<ssize_t>(lines.size()),
+          "write to ip");
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  Require(WIFEXITED(status) && WEXITSTATUS(status) == 0, "ip: " + lines);
+}
+
+struct RawAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+RawAddress ToRaw(const SocketAddress& address, int family) {
+  RawAddress raw;
+  if (family == AF_INET) {
+    auto* in = reinterpret_cast<sockaddr_in*>(&raw.storage);
+    in->sin_family = AF_INET;
+    in->sin_port = htons(address.port);
+    std::memcpy(&in->sin_addr, address.ip.bytes.data() + 12, 4);
+    raw.size = sizeof(*in);
+  } else {
+    auto* in = reinterpret_cast<sockaddr_in6*>(&raw.storage);
+    in->sin6_family = AF_INET6;
+    in->sin6_port = htons(address.port);
+    std::memcpy(&in->sin6_addr, address.ip.bytes.data(), 16);
+    raw.size = sizeof(*in);
+  }
+  return raw;
+}
+
+SocketAddress FromRaw(const sockaddr_storage& storage) {
+  SocketAddress address;
+  if (storage.ss_family == AF_INET) {
+    const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
+    address = *ParseSocketAddress("0.0.0.0:1");
+    std::memcpy(address.ip.bytes.data() + 12, &in->sin_addr, 4);
+    address.port = ntohs(in->sin_port);
+  } else {
+    const auto* in = reinterpret_cast<const sockaddr_in6*>(&storage);
+    std::memcpy(address.ip.bytes.data(), &in->sin6_addr, 16);
+    address.port = ntohs(in->sin6_port);
+  }
+  return address;
+}
+
+std::string OwnCgroup() {
+  std::ifstream file("/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("0::")) {
+      return line.substr(3) == "/" ? "" : line.substr(3);
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string MissingForKernelTests() {
+  if (geteuid() != 0) {
+    return "kernel tests need root (this is user " + std::to_string(geteuid()) + ")";
+  }
+  const Result<std::string> mount_point = FindCgroupMount();
+  if (!mount_point) {
+    return "kernel tests need cgroup2: " + mount_point.error().message;
+  }
+  if (unshare(CLONE_NEWNS) != 0 ||
+      mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    return std::string("kernel tests need CAP_SYS_ADMIN: ") + std::strerror(errno);
+  }
+  const TestBpffs bpffs;
+  DatapathOptions options{.pins = bpffs.path() + "/probe", .cgroup = *mount_point};
+  options.sizes = {.frontends = 16, .endpoints = 16, .connections = 16};
+  const Result<Datapath> opened = Datapath::Open(options);
+  return opened ? "" : "kernel tests need BPF: " + opened.error().message;
+}
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) {
+    close(fd_);
+  }
+}
+
+// ---- bpffs, cgroup, namespaces
+// --------------------------------------------------------------------
+
+TestBpffs::TestBpffs() : path_("/tmp/vsplit-bpffs-XXXXXX") {
+  Require(mkdtemp(path_.data()) != nullptr, "mkdtemp");
+  Require(mount("bpf", path_.c_str(), "bpf", 0, nullptr) == 0, "mount bpffs");
+}
+
+TestBpffs::~TestBpffs() {
+  umount2(path_.c_str(), MNT_DETACH);
+  rmdir(path_.c_str());
+}
+
+TestCgroup::TestCgroup() {
+  static int number = 0;
+  home_ = *FindCgroupMount() + OwnCgroup();
+  path_ = fmt::format("{}/vsplit-test-{}-{}", home_, getpid(), ++number);
+  Require(mkdir(path_.c_str(), 0755) == 0, "mkdir " + path_);
+  WriteFile(path_ + "/cgroup.procs", std::to_string(getpid()));
+}
+
+TestCgroup::~TestCgroup() {
+  WriteFile(home_ + "/cgroup.procs", std::to_string(getpid()));
+  // A child that was just waited for may still be on its way out.
+  Eventually([this] { return rmdir(path_.c_str()) == 0 || errno != EBUSY; });
+}
+
+TestNetns::TestNetns() {
+  std::thread([this] {
+    Require(unshare(CLONE_NEWNET) == 0, "unshare");
+    fd_ = Descriptor(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  }).join();
+  Ip(*this, "link set lo up\n");
+}
+
+void TestNetns::Enter() const {
+  Require(setns(fd_.get(), CLONE_NEWNET) == 0, "setns");
+}
+
+void TestNetns::Run(const std::function<void()>& body) const {
+  std::thread([this, &body] {
+    Enter();
+    body();
+  }).join();
+}
+
+// ---- servers
+// ---------------------------------------------------------------------------------------
+
+PodServer::PodServer(const TestNetns& netns, std::string name,
+                     const std::vector<SocketAddress>& addresses, bool hold)
+    : name_(std::move(name)), hold_(hold), stop_(eventfd(0, EFD_CLOEXEC)) {
+  netns.Run([this, &addresses] {
+    for (const SocketAddress& address : addresses) {
+      const int family = address.ip.is_v4() ? AF_INET : AF_INET6;
+      Descriptor listener(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      const int on = 1;
+      setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+      const RawAddress raw = ToRaw(address, family);
+      Require(bind(listener.get(), reinterpret_cast<const sockaddr*>(&raw.storage), raw.size) == 0,
+              "bind " + ToString(address));
+      Require(listen(listener.get(), 4096) == 0, "listen");
+      listeners_.push_back(std::move(listener));
+    }
+  });
+  thread_ = std::thread([this] { Serve(); });
+}
+
+PodServer::~PodServer() {
+  eventfd_write(stop_.get(), 1);
+  thread_.join();
+}
+
+void PodServer::Serve() {
+  std::vector<Descriptor> held;
+  std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}};
+  for (const Descriptor& listener : listeners_) {
+    waits.push_back({listener.get(), POLLIN, 0});
+  }
+  while (poll(waits.data(), waits.size(), -1) > 0 && waits[0].revents == 0) {
+    for (std::size_t i = 1; i < waits.size(); ++i) {
+      if ((waits[i].revents & POLLIN) == 0) {
+        continue;
+      }
+      Descriptor connection(accept4(waits[i].fd, nullptr, nullptr, SOCK_CLOEXEC));
+      if (connection.get() < 0) {
+        continue;
+      }
+      [[maybe_unused]] const ssize_t sent =
+          send(connection.get(), name_.data(), name_.size(), MSG_NOSIGNAL);
+      if (hold_) {
+        held.push_back(std::move(connection));
+      }
+    }
+  }
+}
+
+// ---- node
+// --------------------------------------------------------------------------------------------
+
+TestNode::TestNode(bool observe) {
+  options_.pins = bpffs_.path() + "/vsplit";
+  options_.cgroup = cgroup_.path();
+  options_.observe = observe;
+  options_.sizes = {.frontends = 1024, .endpoints = 4096, .connections = 4096};
+  Ip(bridge_, "link add br0 type bridge\nlink set br0 up\n");
+  Join(client_, "client", 65'000);
+  client_.Enter();
+  Restart();
+  const Result<void> attached = datapath_->Attach();
+  EXPECT_TRUE(attached) << attached.error().message;
+}
+
+TestNode::~TestNode() {
+  pods_.clear();
+  datapath_.reset();
+  const Result<void> gone = Datapath::Uninstall(options_.pins);
+  EXPECT_TRUE(gone) << gone.error().message;
+}
+
+void TestNode::Join(const TestNetns& netns, const std::string& port, int number) {
+  Ip(bridge_, fmt::format("link add {0} type veth peer name eth0 netns /proc/{1}/fd/{2}\n"
+                          "link set {0} master br0\nlink set {0} up\n",
+                          port, getpid(), netns.fd()));
+  Ip(netns, fmt::format("addr add 10.1.{}.{}/16 dev eth0\naddr add fd00:1::{:x}/64 dev eth0 nodad\n"
+                        "link set eth0 up\n",
+                        number / 256, number % 256, number));
+}
+
+void TestNode::AddPod(const std::string& name, int number, bool hold) {
+  Pod& pod = pods_[name];
+  pod.netns = std::make_unique<TestNetns>();
+  Join(*pod.netns, fmt::format("pod{}", number), number);
+  pod.server = std::make_unique<PodServer>(
+      *pod.netns, name, std::vector{PodAddress(number), PodAddress6(number)}, hold);
+}
+
+void TestNode::AddPodWithoutServer(int number) {
+  Pod& pod = pods_[fmt::format("closed-{}", number)];
+  pod.netns = std::make_unique<TestNetns>();
+  Join(*pod.netns, fmt::format("pod{}", number), number);
+}
+
+void TestNode::RemovePod(const std::string& name) {
+  pods_.erase(name);
+}
+
+void TestNode::Restart() {
+  datapath_.reset();
+  Result<Datapath> opened = Datapath::Open(options_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  datapath_ = std::make_unique<Datapath>(*std::move(opened));
+  Result<Tables> read = datapath_->Read();
+  ASSERT_TRUE(read) << read.error().message;
+  tables_ = std::make_unique<Tables>(*std::move(read));
+  const Result<void> repaired = datapath_->Apply(MakeRepair(*tables_), *tables_);
+  ASSERT_TRUE(repaired) << repaired.error().message;
+}
+
+void TestNode::Put(const TableImage& image) {
+  const Result<Plan> plan = MakePlan(*tables_, ChangeTo(*tables_, image));
+  ASSERT_TRUE(plan) << plan.error().message;
+  const Result<void> applied = datapath_->Apply(*plan, *tables_);
+  ASSERT_TRUE(applied) << applied.error().message;
+}
+
+TestNode::Counted TestNode::Cluster(const std::string& address, const std::string& cluster) {
+  const std::uint32_t frontend = tables_->frontends.at(Frontend{Address(address)}).id;
+  const std::uint32_t index = tables_->counters.at({frontend, tables_->cluster_ids.at(cluster)});
+  const route_counter& counter = datapath_->counters()[index];
+  return {.active = counter.active,
+          .opened = counter.opened,
+          .failed = counter.failed,
+          .refused = counter.refused_no_endpoint,
+          .sent = counter.sent,
+          .received = counter.received};
+}
+
+std::int64_t TestNode::ActiveOfAll() const {
+  const std::span<const endpoint_state> states = datapath_->endpoint_states();
+  return std::accumulate(
+      states.begin(), states.end(), std::int64_t{0},
+      [](std::int64_t sum, const endpoint_state& state) { return sum + state.active; });
+}
+
+// ---- images
+// ------------------------------------------------------------------------------------------
+
+SocketAddress Address(const std::string& text) {
+  const std::optional<SocketAddress> address = ParseSocketAddress(text);
+  Require(address.has_value(), "address " + text);
+  return *address;
+}
+
+SocketAddress PodAddress(int number) {
+  return Address(fmt::format("10.1.{}.{}:8080", number / 256, number % 256));
+}
+
+SocketAddress PodAddress6(int number) {
+  return Address(fmt::format("[fd00:1::{:x}]:8080", number));
+}
+
+ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy) {
+  ImageRoute route{.host = "web.default.svc.cluster.local", .policy = policy, .clusters = {}};
+  std::vector<std::uint32_t> weights;
+  for (const TestCluster& cluster : clusters) {
+    route.clusters.push_back({cluster.name, cluster.weight, cluster.algorithm, cluster.endpoints});
+    weights.push_back(cluster.weight);
+  }
+  route.stride = ChooseStride(weights);
+  return route;
+}
+
+TableImage Image(const std::map<std::string, ImageRoute>& frontends) {
+  TableImage image;
+  for (const auto& [address, route] : frontends) {
+    image.frontends.emplace(Frontend{Address(address)}, route);
+  }
+  return image;
+}
+
+// ---- client
+// ------------------------------------------------------------------------------------------
+
+Connected Connect(const SocketAddress& to, int family, int type_flags) {
+  if (family == 0) {
+    family = to.ip.is_v4() ? AF_INET : AF_INET6;
+  }
+  Connected connected;
+  connected.socket = Descriptor(socket(family, SOCK_STREAM | SOCK_CLOEXEC | type_flags, 0));
+  const RawAddress raw = ToRaw(to, family);
+  if (connect(connected.socket.get(), reinterpret_cast<const sockaddr*>(&raw.storage), raw.size) !=
+      0) {
+    connected.error = errno;
+  }
+  return connected;
+}
+
+std::string ReadAll(int socket) {
+  std::string all;
+  std::array<char, 256> buffer{};
+  for (ssize_t n = 0; (n = recv(socket, buffer.data(), buffer.size(), 0)) > 0;) {
+    all.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  return all;
+}
+
+std::string Ask(const SocketAddress& to, int family) {
+  const Connected connected = Connect(to, family);
+  return connected.error != 0 ? fmt::format("errno {}", connected.error)
+                              : ReadAll(connected.socket.get());
+}
+
+std::map<std::string, int> AskMany(const SocketAddress& to, int count) {
+  std::map<std::string, int> counts;
+  for (int i = 0; i < count; ++i) {
+    ++counts[Ask(to)];
+  }
+  return counts;
+}
+
+SocketAddress PeerName(int socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  Require(getpeername(socket, reinterpret_cast<sockaddr*>(&storage), &size) == 0, "getpeername");
+  return FromRaw(storage);
+}
+
+bool Eventually(const std::function<bool()>& condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace vsplit::testing

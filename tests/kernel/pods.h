@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pods for the kernel tests: real network namespaces joined by a bridge, a child cgroup below the
+// test's own, a bpffs of its own. Everything is gone when the objects are, and when the process
+// dies: namespaces and mounts have no names outside it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/datapath.h"
+#include "vsplit/image.h"
+#include "vsplit/plan.h"
+
+namespace vsplit::testing {
+
+// What is missing on this machine for kernel tests, as one line; empty when nothing is.
+std::string MissingForKernelTests();
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor();
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// A private bpffs on a temporary folder, in a mount that ends with this object.
+class TestBpffs {
+ public:
+  TestBpffs();
+  ~TestBpffs();
+  TestBpffs(const TestBpffs&) = delete;
+  TestBpffs& operator=(const TestBpffs&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// A child of the test's own cgroup that the whole process lives in while this object does.
+class TestCgroup {
+ public:
+  TestCgroup();
+  ~TestCgroup();
+  TestCgroup(const TestCgroup&) = delete;
+  TestCgroup& operator=(const TestCgroup&) = delete;
+  const std::string& path() const { return path_; }
+  const std::string& home() const { return home_; }  // where the process came from
+
+ private:
+  std::string home_;
+  std::string path_;
+};
+
+// A network namespace without a name.
+class TestNetns {
+ public:
+  TestNetns();
+  void Run(const std::function<void()>& body) const;  // on a thread of its own, inside
+  void Enter() const;                                 // the calling thread, for good
+  int fd() const { return fd_.get(); }
+  void Close() { fd_ = Descriptor(); }  // it ends when its last socket does
+
+ private:
+  Descriptor fd_;
+};
+
+// Answers every connection with its name and closes it; with `hold` it keeps them open instead,
+// until the client closes.
+class PodServer {
+ public:
+  PodServer(const TestNetns& netns, std::string name, const std::vector<SocketAddress>& addresses,
+            bool hold = false);
+  ~PodServer();
+  PodServer(const PodServer&) = delete;
+  PodServer& operator=(const PodServer&) = delete;
+  const std::string& name() const { return name_; }
+
+ private:
+  void Serve();
+  std::string name_;
+  bool hold_;
+  std::vector<Descriptor> listeners_;
+  Descriptor stop_;  // eventfd
+  std::thread thread_;
+};
+
+// One node: a bridge, a client, pods.
+class TestNode {
+ public:
+  explicit TestNode(bool observe = true);
+  ~TestNode();
+  TestNode(const TestNode&) = delete;
+  TestNode& operator=(const TestNode&) = delete;
+
+  // A pod with 10.1.0.N and fd00:1::N that serves on port 8080 of both.
+  void AddPod(const std::string& name, int number, bool hold = false);
+  void AddPodWithoutServer(int number);  // refuses every connection
+  void RemovePod(const std::string& name);
+
+  Datapath& datapath() { return *datapath_; }
+  Tables& tables() { return *tables_; }
+  const DatapathOptions& options() const { return options_; }
+  const std::string& cgroup() const { return cgroup_.path(); }
+  const TestCgroup& test_cgroup() const { return cgroup_; }
+
+  // Puts this image into force, as the agent does. Fails the test on an error.
+  void Put(const TableImage& image);
+  // Opens the datapath anew, as an agent that starts again: adopts and repairs; Put comes after.
+  void Restart();
+
+  struct Counted {
+    std::int64_t active = 0;
+    std::uint64_t opened = 0, failed = 0, refused = 0, sent = 0, received = 0;
+  };
+  Counted Cluster(const std::string& address, const std::string& cluster);
+  std::int64_t ActiveOfAll() const;  // summed over all endpoints
+
+ private:
+  struct Pod {
+    std::unique_ptr<TestNetns> netns;
+    std::unique_ptr<PodServer> server;
+  };
+  void Join(const TestNetns& netns, const std::string& port, int number);
+
+  TestBpffs bpffs_;
+  TestCgroup cgroup_;
+  DatapathOptions options_;
+  TestNetns bridge_;
+  TestNetns client_;
+  std::map<std::string, Pod> pods_;
+  std::unique_ptr<Datapath> datapath_;
+  std::unique_ptr<Tables> tables_;
+};
+
+SocketAddress Address(const std::string& text);  // "10.1.0.1:8080"
+SocketAddress PodAddress(int number);            // 10.1.0.N:8080
+SocketAddress PodAddress6(int number);           // [fd00:1::N]:8080
+
+// A route with these clusters: name, weight, pods.
+struct TestCluster {
+  std::string name;
+  std::uint32_t weight;
+  std::vector<SocketAddress> endpoints;
+  Algorithm algorithm = Algorithm::kLeastRequest;
+};
+ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy = Policy::kExact);
+TableImage Image(const std::map<std::string, ImageRoute>& frontends);
+
+// ---- the client: every call on the calling thread, which is in the client's namespace -----------
+
+// A connected TCP socket, or the error number in `error`. The socket's family is `family`.
+struct Connected {
+  Descriptor socket;
+  int error = 0;
+};
+Connected Connect(const SocketAddress& to, int family = 0, int type_flags = 0);
+std::string ReadAll(int socket);
+// Who answers: the server's name, or "errno N".
+std::string Ask(const SocketAddress& to, int family = 0);
+std::map<std::string, int> AskMany(const SocketAddress& to, int count);
+SocketAddress PeerName(int socket);
+// Waits until the condition holds; false after far too long.
+bool Eventually(const std::function<bool()>& condition);
+
+}  // namespace vsplit::testing
