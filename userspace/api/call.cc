@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call.h"
+
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+
+#include "failure.h"
+#include "vsplit/api.h"
+#include "vsplit/parse.h"
+
+namespace vsplit {
+namespace {
+
+std::optional<std::string> Decode(std::string_view text, bool plus_is_blank) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_blank) {
+      plain += ' ';
+    } else if (text[i] != '%') {
+      plain += text[i];
+    } else {
+      const std::string_view digits = text.substr(i + 1, 2);
+      unsigned code = 0;
+      const auto [end, error] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+      if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) {
+        return std::nullopt;
+      }
+      plain += static_cast<char>(code);
+      i += 2;
+    }
+  }
+  return plain;
+}
+
+// The text before the first separator; `rest` becomes what follows it.
+std::string_view TakeUntil(std::string_view& rest, char separator) {
+  const std::size_t at = rest.find(separator);
+  const std::string_view head = rest.substr(0, at);
+  rest = at == std::string_view::npos ? std::string_view{} : rest.substr(at + 1);
+  return head;
+}
+
+std::string_view Trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') {
+      c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return lower;
+}
+
+}  // namespace
+
+std::string Call::Query(const std::string& name) const {
+  const auto found = query.find(name);
+  return found == query.end() ? std::string() : found->second;
+}
+
+Outcome<Call> TakeApart(const Request& request, const Backend& backend) {
+  Call call{.request = request, .backend = backend, .path = {}, .query = {}};
+  if (!request.target.starts_with('/')) {
+    return BadRequest("the target \"" + request.target + "\" is not an absolute path");
+  }
+  std::string_view parameters = request.target;
+  std::string_view path = TakeUntil(parameters, '?').substr(1);
+  if (path.ends_with('/')) {
+    path.remove_suffix(1);
+  }
+  while (!path.empty()) {
+    std::optional<std::string> segment = Decode(TakeUntil(path, '/'), false);
+    if (!segment) {
+      return BadRequest("broken percent escape in \"" + request.target + "\"");
+    }
+    call.path.push_back(*std::move(segment));
+  }
+  while (!parameters.empty()) {
+    std::string_view value = TakeUntil(parameters, '&');
+    const std::optional<std::string> name = Decode(TakeUntil(value, '='), true);
+    std::optional<std::string> plain = Decode(value, true);
+    if (!name || !plain) {
+      return BadRequest("broken percent escape in \"" + request.target + "\"");
+    }
+    call.query[*name] = *std::move(plain);
+  }
+  return call;
+}
+
+Outcome<bool> IsDryRun(const Call& call) {
+  const std::string value = call.Query("dryRun");
+  if (!value.empty() && value != "All") {
+    return BadRequest("invalid dryRun \"" + value + "\", the only value is \"All\"");
+  }
+  return value == "All";
+}
+
+Outcome<bool> Flag(const Call& call, const std::string& name) {
+  const std::string value = call.Query(name);
+  if (!value.empty() && value != "true" && value != "false") {
+    return BadRequest("invalid " + name + " \"" + value + "\", it is \"true\" or \"false\"");
+  }
+  return value == "true";
+}
+
+Outcome<TextFormat> BodyFormat(const Call& call) {
+  std::string_view rest = call.request.content_type;
+  const std::string type = Lower(Trim(TakeUntil(rest, ';')));
+  if (type.empty()) {
+    return TextFormat::kAny;
+  }
+  if (type == "application/json") {
+    return TextFormat::kJson;
+  }
+  if (type == "application/yaml" || type == "application/x-yaml" || type == "text/yaml") {
+    return TextFormat::kYaml;
+  }
+  return tl::unexpected(
+      Failure{.code = 415,
+              .reason = "UnsupportedMediaType",
+              .message = "the body is \"" + type +
+                         "\", accepted media types are application/json and application/yaml"});
+}
+
+bool Accepts(const Request& request, std::string_view media_type) {
+  std::string_view rest = request.accept;
+  while (!rest.empty()) {
+    std::string_view range = TakeUntil(rest, ',');
+    const std::string type = Lower(Trim(TakeUntil(range, ';')));
+    if (type == media_type) {
+      return true;
+    }
+    if (type == "application/json" || type == "*/*") {
+      return false;
+    }
+  }
+  return false;
+}
+
+}  // namespace vsplit

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a request fails with: a Kubernetes Status object.
+#pragma once
+
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "vsplit/api.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+struct Cause {
+  std::string reason;  // "FieldValueInvalid"
+  std::string field;
+  std::string message;
+};
+
+struct Failure {
+  unsigned code = 500;
+  std::string reason;  // "NotFound"
+  std::string message;
+  // Of the object, where there is one; `kind` is the plural, as Kubernetes has it.
+  std::string name, group, kind;
+  std::vector<Cause> causes;
+  std::string allow;  // for 405
+};
+
+template <class T>
+using Outcome = tl::expected<T, Failure>;
+
+tl::unexpected<Failure> BadRequest(std::string message);
+tl::unexpected<Failure> NoSuchPath();
+tl::unexpected<Failure> MethodNotAllowed(std::string allow);
+tl::unexpected<Failure> Invalid(const Diagnostics& diagnostics);
+
+Failure FailureOf(const Error& error);
+
+Response ToResponse(const Failure& failure);
+
+}  // namespace vsplit

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render.h"
+
+#include <string>
+#include <string_view>
+
+#include "json.h"
+#include "vsplit/objects.h"
+
+namespace vsplit {
+
+std::string ApiVersion(const KindInfo& info, std::string_view version) {
+  return info.group.empty() ? std::string(version)
+                            : std::string(info.group) + "/" + std::string(version);
+}
+
+std::string ResourceName(const KindInfo& info) {
+  return info.group.empty() ? std::string(info.plural)
+                            : std::string(info.plural) + "." + std::string(info.group);
+}
+
+Json Render(const Object& object, const std::string& api_version) {
+  Json document = Json::parse(object.json, nullptr, false);
+  if (!document.is_object()) {  // an object without its text: what the store knows of it
+    document = Json::object();
+  }
+  document["apiVersion"] = api_version;
+  document["kind"] = InfoOf(object.kind()).name;
+  Json& metadata = document["metadata"];
+  if (!metadata.is_object()) {
+    metadata = Json::object();
+  }
+  metadata["name"] = object.key.name;
+  if (InfoOf(object.kind()).namespaced) {
+    metadata["namespace"] = object.key.ns;
+  }
+  metadata["uid"] = object.version.uid;
+  metadata["resourceVersion"] = std::to_string(object.version.resource_version);
+  metadata["generation"] = object.version.generation;
+  metadata["creationTimestamp"] = object.version.creation_timestamp;
+  return document;
+}
+
+}  // namespace vsplit

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects as the API shows them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "json.h"
+#include "vsplit/objects.h"
+
+namespace vsplit {
+
+// "networking.istio.io/v1", "v1"
+std::string ApiVersion(const KindInfo& info, std::string_view version);
+// "virtualservices.networking.istio.io", "services"
+std::string ResourceName(const KindInfo& info);
+
+// The object as it was given, in the API version asked for, with the store's metadata filled in.
+Json Render(const Object& object, const std::string& api_version);
+
+}  // namespace vsplit

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// One connection: requests in, answers out, one after the other, until it is closed or too slow.
+// The stream is any that Beast can read and that lies on a basic_stream, whose clock ends it.
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/stream_traits.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "failure.h"
+#include "vsplit/api.h"
+
+namespace vsplit {
+
+template <class Stream>
+class Session : public std::enable_shared_from_this<Session<Stream>> {
+ public:
+  using StreamType = Stream;
+  using Answerer = std::function<Response(const Request&)>;
+
+  // `ended` is called once, when the session is destroyed.
+  Session(Stream stream, const ServerOptions& options, Answerer answerer,
+          std::function<void()> ended)
+      : stream_(std::move(stream)),
+        options_(options),
+        answerer_(std::move(answerer)),
+        ended_(std::move(ended)),
+        buffer_(options.header_bytes + kBuffer) {}
+  ~Session() { ended_(); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void Run() { AwaitRequest(); }
+  // Operations under way end with an error, and with them the session.
+  void Close() {
+    boost::beast::error_code ignored;
+    boost::beast::get_lowest_layer(stream_).socket().close(ignored);
+  }
+
+ private:
+  using ErrorCode = boost::beast::error_code;
+  static constexpr std::size_t kBuffer = 64u << 10;
+  static constexpr std::size_t kDrain = 4u << 20;  // of a refused body, before closing
+
+  auto Then(void (Session::*next)(ErrorCode, std::size_t)) {
+    return boost::beast::bind_front_handler(next, this->shared_from_this());
+  }
+
+  void Limit(std::chrono::milliseconds time) {
+    boost::beast::get_lowest_layer(stream_).expires_after(time);
+  }
+
+  // The first byte of a request may be as late as `idle`; the rest of it has `request`.
+  void AwaitRequest() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes));
+    parser_->body_limit(options_.body_bytes);
+    Limit(options_.idle);
+    boost::beast::http::async_read_some(stream_, buffer_, *parser_, Then(&Session::ReadHeader));
+  }
+
+  void ReadHeader(ErrorCode error, std::size_t /*bytes*/) {
+    if (error) {
+      return Refuse(error);
+    }
+    Limit(options_.request);
+    if (parser_->is_header_done()) {
+      return ReadBody({}, 0);
+    }
+    boost::beast::http::async_read_header(stream_, buffer_, *parser_, Then(&Session::ReadBody));
+  }
+
+  void ReadBody(ErrorCode error, std::size_t /*bytes*/) {
+    if (error) {
+      return Refuse(error);
+    }
+    const auto expect = parser_->get().find(boost::beast::http::field::expect);
+    if (!parser_->is_done() && expect != parser_->get().end()) {
+      if (!boost::beast::iequals(expect->value(), "100-continue")) {
+        return Send(Status(417, "ExpectationFailed", "the only expectation is 100-continue"),
+                    false);
+      }
+      return boost::asio::async_write(stream_, boost::asio::buffer(kContinue),
+                                      Then(&Session::ReadRest));
+    }
+    ReadRest({}, 0);
+  }
+
+  void ReadRest(ErrorCode error, std::size_t /*bytes*/) {
+    if (error) {
+      return Refuse(error);
+    }
+    if (parser_->is_done()) {
+      return AnswerRequest({}, 0);
+    }
+    boost::beast::http::async_read(stream_, buffer_, *parser_, Then(&Session::AnswerRequest));
+  }
+
+  void AnswerRequest(ErrorCode error, std::size_t /*bytes*/) {
+    if (error) {
+      return Refuse(error);
+    }
+    auto message = parser_->release();
+    const bool keep_alive = message.keep_alive();
+    http_version_ = message.version();
+    const Request request{
+        .method = std::string(message.method_string()),
+        .target = std::string(message.target()),
+        .content_type = std::string(message[boost::beast::http::field::content_type]),
+        .accept = std::string(message[boost::beast::http::field::accept]),
+        .body = std::move(message.body())};
+    Send(answerer_(request), keep_alive);
+  }
+
+  // Answers what is no HTTP or too large; a client that is gone or too slow gets nothing.
+  void Refuse(ErrorCode error) {
+    namespace http = boost::beast::http;
+    if (error == http::error::header_limit || error == http::error::buffer_overflow) {
+      Send(Status(431, "RequestHeaderFieldsTooLarge",
+                  "the header is larger than " + std::to_string(options_.header_bytes) + " bytes"),
+           false);
+    } else if (error == http::error::body_limit) {
+      Send(Status(413, "RequestEntityTooLarge",
+                  "the body is larger than " + std::to_string(options_.body_bytes) + " bytes"),
+           false);
+    } else if (error != http::error::end_of_stream && error != http::error::partial_message &&
+               error.category() == make_error_code(http::error::bad_method).category()) {
+      Send(Status(400, "BadRequest", "malformed HTTP request: " + error.message()), false);
+    }
+  }
+
+  static Response Status(unsigned code, std::string reason, std::string message) {
+    return ToResponse({.code = code, .reason = std::move(reason), .message = std::move(message)});
+  }
+
+  void Send(Response response, bool keep_alive) {
+    namespace http = boost::beast::http;
+    answer_.emplace(static_cast<http::status>(response.status), http_version_);
+    answer_->set(http::field::server, "vsplitd");
+    answer_->set(http::field::content_type, response.content_type);
+    answer_->set(http::field::cache_control, "no-cache, private");
+    if (!response.allow.empty()) {
+      answer_->set(http::field::allow, response.allow);
+    }
+    answer_->keep_alive(keep_alive);
+    answer_->body() = std::move(response.body);
+    answer_->prepare_payload();
+    Limit(options_.request);
+    http::async_write(stream_, *answer_, Then(&Session::AfterAnswer));
+  }
+
+  void AfterAnswer(ErrorCode error, std::size_t /*bytes*/) {
+    if (error) {
+      return;
+    }
+    const bool keep_alive = answer_->keep_alive();
+    answer_.reset();
+    if (keep_alive) {
+      return AwaitRequest();
+    }
+    boost::beast::get_lowest_layer(stream_).socket().shutdown(
+        boost::asio::socket_base::shutdown_send, error);
+    buffer_.clear();
+    Drain({}, 0);
+  }
+
+  // Reads on until the client has seen the answer and closes: closing first would make its writing
+  // fail before it reads.
+  void Drain(ErrorCode error, std::size_t bytes) {
+    drained_ += bytes;
+    if (!error && drained_ < kDrain) {
+      boost::beast::get_lowest_layer(stream_).async_read_some(buffer_.prepare(kBuffer / 2),
+                                                              Then(&Session::Drain));
+    }
+  }
+
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+  Stream stream_;
+  ServerOptions options_;
+  Answerer answerer_;
+  std::function<void()> ended_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  std::optional<boost::beast::http::response<boost::beast::http::string_body>> answer_;
+  unsigned http_version_ = 11;
+  std::size_t drained_ = 0;
+};
+
+}  // namespace vsplit
