@@ -67,7 +67,8 @@ Result<void> CheckOrCreate(const Database& database) {
     }
   }
   if (*tables == 0 && *id == 0) {
-    return database.Transact("BEGIN IMMEDIATE", [&] { return database.Run(CreateSql().c_str()); });
+    return database.Transact("BEGIN IMMEDIATE",
+                             [&] { return database.Run(CreateSql().c_str(), "create tables"); });
   }
   return CheckLayout(database.path(), static_cast<std::uint32_t>(*id),
                      static_cast<std::uint32_t>(*layout));
@@ -84,7 +85,7 @@ Result<void> SetJournal(const Database& database) {
   if (mode->Text(0) != "wal") {
     return Fail(database.path() + ": its file system allows no write-ahead log");
   }
-  return database.Run("PRAGMA synchronous = FULL");
+  return database.Run("PRAGMA synchronous = FULL", "set the journal mode");
 }
 
 Result<Database> OpenDatabase(const std::string& path) {

@@ -78,9 +78,9 @@ Result<Statement> Database::Prepare(std::string_view sql) const {
   return Statement(raw);
 }
 
-Result<void> Database::Run(const char* sql) const {
+Result<void> Database::Run(const char* sql, std::string_view what) const {
   if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    return Failure(sql);
+    return Failure(what);
   }
   return {};
 }
@@ -91,17 +91,17 @@ Result<std::int64_t> Database::Number(const char* sql) const {
     return tl::unexpected<Error>(statement.error());
   }
   if (statement->Step() != SQLITE_ROW) {
-    return Failure(sql);
+    return Failure("read");
   }
   return statement->Number(0);
 }
 
 Result<void> Database::Transact(const char* begin,
                                 const std::function<Result<void>()>& work) const {
-  if (Result<void> begun = Run(begin); !begun) {
+  if (Result<void> begun = Run(begin, "begin"); !begun) {
     return begun;
   }
-  Result<void> done = work().and_then([&] { return Run("COMMIT"); });
+  Result<void> done = work().and_then([&] { return Run("COMMIT", "commit"); });
   // Some errors have rolled it back already.
   if (!done && sqlite3_get_autocommit(database_.get()) == 0) {
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);

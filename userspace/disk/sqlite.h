@@ -46,7 +46,8 @@ class Database {
   static Result<Database> Open(const std::string& path);
 
   Result<Statement> Prepare(std::string_view sql) const;
-  Result<void> Run(const char* sql) const;
+  // `what` is for the message: "commit".
+  Result<void> Run(const char* sql, std::string_view what) const;
   Result<std::int64_t> Number(const char* sql) const;  // the first column of the first row
 
   // The work as one transaction, which `begin` opens; rolled back when any of it fails.

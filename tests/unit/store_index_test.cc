@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "store_objects.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Pair;
+
+// Everything that can be read from a store, by identity.
+std::set<const Object*> Objects(const std::vector<ObjectPtr>& objects) {
+  std::set<const Object*> all;
+  for (const ObjectPtr& object : objects) {
+    all.insert(object.get());
+  }
+  return all;
+}
+
+TEST(Store, SlicesAreFoundByTheirService) {
+  Store store;
+  Apply(store, Make("default", "s1", EndpointSlice{.service = "x"}));
+  Apply(store, Make("default", "s0", EndpointSlice{.service = "x"}));
+  Apply(store, Make("other", "s2", EndpointSlice{.service = "x"}));
+  Apply(store, Make("default", "s3", EndpointSlice{}));
+  EXPECT_THAT(Names(store.SlicesOf("default", "x")), ElementsAre("s0", "s1"));
+  EXPECT_THAT(store.SlicesOf("default", ""), IsEmpty());
+  Apply(store, Make("default", "s0", EndpointSlice{.service = "y"}));
+  EXPECT_THAT(Names(store.SlicesOf("default", "x")), ElementsAre("s1"));
+  EXPECT_THAT(Names(store.SlicesOf("default", "y")), ElementsAre("s0"));
+}
+
+TEST(Store, PodsAreFoundByEachOfTheirAddresses) {
+  Store store;
+  const IpAddress v4 = ParseIpAddress("10.1.0.9").value();
+  const IpAddress v6 = ParseIpAddress("fd00::9").value();
+  Apply(store, Make("default", "a", Pod{.host_network = true, .ips = {v4, v6}}));
+  Apply(store, Make("default", "b", Pod{.host_network = true, .ips = {v4}}));
+  EXPECT_THAT(Names(store.PodsWithIp(v4)), ElementsAre("a", "b"));
+  EXPECT_THAT(Names(store.PodsWithIp(v6)), ElementsAre("a"));
+  ASSERT_TRUE(Stage(store, Write::Mode::kDelete, Make("default", "a", Pod{})));
+  EXPECT_THAT(Names(store.PodsWithIp(v4)), ElementsAre("b"));
+  EXPECT_THAT(store.PodsWithIp(v6), IsEmpty());
+}
+
+TEST(Store, RulesAreFoundByExactAndWildcardHosts) {
+  Store store;
+  Apply(store, MakeRoute("short", {"reviews", "other"}));
+  Apply(store, MakeRoute("full", {"reviews.default.svc.cluster.local", "*.cluster.local"}));
+  Apply(store, MakeRoute("deep", {"*.default.svc.cluster.local"}));
+  Apply(store, MakeRoute("all", {"*"}));
+  Apply(store, MakeRoute("elsewhere", {"reviews.prod", "*.example.com"}));
+  EXPECT_THAT(Names(store.VirtualServicesFor("reviews.default.svc.cluster.local")),
+              ElementsAre("all", "deep", "full", "short"));
+  EXPECT_THAT(Names(store.VirtualServicesFor("reviews.prod")), ElementsAre("all", "elsewhere"));
+  EXPECT_THAT(Names(store.VirtualServicesFor("a.b.example.com")), ElementsAre("all", "elsewhere"));
+  EXPECT_THAT(Names(store.VirtualServicesFor("example.com")), ElementsAre("all"));
+}
+
+TEST(Store, DestinationRulesAreQualifiedWithTheirNamespaceAndTheDomain) {
+  Store store;
+  store.SetDomain("corp.example");
+  Apply(store, Make("prod", "d", DestinationRule{.host = "Reviews"}));
+  Apply(store, Make("prod", "w", DestinationRule{.host = "*-x.prod.svc.corp.example"}));
+  EXPECT_THAT(Names(store.DestinationRulesFor("reviews.prod.svc.corp.example")), ElementsAre("d"));
+  EXPECT_THAT(Names(store.DestinationRulesFor("v-x.prod.svc.corp.example")), ElementsAre("w"));
+  EXPECT_THAT(store.DestinationRulesFor("reviews.prod.svc.cluster.local"), IsEmpty());
+}
+
+// One random object out of few, so that writes meet each other in keys and in index words.
+Object RandomObject(std::mt19937& random) {
+  const auto pick = [&random](std::uint64_t n) { return random() % n; };
+  const std::string name = "n" + std::to_string(pick(4));
+  const std::string ns = pick(2) == 0 ? "default" : "other";
+  const std::vector<std::string> hosts = {"a", "b.default.svc.cluster.local", "*",
+                                          "*.cluster.local", "*.default.svc.cluster.local"};
+  switch (pick(5)) {
+    case 0:
+      return MakeService(ns, name, static_cast<std::uint16_t>(1 + pick(2)));
+    case 1:
+      return Make(ns, name, EndpointSlice{.service = pick(2) == 0 ? "a" : "b"});
+    case 2:
+      return Make(ns, name,
+                  Pod{.ips = {IpAddress{{1}}, IpAddress{{static_cast<std::uint8_t>(pick(3))}}}});
+    case 3:
+      return Make(ns, name, DestinationRule{.host = hosts[pick(5)]});
+    default:
+      return Make(ns, name, VirtualService{.hosts = {hosts[pick(5)], hosts[pick(5)]}});
+  }
+}
+
+// All answers of all queries about the few words that RandomObject uses.
+std::vector<std::set<const Object*>> Answers(const Store& store) {
+  std::vector<std::set<const Object*>> answers;
+  for (const KindInfo& info : Kinds()) {
+    answers.push_back(Objects(store.List(info.kind)));
+  }
+  for (const char* ns : {"default", "other"}) {
+    for (const char* name : {"a", "b"}) {
+      answers.push_back(Objects(store.SlicesOf(ns, name)));
+      answers.push_back(Objects(store.VirtualServicesFor(ServiceHost(ns, name, "cluster.local"))));
+      answers.push_back(Objects(store.DestinationRulesFor(ServiceHost(ns, name, "cluster.local"))));
+    }
+  }
+  for (std::uint8_t i = 0; i < 3; ++i) {
+    answers.push_back(Objects(store.PodsWithIp(IpAddress{{i}})));
+  }
+  return answers;
+}
+
+// What the indexes should answer, by looking at every object.
+std::vector<std::set<const Object*>> SlowAnswers(const Store& store) {
+  std::vector<std::set<const Object*>> answers;
+  const auto filter = [&](Kind kind, const auto& wanted) {
+    std::set<const Object*> found;
+    for (const ObjectPtr& object : store.List(kind)) {
+      if (wanted(*object)) {
+        found.insert(object.get());
+      }
+    }
+    answers.push_back(std::move(found));
+  };
+  for (const KindInfo& info : Kinds()) {
+    answers.push_back(Objects(store.List(info.kind)));
+  }
+  for (const char* ns : {"default", "other"}) {
+    for (const char* name : {"a", "b"}) {
+      const HostName host = ServiceHost(ns, name, "cluster.local");
+      const auto covers = [&](const std::string& pattern, const Object& object) {
+        return HostCovers(QualifyHost(pattern, object.key.ns, "cluster.local"), host);
+      };
+      filter(Kind::kEndpointSlice, [&](const Object& object) {
+        return object.key.ns == ns && std::get<EndpointSlice>(object.spec).service == name;
+      });
+      filter(Kind::kVirtualService, [&](const Object& object) {
+        const auto& hosts = std::get<VirtualService>(object.spec).hosts;
+        return covers(hosts.at(0), object) || covers(hosts.at(1), object);
+      });
+      filter(Kind::kDestinationRule, [&](const Object& object) {
+        return covers(std::get<DestinationRule>(object.spec).host, object);
+      });
+    }
+  }
+  for (std::uint8_t i = 0; i < 3; ++i) {
+    filter(Kind::kPod, [&](const Object& object) {
+      const auto& ips = std::get<Pod>(object.spec).ips;
+      return ips.at(0) == IpAddress{{i}} || ips.at(1) == IpAddress{{i}};
+    });
+  }
+  return answers;
+}
+
+TEST(Store, IndexesAnswerAsASearchOfAllObjectsDoesAndUndoRestoresThem) {
+  std::mt19937 random(3);  // NOLINT(bugprone-random-generator-seed): the same run every time
+  Store store;
+  int failed = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<Write> writes;
+    for (std::uint64_t n = random() % 6; n-- > 0;) {
+      const auto mode = random() % 4 == 0 ? Write::Mode::kDelete : Write::Mode::kApply;
+      writes.push_back({mode, RandomObject(random)});
+    }
+    const auto before = Answers(store);
+    const std::uint64_t version = store.resource_version();
+    const bool staged = store.Stage(std::move(writes), Context()).has_value();
+    ASSERT_EQ(Answers(store), SlowAnswers(store)) << round;
+    if (staged && random() % 2 == 0) {
+      store.Keep();
+      continue;
+    }
+    if (staged) {
+      store.Undo();
+    }
+    failed += staged ? 0 : 1;
+    ASSERT_EQ(Answers(store), before) << round;
+    ASSERT_EQ(store.resource_version(), version) << round;
+  }
+  EXPECT_GT(failed, 100);
+}
+
+TEST(Store, ShortHostIsQualifiedAndOthersStay) {
+  const auto qualify = [](std::string_view host) {
+    return QualifyHost(host, "ns", "cluster.local");
+  };
+  EXPECT_EQ(qualify("reviews"), "reviews.ns.svc.cluster.local");
+  EXPECT_EQ(qualify("reviews.prod"), "reviews.prod");
+  EXPECT_EQ(qualify("*"), "*");
+  EXPECT_EQ(qualify("*-x"), "*-x.ns.svc.cluster.local");
+  EXPECT_EQ(qualify("*.Example.com."), "*.example.com");
+  EXPECT_EQ(qualify("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(qualify("fd00::1"), "fd00::1");
+  EXPECT_EQ(qualify(""), "");
+}
+
+TEST(Store, HostOfServiceAndServiceOfHostAreInverse) {
+  EXPECT_EQ(ServiceHost("prod", "reviews", "cluster.local"), "reviews.prod.svc.cluster.local");
+  EXPECT_THAT(ServiceOfHost("reviews.prod.svc.cluster.local", "cluster.local"),
+              testing::Optional(Pair("prod", "reviews")));
+  for (const char* other :
+       {"reviews.prod", "reviews.svc.cluster.local", "a.reviews.prod.svc.cluster.local",
+        "*.prod.svc.cluster.local", "reviews.prod.svc.example.com", ".prod.svc.cluster.local",
+        "reviews..svc.cluster.local", "cluster.local", "", "reviews.prod.svccluster.local"}) {
+    EXPECT_EQ(ServiceOfHost(other, "cluster.local"), std::nullopt) << other;
+  }
+}
+
+TEST(Store, WildcardHostIsATestOnTheSuffix) {
+  EXPECT_TRUE(HostCovers("a.x", "a.x"));
+  EXPECT_TRUE(HostCovers("*.x", "a.x"));
+  EXPECT_TRUE(HostCovers("*.x", "a.b.x"));
+  EXPECT_TRUE(HostCovers("*-x.y", "v-x.y"));
+  EXPECT_TRUE(HostCovers("*", "anything"));
+  EXPECT_TRUE(HostCovers("*.x", "*.a.x"));
+  EXPECT_FALSE(HostCovers("*.x", "x"));
+  EXPECT_FALSE(HostCovers("*.x", "ax"));
+  EXPECT_FALSE(HostCovers("*.a.x", "*.x"));
+  EXPECT_FALSE(HostCovers("a.x", "*.x"));
+  EXPECT_FALSE(HostCovers("a.x", "b.x"));
+}
+
+}  // namespace
+}  // namespace vsplit

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "store_objects.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// A VirtualService as a document: `metadata` and `rest` are more members of theirs.
+Object MakeDocument(const std::string& metadata, const std::string& rest) {
+  return Make("default", "x", VirtualService{.hosts = {"reviews"}},
+              R"({"kind":"VirtualService","metadata":{"name":"x")" + metadata + "}" + rest + "}");
+}
+
+TEST(Store, CreatedObjectGetsVersionOfTheStore) {
+  Store store;
+  Object given = MakeService("default", "x");
+  given.given_creation_timestamp = "1999-01-01T00:00:00Z";
+  given.given_resource_version = "77";
+  const Change change = Apply(store, std::move(given));
+  EXPECT_EQ(change.before, nullptr);
+  EXPECT_EQ(change.resource_version, 1U);
+  EXPECT_EQ(change.after->version, (Version{1, 1, "uid-0", std::string(kNow)}));
+  EXPECT_EQ(store.Find({Kind::kService, "default", "x"}), change.after);
+  EXPECT_EQ(store.resource_version(), 1U);
+}
+
+TEST(Store, ReplacedObjectKeepsUidAndCreation) {
+  Store store;
+  const Change created = Apply(store, MakeService("default", "x"));
+  ASSERT_TRUE(store.Stage({{Write::Mode::kApply, MakeService("default", "x", 81)}},
+                          {.now = "2030-01-01T00:00:00Z", .uids = {"other"}}));
+  store.Keep();
+  const ObjectPtr now = store.Find(created.key);
+  EXPECT_EQ(now->version, (Version{2, 2, "uid-0", std::string(kNow)}));
+  EXPECT_EQ(std::get<Service>(now->spec).ports.at(0).port, 81);
+}
+
+TEST(Store, VersionIsOneCounterForAllKindsAndDeletions) {
+  Store store;
+  Apply(store, MakeService("default", "x"));
+  EXPECT_EQ(Apply(store, MakeRoute("x", {"x"})).resource_version, 2U);
+  const auto deleted = Stage(store, Write::Mode::kDelete, MakeService("default", "x"));
+  store.Keep();
+  EXPECT_EQ(deleted->at(0).resource_version, 3U);
+  EXPECT_EQ(deleted->at(0).after, nullptr);
+  EXPECT_EQ(deleted->at(0).before->version.resource_version, 1U);
+  EXPECT_EQ(Apply(store, MakeService("default", "x")).after->version.resource_version, 4U);
+}
+
+TEST(Store, EqualObjectIsUnchangedAndKeepsItsText) {
+  Store store;
+  const Change first = Apply(store, MakeDocument("", R"(,"spec":{"hosts":["reviews"],"http":[]})"));
+  const Change again = Apply(
+      store, MakeDocument(R"(,"uid":"u","resourceVersion":"9","generation":4,"namespace":"default",
+                             "creationTimestamp":null,"managedFields":[{"manager":"kiali"}],
+                             "selfLink":"/x")",
+                          R"(,"status":{"observedGeneration":"1"},
+                             "spec":{"http":[],"hosts":["reviews"]})"));
+  EXPECT_TRUE(again.unchanged());
+  EXPECT_EQ(again.after, first.after);
+  EXPECT_EQ(again.resource_version, 0U);
+  EXPECT_EQ(store.resource_version(), 1U);
+}
+
+TEST(Store, MetadataAloneKeepsGeneration) {
+  Store store;
+  Apply(store, MakeDocument("", R"(,"spec":{"hosts":["reviews"]})"));
+  const Change change = Apply(
+      store, MakeDocument(R"(,"annotations":{"note":"y"})", R"(,"spec":{"hosts":["reviews"]})"));
+  EXPECT_FALSE(change.unchanged());
+  EXPECT_EQ(change.after->version.resource_version, 2U);
+  EXPECT_EQ(change.after->version.generation, 1);
+}
+
+TEST(Store, SpecThatOnlyTheTextShowsRaisesGeneration) {
+  Store store;
+  Apply(store, MakeDocument("", R"(,"spec":{"http":[{"timeout":"1s"}]})"));
+  const Change change = Apply(store, MakeDocument("", R"(,"spec":{"http":[{"timeout":"2s"}]})"));
+  EXPECT_EQ(change.after->version.generation, 2);
+}
+
+TEST(Store, StatusOfPodIsContentButNotSpec) {
+  Store store;
+  const std::string spec = R"({"spec":{"nodeName":"n"},"status":{"phase":)";
+  Apply(store, Make("default", "p", Pod{.phase = "Pending"}, spec + R"("Pending"}})"));
+  const Change change =
+      Apply(store, Make("default", "p", Pod{.phase = "Running"}, spec + R"("Running"}})"));
+  EXPECT_EQ(change.after->version.resource_version, 2U);
+  EXPECT_EQ(change.after->version.generation, 1);
+}
+
+TEST(Store, EndpointsOfSliceAreSpecAndItsLabelsAreNot) {
+  Store store;
+  EndpointSlice slice{.address_type = "IPv4", .service = "x"};
+  Apply(store, Make("default", "s", slice, R"({"metadata":{"labels":{"a":"b"}},"endpoints":[]})"));
+  slice.service = "y";
+  EXPECT_EQ(Apply(store, Make("default", "s", slice, R"({"metadata":{},"endpoints":[]})"))
+                .after->version.generation,
+            1);
+  slice.endpoints.push_back({.ready = true});
+  EXPECT_EQ(Apply(store, Make("default", "s", slice, R"({"metadata":{},"endpoints":[{}]})"))
+                .after->version.generation,
+            2);
+}
+
+TEST(Store, CreateOfExistingObjectFails) {
+  Store store;
+  Apply(store, MakeService("default", "x"));
+  EXPECT_EQ(Stage(store, Write::Mode::kCreate, MakeService("default", "x")).error(),
+            (Error{R"(services "x" already exists)", Error::Reason::kExists}));
+  EXPECT_TRUE(Stage(store, Write::Mode::kCreate, MakeService("other", "x")));
+}
+
+TEST(Store, ReplaceAndDeleteOfMissingObjectFail) {
+  Store store;
+  const Error missing{R"(virtualservices.networking.istio.io "x" not found)",
+                      Error::Reason::kNotFound};
+  EXPECT_EQ(Stage(store, Write::Mode::kReplace, MakeRoute("x", {})).error(), missing);
+  EXPECT_EQ(Stage(store, Write::Mode::kDelete, MakeRoute("x", {})).error(), missing);
+}
+
+TEST(Store, StaleResourceVersionIsConflict) {
+  Store store;
+  Apply(store, MakeRoute("x", {"a"}));
+  Apply(store, MakeRoute("x", {"b"}));
+  Object stale = MakeRoute("x", {"c"});
+  stale.given_resource_version = "1";
+  const Error conflict{
+      "Operation cannot be fulfilled on virtualservices.networking.istio.io \"x\": the object has "
+      "been modified; please apply your changes to the latest version and try again",
+      Error::Reason::kConflict};
+  EXPECT_EQ(Stage(store, Write::Mode::kReplace, stale).error(), conflict);
+  EXPECT_EQ(Stage(store, Write::Mode::kDelete, stale).error(), conflict);
+}
+
+TEST(Store, PresentResourceVersionAndNoneAreAccepted) {
+  Store store;
+  Apply(store, MakeRoute("x", {"a"}));
+  for (const char* given : {"1", "", "0"}) {
+    Object object = MakeRoute("x", {"c"});
+    object.given_resource_version = given;
+    EXPECT_TRUE(Stage(store, Write::Mode::kReplace, object)) << given;
+    store.Undo();
+  }
+}
+
+TEST(Store, OneFailingWriteUndoesAllOfThem) {
+  Store store;
+  const Change kept = Apply(store, MakeService("default", "a"));
+  const auto changes = store.Stage({{Write::Mode::kApply, MakeService("default", "a", 81)},
+                                    {Write::Mode::kCreate, MakeService("default", "b")},
+                                    {Write::Mode::kDelete, MakeService("default", "c")}},
+                                   Context());
+  EXPECT_EQ(changes.error().message, R"(services "c" not found)");
+  EXPECT_THAT(store.List(Kind::kService), ElementsAre(kept.after));
+  EXPECT_EQ(store.resource_version(), 1U);
+  EXPECT_TRUE(Apply(store, MakeService("default", "a")).unchanged());
+}
+
+TEST(Store, StagedStateIsVisibleUntilUndo) {
+  Store store;
+  ASSERT_TRUE(Stage(store, Write::Mode::kCreate, MakeRoute("x", {"reviews"})));
+  EXPECT_THAT(Names(store.VirtualServicesFor("reviews.default.svc.cluster.local")),
+              ElementsAre("x"));
+  store.Undo();
+  EXPECT_THAT(store.VirtualServicesFor("reviews.default.svc.cluster.local"), IsEmpty());
+  EXPECT_EQ(store.Count(Kind::kVirtualService), 0U);
+  EXPECT_EQ(store.resource_version(), 0U);
+}
+
+TEST(Store, LaterWriteOfSameObjectCounts) {
+  Store store;
+  const auto changes = store.Stage({{Write::Mode::kApply, MakeService("default", "a", 1)},
+                                    {Write::Mode::kApply, MakeService("default", "b", 2)},
+                                    {Write::Mode::kApply, MakeService("default", "a", 3)}},
+                                   Context());
+  ASSERT_EQ(changes->size(), 2U);
+  EXPECT_EQ(changes->at(0).key.name, "b");
+  EXPECT_EQ(std::get<Service>(changes->at(1).after->spec).ports.at(0).port, 3);
+  EXPECT_EQ(changes->at(1).after->version, (Version{2, 1, "uid-2", std::string(kNow)}));
+}
+
+TEST(Store, ListsAreOrderedByNamespaceAndName) {
+  Store store;
+  for (const auto& [ns, name] : {std::pair("b", "1"), {"a", "2"}, {"ab", "0"}, {"a", "1"}}) {
+    Apply(store, MakeService(ns, name));
+  }
+  Apply(store, MakeRoute("v", {}));
+  EXPECT_THAT(Names(store.List(Kind::kService)), ElementsAre("1", "2", "0", "1"));
+  EXPECT_THAT(Names(store.List(Kind::kService, "a")), ElementsAre("1", "2"));
+  EXPECT_THAT(store.List(Kind::kService, "aa"), IsEmpty());
+  EXPECT_EQ(store.Count(Kind::kService), 4U);
+}
+
+TEST(Store, LoadedObjectsKeepTheirVersions) {
+  Store store;
+  Object object = MakeRoute("x", {"reviews"});
+  object.version = {7, 3, "u", "2020-01-01T00:00:00Z"};
+  store.Load({object}, 9);
+  EXPECT_EQ(store.Find(object.key)->version, object.version);
+  EXPECT_EQ(store.VirtualServicesFor("reviews.default.svc.cluster.local").size(), 1U);
+  EXPECT_EQ(Apply(store, MakeRoute("x", {"ratings"})).after->version,
+            (Version{10, 4, "u", "2020-01-01T00:00:00Z"}));
+}
+
+TEST(StoreDeathTest, SecondStageBeforeKeepAborts) {
+  Store store;
+  ASSERT_TRUE(Stage(store, Write::Mode::kApply, MakeService("default", "x")));
+  EXPECT_DEATH((void)Stage(store, Write::Mode::kApply, MakeService("default", "y")), "");
+}
+
+}  // namespace
+}  // namespace vsplit
