@@ -23,6 +23,9 @@ struct ParseLimits {
   std::size_t nodes = 20'000'000;     // after aliases are expanded
   std::size_t aliases = 1'000;        // in one text
   std::size_t alias_nodes = 100'000;  // nodes that aliases add in one text: a YAML bomb ends here
+  // Of one scalar, or one map or list in brackets, in YAML: all of it is looked at in one go.
+  std::size_t yaml_token_bytes = 2u << 20;
+  std::size_t diagnostics = 1'000;  // after that many reading ends
 };
 
 enum class TextFormat { kAny, kYaml, kJson };  // kAny: JSON if the first character is { or [

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/objects.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace vsplit {
+
+const std::vector<KindInfo>& Kinds() {
+  constexpr const char* kIstio = "networking.istio.io";
+  constexpr const char* kIstioVersions = "v1 v1beta1 v1alpha3";
+  static const std::vector<KindInfo> kinds = {
+      {Kind::kNamespace, "Namespace", "namespaces", "namespace", "ns", "", "v1", false},
+      {Kind::kNode, "Node", "nodes", "node", "no", "", "v1", false},
+      {Kind::kPod, "Pod", "pods", "pod", "po", "", "v1", true},
+      {Kind::kService, "Service", "services", "service", "svc", "", "v1", true},
+      {Kind::kEndpointSlice, "EndpointSlice", "endpointslices", "endpointslice", "",
+       "discovery.k8s.io", "v1", true},
+      {Kind::kDestinationRule, "DestinationRule", "destinationrules", "destinationrule", "dr",
+       kIstio, kIstioVersions, true},
+      {Kind::kVirtualService, "VirtualService", "virtualservices", "virtualservice", "vs", kIstio,
+       kIstioVersions, true},
+  };
+  return kinds;
+}
+
+const KindInfo& InfoOf(Kind kind) {
+  return Kinds().at(static_cast<std::size_t>(kind));
+}
+
+std::string ToString(const ObjectKey& key) {
+  std::string text(InfoOf(key.kind).name);
+  text += ' ';
+  if (!key.ns.empty()) {
+    text += key.ns + '/';
+  }
+  return text + key.name;
+}
+
+bool Selects(const Labels& selector, const Labels& labels) {
+  return std::ranges::all_of(selector, [&labels](const auto& wanted) {
+    const auto found = labels.find(wanted.first);
+    return found != labels.end() && found->second == wanted.second;
+  });
+}
+
+}  // namespace vsplit

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory_resource>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "vsplit/parse.h"
+
+namespace vsplit::parse {
+
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
+
+// The length of the UTF-8 sequence at the front of the text; 0 if there is none, or if it is a
+// control character that may not stand in YAML or JSON.
+std::size_t CharacterLength(std::string_view text) {
+  const auto byte = [&text](std::size_t at) {
+    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
+  };
+  const auto follows = [&byte](std::size_t from, std::size_t to) {
+    for (std::size_t at = from; at < to; ++at) {
+      if ((byte(at) & 0xC0u) != 0x80u) {
+        return false;
+      }
+    }
+    return true;
+  };
+  const unsigned lead = byte(0);
+  if (lead < 0x80u) {
+    return lead >= 0x20u || lead == '\n' || lead == '\t' || lead == '\r' ? 1 : 0;
+  }
+  if (lead >= 0xC2u && lead <= 0xDFu) {
+    return follows(1, 2) ? 2 : 0;
+  }
+  if (lead >= 0xE0u && lead <= 0xEFu) {
+    const bool overlong = lead == 0xE0u && byte(1) < 0xA0u;
+    const bool surrogate = lead == 0xEDu && byte(1) > 0x9Fu;
+    return follows(1, 3) && !overlong && !surrogate ? 3 : 0;
+  }
+  if (lead >= 0xF0u && lead <= 0xF4u) {
+    const bool overlong = lead == 0xF0u && byte(1) < 0x90u;
+    const bool beyond = lead == 0xF4u && byte(1) > 0x8Fu;
+    return follows(1, 4) && !overlong && !beyond ? 4 : 0;
+  }
+  return 0;
+}
+
+std::optional<Problem> CheckCharacters(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t length = CharacterLength(text.substr(at));
+    if (length == 0) {
+      const std::string_view before = text.substr(0, at);
+      const auto line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+      const Place place{.line = static_cast<int>(std::ranges::count(before, '\n')) + 1,
+                        .column = static_cast<int>(at - line_start) + 1};
+      return Problem{"", place,
+                     fmt::format("found byte 0x{:02x}, text in UTF-8 without control characters is "
+                                 "allowed",
+                                 static_cast<unsigned char>(text[at]))};
+    }
+    at += length;
+  }
+  return std::nullopt;
+}
+
+bool LooksLikeJson(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+}
+
+}  // namespace
+
+const Node* Node::Find(std::string_view name) const {
+  if (kind != Kind::kMap) {
+    return nullptr;
+  }
+  for (const Node* child = first; child != nullptr; child = child->next) {
+    if (child->key == name) {
+      return child;
+    }
+  }
+  return nullptr;
+}
+
+std::string_view NameOf(Node::Kind kind) {
+  switch (kind) {
+    case Node::Kind::kNull:
+      return "null";
+    case Node::Kind::kBool:
+      return "boolean";
+    case Node::Kind::kInteger:
+    case Node::Kind::kFloat:
+      return "number";
+    case Node::Kind::kString:
+      return "string";
+    case Node::Kind::kList:
+      return "list";
+    case Node::Kind::kMap:
+      return "map";
+  }
+  return "";
+}
+
+Builder::Builder(const ParseLimits& limits, const OnDocument& on_document)
+    : limits_(limits),
+      on_document_(on_document),
+      buffer_(kBufferBytes),
+      arena_(buffer_.data(), buffer_.size()) {}
+
+bool Builder::StartDocument(Place place) {
+  if (++documents_ > limits_.documents) {
+    return Fail(place, fmt::format("found more than {0} documents, at most {0} are allowed",
+                                   limits_.documents));
+  }
+  frames_.clear();
+  problems_.clear();
+  root_ = nullptr;
+  last_added_ = nullptr;
+  arena_.release();
+  return true;
+}
+
+bool Builder::EndDocument() {
+  return root_ == nullptr || on_document_(*root_, problems_);
+}
+
+bool Builder::Fail(Place place, std::string message) {
+  failure_ = Problem{Path(), place, std::move(message)};
+  return false;
+}
+
+void Builder::AddProblem(Place place, std::string message) {
+  problems_.push_back({Path(), place, std::move(message)});
+}
+
+std::string Builder::Path() const {
+  std::string path;
+  for (const Frame& frame : frames_) {
+    if (frame.node->kind == Node::Kind::kList) {
+      path += fmt::format("[{}]", frame.node->count);
+    } else if (!frame.wants_key) {
+      path += (path.empty() ? "" : ".");
+      path += frame.key;
+    }
+  }
+  return path;
+}
+
+bool Builder::IsOpen(const Node& node) const {
+  return std::ranges::any_of(frames_, [&node](const Frame& frame) { return frame.node == &node; });
+}
+
+std::string_view Builder::Keep(std::string_view text) {
+  if (text.empty()) {
+    return {};
+  }
+  auto* copy = static_cast<char*>(arena_.allocate(text.size(), 1));
+  std::memcpy(copy, text.data(), text.size());
+  return {copy, text.size()};
+}
+
+bool Builder::CheckSize(std::uint64_t more, Place place) {
+  nodes_ += more;
+  return nodes_ <= limits_.nodes ||
+         Fail(place,
+              fmt::format("found more than {0} values, at most {0} are allowed", limits_.nodes));
+}
+
+Node* Builder::Add(Place place) {
+  if (!CheckSize(1, place)) {
+    return nullptr;
+  }
+  Node* node = new (arena_.allocate(sizeof(Node), alignof(Node))) Node;
+  node->place = place;
+  last_added_ = node;
+  if (frames_.empty()) {
+    root_ = node;
+    return node;
+  }
+  Frame& frame = frames_.back();
+  if (frame.last == nullptr) {
+    frame.node->first = node;
+  } else {
+    frame.last->next = node;
+  }
+  frame.last = node;
+  ++frame.node->count;
+  if (frame.node->kind == Node::Kind::kMap) {
+    node->key = frame.key;
+    node->key_place = frame.key_place;
+    frame.wants_key = true;
+  }
+  return node;
+}
+
+bool Builder::Open(Node::Kind kind, Place place) {
+  if (wants_key()) {
+    return Fail(place, "found a map or list as a key, a string is allowed");
+  }
+  if (frames_.size() >= limits_.depth) {
+    return Fail(place, fmt::format("found maps and lists nested deeper than {0} levels, at most "
+                                   "{0} are allowed",
+                                   limits_.depth));
+  }
+  Node* node = Add(place);
+  if (node == nullptr) {
+    return false;
+  }
+  node->kind = kind;
+  frames_.push_back({.node = node, .wants_key = kind == Node::Kind::kMap});
+  return true;
+}
+
+bool Builder::Close() {
+  const Frame frame = frames_.back();
+  frames_.pop_back();
+  if (frame.merges && !Merge(frame)) {
+    return false;
+  }
+  Node& node = *frame.node;
+  std::uint16_t height = 0;
+  node.size = 1;
+  for (const Node* child = node.first; child != nullptr; child = child->next) {
+    node.size += child->size;
+    height = std::max(height, child->height);
+  }
+  node.height = static_cast<std::uint16_t>(height + 1);
+  if (node.kind == Node::Kind::kMap) {
+    CheckDuplicates(node);
+  }
+  return true;
+}
+
+bool Builder::Key(std::string_view text, Place place) {
+  Frame& frame = frames_.back();
+  frame.key = Keep(text);
+  frame.key_place = place;
+  frame.wants_key = false;
+  return true;
+}
+
+bool Builder::MergeKey(Place place) {
+  frames_.back().merges = true;
+  return Key("<<", place);
+}
+
+bool Builder::AddScalar(Node::Kind kind, std::string_view text, std::string_view written,
+                        Place place) {
+  Node* node = Add(place);
+  if (node == nullptr) {
+    return false;
+  }
+  node->kind = kind;
+  node->text = Keep(text);
+  node->written = text == written ? node->text : Keep(written);
+  return true;
+}
+
+bool Builder::AddAlias(const Node& target, Place place) {
+  if (wants_key()) {
+    return Fail(place, "found an alias as a key, a string is allowed");
+  }
+  if (++aliases_ > limits_.aliases) {
+    return Fail(place, fmt::format("found more than {0} aliases, at most {0} are allowed",
+                                   limits_.aliases));
+  }
+  if (IsOpen(target)) {
+    return Fail(place, "found an alias inside the value that it names");
+  }
+  alias_nodes_ += target.size;
+  if (alias_nodes_ > limits_.alias_nodes) {
+    return Fail(place, fmt::format("found aliases that add {} values, at most {} are allowed",
+                                   alias_nodes_, limits_.alias_nodes));
+  }
+  if (frames_.size() + target.height > limits_.depth) {
+    return Fail(place, fmt::format("found maps and lists nested deeper than {0} levels, at most "
+                                   "{0} are allowed",
+                                   limits_.depth));
+  }
+  if (!CheckSize(target.size - 1, place)) {
+    return false;
+  }
+  Node* node = Add(place);
+  if (node == nullptr) {
+    return false;
+  }
+  node->kind = target.kind;
+  node->height = target.height;
+  node->count = target.count;
+  node->size = target.size;
+  node->text = target.text;
+  node->written = target.written;
+  node->first = target.first;
+  return true;
+}
+
+// Notes every key that is there twice, at its second place.
+void Builder::CheckDuplicates(const Node& map) {
+  constexpr std::uint32_t kFew = 12;
+  if (map.count > kFew) {
+    names_.clear();
+    for (const Node* child = map.first; child != nullptr; child = child->next) {
+      names_.push_back(child->key);
+    }
+    std::ranges::sort(names_);
+    if (std::ranges::adjacent_find(names_) == names_.end()) {
+      return;
+    }
+  }
+  std::uint32_t found = 0;
+  for (const Node* later = map.first; later != nullptr; later = later->next) {
+    for (const Node* earlier = map.first; earlier != later; earlier = earlier->next) {
+      if (earlier->key == later->key) {
+        std::string path = Path();
+        path += (path.empty() ? "" : ".");
+        path += later->key;
+        problems_.push_back(
+            {std::move(path), later->key_place,
+             fmt::format("found this field twice, first in line {}", earlier->key_place.line)});
+        ++found;
+        break;
+      }
+    }
+    if (found == kFew) {
+      return;  // enough to see; keeps a hostile map from costing its square
+    }
+  }
+}
+
+std::optional<Problem> ReadDocuments(std::string_view text, TextFormat format,
+                                     const ParseLimits& limits, const OnDocument& on_document) {
+  if (text.size() > limits.bytes) {
+    return Problem{
+        "", {}, fmt::format("found {} bytes, at most {} are allowed", text.size(), limits.bytes)};
+  }
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    text.remove_prefix(3);
+  }
+  if (auto problem = CheckCharacters(text)) {
+    return problem;
+  }
+  Builder builder(limits, on_document);
+  int line = 1;
+  while (format != TextFormat::kYaml && (format == TextFormat::kJson || LooksLikeJson(text))) {
+    JsonEnd end{.offset = 0, .line = line};
+    if (!ReadJson(text, builder, end)) {
+      return builder.failure();
+    }
+    text.remove_prefix(end.offset);
+    line = end.line;
+    if (text.empty()) {
+      return std::nullopt;
+    }
+    if (format == TextFormat::kJson || !text.starts_with("---")) {
+      return Problem{"", {.line = line, .column = 1}, "found text after the end of a JSON value"};
+    }
+    format = TextFormat::kYaml;  // YAML reads JSON that follows "---" as well
+  }
+  ReadYaml(text, line, limits, builder);
+  return builder.failure();
+}
+
+}  // namespace vsplit::parse

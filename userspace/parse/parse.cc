@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/parse.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "document.h"
+#include "fields.h"
+#include "kinds.h"
+#include "supported.h"
+#include "syntax.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+namespace parse {
+
+namespace {
+
+// ---- metadata ----------------------------------------------------------------------------------
+
+struct Metadata {
+  std::string name;
+  std::string ns;
+  std::string resource_version;
+  std::string creation_timestamp;
+  std::string deletion_timestamp;
+  Labels labels;
+  Labels annotations;
+};
+
+void ReadAnnotations(const At& at, Labels& out) {
+  ReadStringMap(at, out);
+  if (at.node().kind != Node::Kind::kMap) {
+    return;
+  }
+  for (const Node* child = at.node().first; child != nullptr; child = child->next) {
+    if (!IsLabelKey(child->key)) {
+      at.Entry(*child).ErrorAtKey(fmt::format(
+          "found key \"{}\", at most 63 letters, digits, -, _ and . are allowed, after an optional "
+          "DNS name and /",
+          child->key));
+    }
+  }
+}
+
+constexpr auto kMetadataFields = std::to_array<Field<Metadata>>({
+    {"name", Into<&Metadata::name, ReadString>},
+    {"namespace", Into<&Metadata::ns, ReadString>},
+    {"labels", Into<&Metadata::labels, ReadLabels>},
+    {"annotations", Into<&Metadata::annotations, ReadAnnotations>},
+    {"resourceVersion", Into<&Metadata::resource_version, ReadString>},
+    {"creationTimestamp", Into<&Metadata::creation_timestamp, ReadString>},
+    {"deletionTimestamp", Into<&Metadata::deletion_timestamp, ReadString>},
+});
+constexpr Shape<Metadata> kMetadata = {
+    "ObjectMeta", kMetadataFields,
+    "generateName selfLink uid generation deletionGracePeriodSeconds ownerReferences finalizers "
+    "managedFields"};
+
+// Annotations that Istio reads on a Service.
+void RefuseAnnotations(const At& metadata, Kind kind) {
+  const Node* annotations = metadata.node().Find("annotations");
+  if (kind != Kind::kService || annotations == nullptr || annotations->kind != Node::Kind::kMap) {
+    return;
+  }
+  const auto refusals = RefusalsOf("Service annotations");
+  const At at = metadata.Field(*annotations);
+  for (const Node* child = annotations->first; child != nullptr; child = child->next) {
+    Refuse(refusals, at.Entry(*child));
+  }
+}
+
+void CheckName(const At& metadata, const KindInfo& info, const std::string& name) {
+  const Node* node = metadata.node().Find("name");
+  if (node == nullptr || node->is_null()) {
+    metadata.Missing("name");
+    return;
+  }
+  if (node->kind != Node::Kind::kString) {
+    return;  // noted already
+  }
+  const At at = metadata.Field(*node);
+  if (info.kind == Kind::kService && !IsServiceName(name)) {
+    at.NotAllowed("a DNS label (a-z, 0-9, -) that starts with a letter is allowed");
+  } else if (info.kind == Kind::kNamespace && !IsDnsLabel(name)) {
+    at.NotAllowed("a DNS label (a-z, 0-9, -) is allowed");
+  } else if (!IsDnsSubdomain(name)) {
+    at.NotAllowed("a DNS name (a-z, 0-9, - and .) is allowed");
+  }
+}
+
+void CheckNamespace(const At& metadata, const KindInfo& info, const std::string& ns) {
+  const Node* node = metadata.node().Find("namespace");
+  if (node == nullptr || node->kind != Node::Kind::kString || ns.empty()) {
+    return;
+  }
+  const At at = metadata.Field(*node);
+  if (!info.namespaced) {
+    at.Error(fmt::format("found \"{}\", a {} has no namespace", ns, info.name));
+  } else if (!IsDnsLabel(ns)) {
+    at.NotAllowed("a DNS label (a-z, 0-9, -) is allowed");
+  }
+}
+
+void ReadMetadata(const At& root, const KindInfo& info, const std::string& default_namespace,
+                  Object& object) {
+  const Node* node = root.node().Find("metadata");
+  if (node == nullptr || node->is_null()) {
+    root.Missing("metadata");
+    return;
+  }
+  Metadata metadata;
+  const At at = root.Field(*node);
+  ReadMap(at, kMetadata, metadata);
+  if (node->kind != Node::Kind::kMap) {
+    return;
+  }
+  CheckName(at, info, metadata.name);
+  CheckNamespace(at, info, metadata.ns);
+  RefuseAnnotations(at, info.kind);
+  object.key.name = std::move(metadata.name);
+  if (info.namespaced) {
+    object.key.ns = metadata.ns.empty() ? default_namespace : std::move(metadata.ns);
+  }
+  object.labels = std::move(metadata.labels);
+  object.annotations = std::move(metadata.annotations);
+  object.deleting = !metadata.deletion_timestamp.empty();
+  object.given_creation_timestamp = std::move(metadata.creation_timestamp);
+  object.given_resource_version = std::move(metadata.resource_version);
+}
+
+// ---- which kind --------------------------------------------------------------------------------
+
+std::string_view TextOf(const Node* node) {
+  return node != nullptr && node->kind == Node::Kind::kString ? node->text : std::string_view();
+}
+
+std::vector<std::string> ApiVersionsOf(const KindInfo& info) {
+  std::vector<std::string> versions;
+  for (const std::string_view version : SplitNames(info.versions)) {
+    versions.push_back(info.group.empty() ? std::string(version)
+                                          : fmt::format("{}/{}", info.group, version));
+  }
+  return versions;
+}
+
+// How diagnostics name a document before anything about it is certain.
+std::string LabelOf(const Node& root, const std::string& default_namespace) {
+  const std::string_view kind = TextOf(root.Find("kind"));
+  const Node* metadata = root.Find("metadata");
+  const std::string_view name = metadata == nullptr ? "" : TextOf(metadata->Find("name"));
+  if (kind.empty() || name.empty()) {
+    return std::string(kind);
+  }
+  std::string_view ns = TextOf(metadata->Find("namespace"));
+  const auto info = std::ranges::find(Kinds(), kind, &KindInfo::name);
+  if (info != Kinds().end() && !info->namespaced) {
+    ns = "";
+  } else if (ns.empty()) {
+    ns = default_namespace;
+  }
+  return ns.empty() ? fmt::format("{} {}", kind, name) : fmt::format("{} {}/{}", kind, ns, name);
+}
+
+// The kind of a document; notes why there is none.
+const KindInfo* FindKind(const At& root) {
+  const Node* kind = root.node().Find("kind");
+  const Node* version = root.node().Find("apiVersion");
+  if (kind == nullptr || kind->is_null()) {
+    root.Missing("kind");
+  }
+  if (version == nullptr || version->is_null()) {
+    root.Missing("apiVersion");
+  }
+  if (TextOf(kind).empty() || TextOf(version).empty()) {
+    for (const Node* field : {kind, version}) {
+      if (field != nullptr && !field->is_null() && root.Field(*field).Is(Node::Kind::kString) &&
+          field->text.empty()) {
+        root.Field(*field).NotAllowed("a name is required");
+      }
+    }
+    return nullptr;
+  }
+  std::vector<std::string_view> names;
+  std::ranges::transform(Kinds(), std::back_inserter(names), &KindInfo::name);
+  names.emplace_back("List");
+  const auto info = std::ranges::find(Kinds(), kind->text, &KindInfo::name);
+  if (info == Kinds().end()) {
+    const std::string_view nearest = Nearest(kind->text, names);
+    root.Field(*kind).NotAllowed(nearest.empty()
+                                     ? fmt::format("allowed are {}", fmt::join(names, ", "))
+                                     : fmt::format("did you mean \"{}\"?", nearest));
+    return nullptr;
+  }
+  const std::vector<std::string> versions = ApiVersionsOf(*info);
+  if (std::ranges::find(versions, version->text) == versions.end()) {
+    root.Field(*version).NotAllowed(
+        fmt::format("allowed for a {}: {}", info->name, fmt::join(versions, ", ")));
+    return nullptr;
+  }
+  return &*info;
+}
+
+using ReadKind = void (*)(const At& root, Object& object);
+constexpr auto kReaders =
+    std::to_array<ReadKind>({ReadNamespace, ReadNode, ReadPod, ReadService, ReadEndpointSlice,
+                             ReadDestinationRule, ReadVirtualService});
+
+// ---- documents ---------------------------------------------------------------------------------
+
+// Takes documents and makes the result of them.
+class Reader {
+ public:
+  explicit Reader(const ParseOptions& options) : options_(options) {}
+
+  bool Take(const Node& root, const std::vector<Problem>& problems) {
+    if (root.is_null()) {
+      return true;  // an empty document
+    }
+    Report report{.object = LabelOf(root, options_.default_namespace), .source = options_.source};
+    for (const Problem& problem : problems) {
+      report.Add(problem.path, problem.place, problem.message);
+    }
+    const At at(report, root);
+    if (TextOf(root.Find("kind")) == "List") {
+      report.object = "List";
+      TakeList(at, report);
+    } else {
+      TakeObject(at, report);
+      Keep(report);
+    }
+    return result_.diagnostics.size() < options_.limits.diagnostics ||
+           Note({"", root.place,
+                 fmt::format("found {} problems so far, the rest of the text is not "
+                             "read",
+                             result_.diagnostics.size())});
+  }
+
+  // False, for the convenience of the caller.
+  bool Note(const Problem& problem) {
+    Report report{.object = "", .source = options_.source};
+    report.Add(problem.path, problem.place, problem.message);
+    Keep(report);
+    return false;
+  }
+
+  ParseResult Finish() { return std::move(result_); }
+
+ private:
+  void TakeList(const At& root, Report& report) {
+    struct Items {
+      const Node* list = nullptr;
+    };
+    constexpr auto kItems = [](const At& at, Items& out) {
+      out.list = at.Is(Node::Kind::kList) ? &at.node() : nullptr;
+    };
+    const auto fields = std::to_array<Field<Items>>({{"items", kItems}});
+    Items items;
+    ReadMap(root, Shape<Items>{"List", fields, kHeaderFields}, items);
+    const Node* version = root.node().Find("apiVersion");
+    if (TextOf(version) != "v1") {
+      version == nullptr ? root.Missing("apiVersion")
+                         : root.Field(*version).NotAllowed("v1 is allowed for a List");
+    }
+    const bool whole = !report.failed;
+    Keep(report);
+    std::size_t index = 0;
+    for (const Node* item = items.list == nullptr ? nullptr : items.list->first; item != nullptr;
+         item = item->next, ++index) {
+      if (result_.diagnostics.size() >= options_.limits.diagnostics) {
+        return;
+      }
+      Report one{.object = LabelOf(*item, options_.default_namespace), .source = options_.source};
+      one.failed = !whole;
+      const At top(one, root.node());
+      const At list = top.Field(*items.list);
+      TakeItem(list.Item(*item, index), one);
+    }
+  }
+
+  void TakeItem(const At& at, Report& report) {
+    if (TextOf(at.node().Find("kind")) == "List") {
+      at.Error("found a List in a List, objects are allowed");
+    } else {
+      TakeObject(at, report);
+    }
+    Keep(report);
+  }
+
+  void TakeObject(const At& root, Report& report) {
+    if (!root.Is(Node::Kind::kMap)) {
+      return;
+    }
+    const KindInfo* info = FindKind(root);
+    if (info == nullptr) {
+      return;
+    }
+    Object object;
+    object.key.kind = info->kind;
+    object.api_version = root.node().Find("apiVersion")->text;
+    ReadMetadata(root, *info, options_.default_namespace, object);
+    kReaders.at(static_cast<std::size_t>(info->kind))(root, object);
+    if (!report.failed) {
+      object.json = ToJson(root.node());
+      result_.objects.push_back(std::move(object));
+    }
+  }
+
+  // In the order of the text; what is found at one place, in the order of finding.
+  void Keep(Report& report) {
+    std::ranges::stable_sort(report.diagnostics, {}, [](const Diagnostic& diagnostic) {
+      return std::tuple(diagnostic.line, diagnostic.column);
+    });
+    std::ranges::move(report.diagnostics, std::back_inserter(result_.diagnostics));
+    report.diagnostics.clear();
+  }
+
+  const ParseOptions& options_;
+  ParseResult result_;
+};
+
+}  // namespace
+
+}  // namespace parse
+
+ParseResult Parse(std::string_view text, const ParseOptions& options) {
+  parse::Reader reader(options);
+  const auto take = [&reader](const parse::Node& root,
+                              const std::vector<parse::Problem>& problems) {
+    return reader.Take(root, problems);
+  };
+  const auto problem = parse::ReadDocuments(text, options.format, options.limits, take);
+  if (problem) {
+    reader.Note(*problem);
+  }
+  return reader.Finish();
+}
+
+}  // namespace vsplit
