@@ -238,11 +238,11 @@ void PodServer::Serve() {
 // ---- node
 // --------------------------------------------------------------------------------------------
 
-TestNode::TestNode(bool observe) {
+TestNode::TestNode(bool observe, std::uint32_t max_connections) {
   options_.pins = bpffs_.path() + "/vsplit";
   options_.cgroup = cgroup_.path();
   options_.observe = observe;
-  options_.sizes = {.frontends = 1024, .endpoints = 4096, .connections = 4096};
+  options_.sizes = {.frontends = 1024, .endpoints = 4096, .connections = max_connections};
   Ip(bridge_, "link add br0 type bridge\nlink set br0 up\n");
   Join(client_, "client", 65'000);
   client_.Enter();
@@ -281,8 +281,18 @@ void TestNode::AddPodWithoutServer(int number) {
   Join(*pod.netns, fmt::format("pod{}", number), number);
 }
 
+void TestNode::AddSilentPod(int number) {
+  Ip(client_, fmt::format("neigh add 10.1.{}.{} lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n",
+                          number / 256, number % 256));
+}
+
 void TestNode::RemovePod(const std::string& name) {
   pods_.erase(name);
+}
+
+void TestNode::Restart(const DatapathOptions& options) {
+  options_ = options;
+  Restart();
 }
 
 void TestNode::Restart() {
@@ -325,6 +335,12 @@ std::int64_t TestNode::ActiveOfAll() const {
 
 // ---- images
 // ------------------------------------------------------------------------------------------
+
+std::size_t TestNode::Remembered() const {
+  const auto connections = datapath_->Connections();
+  EXPECT_TRUE(connections) << connections.error().message;
+  return connections ? connections->size() : 0;
+}
 
 SocketAddress Address(const std::string& text) {
   const std::optional<SocketAddress> address = ParseSocketAddress(text);

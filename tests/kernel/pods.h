@@ -102,7 +102,7 @@ class PodServer {
 // One node: a bridge, a client, pods.
 class TestNode {
  public:
-  explicit TestNode(bool observe = true);
+  explicit TestNode(bool observe = true, std::uint32_t max_connections = 4096);
   ~TestNode();
   TestNode(const TestNode&) = delete;
   TestNode& operator=(const TestNode&) = delete;
@@ -110,6 +110,7 @@ class TestNode {
   // A pod with 10.1.0.N and fd00:1::N that serves on port 8080 of both.
   void AddPod(const std::string& name, int number, bool hold = false);
   void AddPodWithoutServer(int number);  // refuses every connection
+  void AddSilentPod(int number);         // never answers: every SYN is lost
   void RemovePod(const std::string& name);
 
   Datapath& datapath() { return *datapath_; }
@@ -120,8 +121,11 @@ class TestNode {
 
   // Puts this image into force, as the agent does. Fails the test on an error.
   void Put(const TableImage& image);
+  void Stop() { datapath_.reset(); }  // as an agent that is gone
   // Opens the datapath anew, as an agent that starts again: adopts and repairs; Put comes after.
   void Restart();
+  // The same with other options.
+  void Restart(const DatapathOptions& options);
 
   struct Counted {
     std::int64_t active = 0;
@@ -129,6 +133,7 @@ class TestNode {
   };
   Counted Cluster(const std::string& address, const std::string& cluster);
   std::int64_t ActiveOfAll() const;  // summed over all endpoints
+  std::size_t Remembered() const;    // entries of `connections`
 
  private:
   struct Pod {

@@ -14,7 +14,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "handles.h"
@@ -153,10 +155,23 @@ Result<void> AttachAll(const Loaded& loaded, const DatapathOptions& options) {
   // What is not wanted goes last, when the others have taken over its work.
   for (const HookedProgram& hooked : HookedPrograms()) {
     if (!IsWanted(options, hooked)) {
-      unlink(LinkPath(options, hooked).c_str());
+      const std::string path = LinkPath(options, hooked);
+      if (const PinnedLink link = OpenLink(path); link.fd) {
+        bpf_link_detach(link.fd.get());
+      }
+      unlink(path.c_str());
     }
   }
   return {};
+}
+
+void DetachAll(const std::string& pins) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(pins + "/links", error)) {
+    if (const PinnedLink link = OpenLink(entry.path().string()); link.fd) {
+      bpf_link_detach(link.fd.get());
+    }
+  }
 }
 
 std::vector<Attachment> AskAttachments(const DatapathOptions& options) {

@@ -358,6 +358,7 @@ void Datapath::SetPassthrough(bool on) {
 
 Result<void> Datapath::Uninstall(const std::string& pins) {
   std::error_code error;
+  DetachAll(pins);
   for (const std::string& folder : {pins + "/links", pins}) {
     for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
       if (!std::filesystem::remove(entry.path(), error) && error) {
