@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is in force and what the kernel counted in, JSON and text for people and machines out:
+// split, status, explanation, Prometheus metrics. Pure; the counters are read where they lie, once
+// for each answer.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/datapath.h"
+#include "vsplit/image.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/schema.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+
+// Everything an answer is made of. `host` gives what a host means, or null for one not served.
+struct Live {
+  const Tables& tables;
+  std::span<const endpoint_state> endpoint_states;  // by endpoint id
+  std::span<const route_counter> counters;          // by counter index
+  const Store& store;
+  std::function<const ResolvedHost*(const HostName&)> host;
+};
+
+// ---- the split ---------------------------------------------------------------------------------
+
+struct Counts {
+  std::uint64_t opened = 0;
+  std::int64_t active = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t refused = 0;  // for want of an endpoint; 0 for an endpoint itself
+  std::uint64_t sent = 0;     // bytes of closed connections
+  std::uint64_t received = 0;
+
+  bool operator==(const Counts&) const = default;
+};
+
+struct LiveEndpoint {
+  SocketAddress address;
+  std::string workload;  // "default/safe-1"; empty: no Pod has the address
+  Counts counts;         // of all frontends that lead to this cluster
+};
+
+// Positions first ... bound - 1 of the route's total are this cluster's.
+struct LiveCluster {
+  std::string name;
+  std::string subset;
+  std::uint32_t first = 0, bound = 0;
+  Algorithm algorithm = Algorithm::kLeastRequest;
+  std::string broken;  // why it has no endpoints, where the rules say
+  Counts counts;
+  std::vector<LiveEndpoint> endpoints;
+};
+
+struct LiveRoute {
+  Frontend frontend;
+  HostName host;
+  std::string rule;  // "VirtualService default/x spec.http[0]"; empty: no rule, the plain service
+  Policy policy = Policy::kExact;
+  std::uint32_t total = 1;
+  std::uint32_t stride = 1;
+  std::vector<LiveCluster> clusters;
+};
+
+// Nothing for a frontend that leaves connections untouched.
+std::optional<LiveRoute> ReadRoute(const Live& live, const Frontend& frontend);
+
+// {"generation","time","routes":[...]}; time is CLOCK_MONOTONIC.
+std::string SplitJson(const Live& live, std::chrono::nanoseconds time);
+
+// ---- status ------------------------------------------------------------------------------------
+
+struct AgentStatus {
+  std::string version;
+  std::string cgroup;
+  std::string pins;
+  bool observe = true;
+  control_value control{};
+  total_value totals{};
+  std::vector<Attachment> attachments;
+  std::vector<Feature> features;
+  std::vector<Verdict> rules;  // of all hosts
+  std::size_t hosts = 0;
+};
+
+std::string StatusJson(const Live& live, const AgentStatus& status);
+std::string ToString(Verdict::Kind kind);  // "enforced", "approximated", "not enforced"
+
+// ---- metrics -----------------------------------------------------------------------------------
+
+// How long something took, in the buckets of a Prometheus histogram.
+class Histogram {
+ public:
+  static constexpr std::array<double, 9> kBounds = {0.0001, 0.0003, 0.001, 0.003, 0.01,
+                                                    0.03,   0.1,    1,     10};  // seconds
+
+  void Add(std::chrono::nanoseconds duration);
+
+  const std::array<std::uint64_t, kBounds.size() + 1>& counts() const { return counts_; }
+  double seconds() const { return seconds_; }
+
+ private:
+  std::array<std::uint64_t, kBounds.size() + 1> counts_{};
+  double seconds_ = 0;
+};
+
+struct ApplyRecord {
+  std::map<std::string, std::uint64_t> results;  // "applied", "refused", "failed"
+  std::map<std::string, Histogram> durations;    // by phase: "resolve", "disk", "kernel", "total"
+};
+
+// The text format of Prometheus, version 0.0.4.
+std::string MetricsText(const Live& live, const AgentStatus& status, const ApplyRecord& record);
+
+// ---- explanation -------------------------------------------------------------------------------
+
+// What the kernel's own code decides for a frontend's next connection; see Datapath::Decide.
+using Decider = std::function<Result<decision>(const Frontend&)>;
+
+struct ExplainedRoute {
+  LiveRoute route;
+  Result<decision> next;
+};
+
+struct Explained {
+  std::string from;  // "default/client"; empty: nobody in particular
+  std::string to;    // as asked
+  HostName host;     // empty: an address that no host has
+  std::uint16_t port = 0;
+  std::uint64_t generation = 0;
+  std::vector<ExplainedRoute> routes;  // one for each address of the host that is a frontend
+  std::string untouched;               // why there is none
+  std::optional<Verdict> decided;      // by this rule; nothing: the plain service
+  std::vector<Verdict> passed_over;
+};
+
+// `from` is "", or NAMESPACE/POD of a Pod in the store; `to` is HOST:PORT, the host a short name
+// (of from's namespace, else "default"), any name that a pod's resolver would complete, or an
+// address. kInvalid: they are no such thing; kNotFound: there is no such Pod, host or port.
+Result<Explained> Explain(const Live& live, const std::string& from, const std::string& to,
+                          const Decider& decide);
+std::string ExplainedJson(const Live& live, const Explained& explained);
+std::string ExplainedText(const Live& live, const Explained& explained);
+
+}  // namespace vsplit

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "exposition.h"
+#include "live.h"
+#include "tables.h"
+#include "vsplit/address.h"
+#include "vsplit/datapath.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/schema.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+namespace {
+
+struct Counted {
+  MetricLabels labels;
+  Counts counts;
+};
+
+// Every cluster of every route in force.
+std::vector<Counted> CountClusters(const Live& live) {
+  std::vector<Counted> all;
+  for (const auto& [frontend, row] : live.tables.frontends) {
+    const std::optional<LiveRoute> route = ReadRoute(live, frontend);
+    if (!route) {
+      continue;
+    }
+    for (const LiveCluster& cluster : route->clusters) {
+      all.push_back({{{"frontend", ToString(frontend.address)},
+                      {"host", route->host},
+                      {"port", std::to_string(frontend.address.port)},
+                      {"cluster", cluster.name},
+                      {"subset", cluster.subset}},
+                     cluster.counts});
+    }
+  }
+  return all;
+}
+
+// Every endpoint that the tables know, those that only old connections still use included.
+std::vector<Counted> CountEndpoints(const Live& live) {
+  std::vector<Counted> all;
+  for (const auto& [key, endpoint] : live.tables.endpoint_ids) {
+    const auto name = live.tables.cluster_names.find(key.first);
+    if (name == live.tables.cluster_names.end()) {
+      continue;
+    }
+    all.push_back({{{"cluster", name->second},
+                    {"host", std::string(TakeApart(name->second).host)},
+                    {"endpoint", ToString(key.second)},
+                    {"workload", WorkloadOf(live, key.second.ip)}},
+                   CountsOfEndpoint(live, endpoint)});
+  }
+  return all;
+}
+
+MetricLabels With(MetricLabels labels, std::string_view name, std::string value) {
+  labels.emplace_back(name, std::move(value));
+  return labels;
+}
+
+// The families that clusters and endpoints both have; `prefix` ends in "_" or is "".
+void AddCounts(Exposition& text, const std::string& prefix, std::string_view what,
+               const std::vector<Counted>& all) {
+  text.Family(prefix + "connections_opened_total", "counter",
+              fmt::format("Connections opened to this {}.", what));
+  for (const Counted& one : all) {
+    text.Sample(one.labels, one.counts.opened);
+  }
+  text.Family(prefix + "connections_active", "gauge",
+              fmt::format("Connections opened to this {} and not yet closed.", what));
+  for (const Counted& one : all) {
+    text.Signed(one.labels, one.counts.active);
+  }
+  text.Family(prefix + "connections_failed_total", "counter",
+              fmt::format("Connections to this {} that were never established.", what));
+  for (const Counted& one : all) {
+    text.Sample(one.labels, one.counts.failed);
+  }
+  text.Family(prefix + "bytes_total", "counter",
+              fmt::format("Bytes exchanged with this {} by connections that have closed.", what));
+  for (const Counted& one : all) {
+    text.Sample(With(one.labels, "direction", "sent"), one.counts.sent);
+    text.Sample(With(one.labels, "direction", "received"), one.counts.received);
+  }
+}
+
+void AddRefused(Exposition& text, const std::vector<Counted>& clusters) {
+  text.Family("vsplit_connections_refused_total", "counter",
+              "Connections refused in connect(), by reason.");
+  for (const Counted& one : clusters) {
+    text.Sample(With(one.labels, "reason", "no_endpoint"), one.counts.refused);
+  }
+}
+
+void AddTables(Exposition& text, const Live& live) {
+  const std::vector<TableFill> fills = FillOf(live.tables);
+  text.Family("vsplit_table_entries", "gauge", "Entries of a kernel table that are in use.");
+  for (const TableFill& fill : fills) {
+    text.Sample({{"table", std::string(fill.table)}}, fill.used);
+  }
+  text.Family("vsplit_table_capacity", "gauge", "Entries that a kernel table has room for.");
+  for (const TableFill& fill : fills) {
+    text.Sample({{"table", std::string(fill.table)}}, fill.capacity);
+  }
+}
+
+void AddState(Exposition& text, const Live& live, const AgentStatus& status) {
+  text.Family("vsplit_build_info", "gauge", "Always 1; the labels say what is running.");
+  text.Sample({{"version", status.version}}, 1);
+  text.Family("vsplit_generation", "gauge", "Generation of the tables that is in force.");
+  text.Sample({}, status.control.active_generation);
+  text.Family("vsplit_passthrough", "gauge",
+              "1 while the kill switch leaves every connection untouched.");
+  text.Sample({}, (status.control.flags & CONTROL_PASSTHROUGH) != 0 ? 1 : 0);
+  text.Family("vsplit_program_attached", "gauge", "1 if the kernel says the program is attached.");
+  for (const Attachment& attachment : status.attachments) {
+    text.Sample({{"program", attachment.program}}, attachment.attached ? 1 : 0);
+  }
+  text.Family("vsplit_hosts", "gauge", "Hosts that are served.");
+  text.Sample({}, status.hosts);
+  text.Family("vsplit_objects", "gauge", "Objects in the store, by kind.");
+  for (const KindInfo& info : Kinds()) {
+    text.Sample({{"kind", std::string(info.name)}}, live.store.Count(info.kind));
+  }
+  std::map<Verdict::Kind, std::uint64_t> verdicts = {{Verdict::Kind::kEnforced, 0},
+                                                     {Verdict::Kind::kApproximated, 0},
+                                                     {Verdict::Kind::kNotEnforced, 0}};
+  for (const Verdict& verdict : status.rules) {
+    ++verdicts[verdict.kind];
+  }
+  text.Family("vsplit_rules", "gauge", "Rules, by what became of them.");
+  for (const auto& [kind, count] : verdicts) {
+    text.Sample({{"verdict", ToString(kind)}}, count);
+  }
+  text.Family("vsplit_connections_untracked_total", "counter",
+              "Connections that were split and not counted: the table of connections was full.");
+  text.Sample({}, status.totals.untracked);
+  text.Family("vsplit_connections_stale_total", "counter",
+              "Connections left untouched because the agent changed their route meanwhile.");
+  text.Sample({}, status.totals.stale);
+}
+
+void AddApplies(Exposition& text, const ApplyRecord& record) {
+  text.Family("vsplit_applies_total", "counter", "Transactions, by their result.");
+  for (const auto& [result, count] : record.results) {
+    text.Sample({{"result", result}}, count);
+  }
+  text.Family("vsplit_apply_duration_seconds", "histogram",
+              "How long the phases of a transaction took.");
+  for (const auto& [phase, histogram] : record.durations) {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < histogram.counts().size(); ++i) {
+      sum += histogram.counts()[i];
+      text.Add("_bucket",
+               {{"phase", phase},
+                {"le", i < Histogram::kBounds.size() ? fmt::format("{}", Histogram::kBounds[i])
+                                                     : "+Inf"}},
+               sum);
+    }
+    text.Add("_sum", {{"phase", phase}}, histogram.seconds());
+    text.Add("_count", {{"phase", phase}}, sum);
+  }
+}
+
+}  // namespace
+
+void Histogram::Add(std::chrono::nanoseconds duration) {
+  const double seconds = std::chrono::duration<double>(duration).count();
+  std::size_t bucket = 0;
+  while (bucket < kBounds.size() && seconds > kBounds[bucket]) {
+    ++bucket;
+  }
+  ++counts_[bucket];
+  seconds_ += seconds;
+}
+
+std::string MetricsText(const Live& live, const AgentStatus& status, const ApplyRecord& record) {
+  Exposition text;
+  AddState(text, live, status);
+  AddTables(text, live);
+  AddApplies(text, record);
+  const std::vector<Counted> clusters = CountClusters(live);
+  AddCounts(text, "vsplit_", "cluster of a frontend", clusters);
+  AddRefused(text, clusters);
+  AddCounts(text, "vsplit_endpoint_", "endpoint", CountEndpoints(live));
+  return text.Take();
+}
+
+}  // namespace vsplit

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "json.h"
+#include "vsplit/address.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+namespace {
+
+Json ToJson(const LiveEndpoint& endpoint) {
+  Json json = {{"address", ToString(endpoint.address)}, {"workload", endpoint.workload}};
+  AddCounts(json, endpoint.counts, false);
+  return json;
+}
+
+Json ToJson(const LiveCluster& cluster, std::uint32_t total) {
+  const std::uint32_t weight = cluster.bound - cluster.first;
+  Json json = {{"name", cluster.name},
+               {"subset", cluster.subset},
+               {"weight", weight},
+               {"share", static_cast<double>(weight) / total}};
+  if (!cluster.broken.empty()) {
+    json["broken"] = cluster.broken;
+  }
+  AddCounts(json, cluster.counts, true);
+  json["endpoints"] = Json::array();
+  for (const LiveEndpoint& endpoint : cluster.endpoints) {
+    json["endpoints"].push_back(ToJson(endpoint));
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json ToJson(const Verdict& verdict) {
+  return {{"verdict", ToString(verdict.kind)},
+          {"object", ToString(verdict.object)},
+          {"path", verdict.path},
+          {"host", verdict.host},
+          {"port", verdict.port},
+          {"reason", verdict.reason}};
+}
+
+void AddCounts(Json& json, const Counts& counts, bool with_refused) {
+  json["opened"] = counts.opened;
+  json["active"] = counts.active;
+  json["failed"] = counts.failed;
+  if (with_refused) {
+    json["refused"] = counts.refused;
+  }
+  json["sent"] = counts.sent;
+  json["received"] = counts.received;
+}
+
+Json ToJson(const LiveRoute& route) {
+  Json json = {{"frontend", ToString(route.frontend.address)},
+               {"host", route.host},
+               {"port", route.frontend.address.port},
+               {"rule", route.rule},
+               {"policy", ToString(route.policy)},
+               {"total", route.total}};
+  json["clusters"] = Json::array();
+  for (const LiveCluster& cluster : route.clusters) {
+    json["clusters"].push_back(ToJson(cluster, route.total));
+  }
+  return json;
+}
+
+std::string SplitJson(const Live& live, std::chrono::nanoseconds time) {
+  Json split = {
+      {"generation", live.tables.generation}, {"time", time.count()}, {"routes", Json::array()}};
+  for (const auto& [frontend, row] : live.tables.frontends) {
+    if (const std::optional<LiveRoute> route = ReadRoute(live, frontend)) {
+      split["routes"].push_back(ToJson(*route));
+    }
+  }
+  return Dump(split);
+}
+
+}  // namespace vsplit

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "json.h"
+#include "live.h"
+#include "tables.h"
+#include "vsplit/datapath.h"
+#include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/schema.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+namespace {
+
+Json AttachmentsJson(const std::vector<Attachment>& attachments) {
+  Json json = Json::array();
+  for (const Attachment& attachment : attachments) {
+    json.push_back({{"program", attachment.program},
+                    {"link", attachment.link},
+                    {"attached", attachment.attached},
+                    {"program_id", attachment.program_id},
+                    {"trouble", attachment.trouble}});
+  }
+  return json;
+}
+
+Json FeaturesJson(const std::vector<Feature>& features) {
+  Json json = Json::array();
+  for (const Feature& feature : features) {
+    json.push_back({{"name", feature.name}, {"on", feature.on}, {"reason", feature.reason}});
+  }
+  return json;
+}
+
+Json TablesJson(const Tables& tables) {
+  Json json = Json::array();
+  for (const TableFill& fill : FillOf(tables)) {
+    json.push_back({{"name", fill.table}, {"used", fill.used}, {"capacity", fill.capacity}});
+  }
+  return json;
+}
+
+Json TotalsJson(const Live& live, const total_value& totals) {
+  Counts sum;
+  for (const auto& [key, counter] : live.tables.counters) {
+    Add(sum, CountsOf(live, counter));
+  }
+  Json json = Json::object();
+  AddCounts(json, sum, true);
+  json["untracked"] = totals.untracked;
+  json["stale"] = totals.stale;
+  return json;
+}
+
+Json ObjectsJson(const Store& store) {
+  Json json = Json::object();
+  for (const KindInfo& info : Kinds()) {
+    if (const std::size_t count = store.Count(info.kind); count > 0) {
+      json[std::string(info.name)] = count;
+    }
+  }
+  return json;
+}
+
+}  // namespace
+
+std::vector<TableFill> FillOf(const Tables& tables) {
+  std::vector<TableFill> fills;
+  const auto add = [&fills](std::string_view table, const IdSpace& space) {
+    fills.push_back({.table = table, .used = space.used(), .capacity = space.capacity() - 1});
+  };
+  add("frontends", tables.frontend_space);
+  add("routes", tables.route_space);
+  add("endpoints", tables.endpoint_space);
+  add("sequences", tables.sequence_space);
+  add("endpoint_state", tables.state_space);
+  add("route_counters", tables.counter_space);
+  add("clusters", tables.cluster_space);
+  add("hosts", tables.host_space);
+  return fills;
+}
+
+std::string ToString(Verdict::Kind kind) {
+  switch (kind) {
+    case Verdict::Kind::kEnforced:
+      return "enforced";
+    case Verdict::Kind::kApproximated:
+      return "approximated";
+    case Verdict::Kind::kNotEnforced:
+      break;
+  }
+  return "not enforced";
+}
+
+std::string StatusJson(const Live& live, const AgentStatus& status) {
+  Json rules = Json::array();
+  for (const Verdict& verdict : status.rules) {
+    rules.push_back(ToJson(verdict));
+  }
+  return Dump({{"version", status.version},
+               {"generation", status.control.active_generation},
+               {"passthrough", (status.control.flags & CONTROL_PASSTHROUGH) != 0},
+               {"cgroup", status.cgroup},
+               {"pins", status.pins},
+               {"observe", status.observe},
+               {"attachments", AttachmentsJson(status.attachments)},
+               {"features", FeaturesJson(status.features)},
+               {"tables", TablesJson(live.tables)},
+               {"totals", TotalsJson(live, status.totals)},
+               {"untracked", status.totals.untracked},
+               {"rules", std::move(rules)},
+               {"hosts", status.hosts},
+               {"objects", ObjectsJson(live.store)}});
+}
+
+}  // namespace vsplit
