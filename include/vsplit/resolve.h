@@ -49,12 +49,19 @@ struct Verdict {
   auto operator<=>(const Verdict&) const = default;
 };
 
+std::string ToString(Verdict::Kind kind);  // "enforced", "approximated", "not enforced"
+// "VirtualService default/fleetman: spec.http[0]: fleetman.default.svc.cluster.local:80:
+// approximated: per connection, not per request"
+std::string ToString(const Verdict& verdict);
+
 struct ResolvedCluster {
   std::string name;          // "outbound|80|safe|reviews.default.svc.cluster.local"
   std::uint32_t weight = 0;  // as written; 1 for a single destination
   Algorithm algorithm = Algorithm::kLeastRequest;
   std::vector<SocketAddress> endpoints;  // ready ones, both families, sorted, each once
-  std::string broken;  // why it has no endpoints although the rule names it ("no Service ...", ...)
+  // Why it has no endpoints although the rule names it ("no Service ..."), or none for one of the
+  // families that the host has addresses of: what is sent to it is refused.
+  std::string broken;
 
   bool operator==(const ResolvedCluster&) const = default;
 };
@@ -74,7 +81,7 @@ struct ResolvedPort {
 // What the answer was made of; a change to any of these may change it.
 // (VirtualServices are not among them: they touch by themselves all hosts that they can change.)
 struct Dependencies {
-  std::set<HostName> hosts;  // their Service, slices, DestinationRules
+  std::set<HostName> hosts;     // their Service, slices, DestinationRules
   std::set<ObjectKey> pods;     // and the Nodes, where a subset selects by place
   std::set<IpAddress> pod_ips;  // where a slice names no pod
 

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <numeric>
@@ -21,6 +22,7 @@ namespace {
 
 // route_cluster.count has 16 bits.
 constexpr std::size_t kEndpointsMax = std::numeric_limits<std::uint16_t>::max();
+constexpr std::size_t kClustersMax = ROUTE_CLUSTERS_MAX;
 // route_value.total has 32.
 constexpr std::uint64_t kTotalMax = std::numeric_limits<std::uint32_t>::max();
 
@@ -55,9 +57,9 @@ ImageRoute RouteOf(const HostName& host, const ResolvedPort& port,
 
 // Why the tables cannot hold the route; empty when they can.
 std::string Excess(const ImageRoute& route) {
-  if (route.clusters.size() > ROUTE_CLUSTERS_MAX) {
+  if (route.clusters.size() > kClustersMax) {
     return fmt::format("{} clusters in one route, at most {} are possible", route.clusters.size(),
-                       ROUTE_CLUSTERS_MAX);
+                       kClustersMax);
   }
   std::uint64_t sum = 0;
   for (const ImageCluster& cluster : route.clusters) {
@@ -101,7 +103,7 @@ Result<TableImage> Compile(const ResolvedHost& host) {
         return Fail(fmt::format("{} port {}: {}", host.host, port.port, excess),
                     Error::Reason::kInvalid);
       }
-      image.frontends[{{address, port.port}}] = std::move(complete);
+      image.frontends[{.address = {.ip = address, .port = port.port}}] = std::move(complete);
     }
   }
   return image;

@@ -8,15 +8,15 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "clusters.h"
 #include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 namespace {
 
 bool MayBeTrue(const Match& match, std::uint16_t port) {
@@ -98,7 +98,7 @@ std::vector<Candidate> CandidatesFor(const Scene& scene, const HostName& host) {
   SortByPrecedence(objects);
   std::vector<Candidate> candidates;
   for (const ObjectPtr& object : objects) {
-    const VirtualService& spec = std::get<VirtualService>(object->spec);
+    const auto& spec = std::get<VirtualService>(object->spec);
     candidates.push_back({.object = object,
                           .spec = &spec,
                           .pattern = MostSpecificPattern(scene, *object, spec, host),
@@ -141,4 +141,4 @@ std::string Uncertainty(const Rule& rule, std::uint16_t port) {
   return HasWeight(rule) ? "" : "no destination has a weight";
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

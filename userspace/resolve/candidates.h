@@ -12,7 +12,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 enum class RuleList { kHttp, kTls, kTcp };
 std::string_view WordOf(RuleList list);  // "http", "tls", "tcp"
@@ -35,4 +35,4 @@ bool Names(const Rule& rule, std::uint16_t port);
 // Why a rule that survives is not known to match, or cannot be carried out; empty when it can.
 std::string Uncertainty(const Rule& rule, std::uint16_t port);
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -9,18 +9,18 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "endpoints.h"
 #include "policy.h"
 #include "protocol.h"
 #include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 namespace {
 
 // Of ExternalName services that point at one another; more is a ring.
@@ -62,10 +62,12 @@ std::string WhyNoPort(const ObjectKey& service, const Service& spec, std::uint16
              : fmt::format("port {} of {} is udp", port, ToString(service));
 }
 
-// Adds endpoints, or the reason why there are none.
+// Adds endpoints, also those of a headless service: a rule that sends connections there means its
+// pods. (Istio would keep the address dialled, which is none of theirs.) Or the reason why there
+// are none.
 void Fill(const Scene& scene, const Target& target, const ObjectPtr& service, std::uint16_t number,
           ResolvedCluster& cluster) {
-  const Service& spec = std::get<Service>(service->spec);
+  const auto& spec = std::get<Service>(service->spec);
   const auto port = std::ranges::find_if(spec.ports, [number](const ServicePort& candidate) {
     return candidate.port == number && ProtocolOf(candidate) != PortProtocol::kUdp;
   });
@@ -157,4 +159,4 @@ bool HasWeight(const Rule& rule) {
                              [](const RouteDestination& route) { return route.weight > 0; });
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -11,7 +11,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 // R4: what a port does without a rule.
 ResolvedCluster PlainCluster(const Scene& scene, const HostName& host, std::uint16_t port);
@@ -23,4 +23,4 @@ std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const Rule& rule,
 // Whether any destination of the rule can be drawn: all of them 0 is no answer, one alone is all.
 bool HasWeight(const Rule& rule);
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -7,8 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "scene.h"
@@ -16,7 +14,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 namespace {
 
 constexpr std::string_view kHostname = "kubernetes.io/hostname";
@@ -48,7 +46,7 @@ std::optional<std::uint16_t> NumberIn(const EndpointSlice& slice, const ServiceP
 ObjectPtr PodAt(const Scene& scene, const IpAddress& ip) {
   scene.dependencies.pod_ips.insert(ip);
   for (const ObjectPtr& object : scene.store.PodsWithIp(ip)) {
-    const Pod& pod = std::get<Pod>(object->spec);
+    const auto& pod = std::get<Pod>(object->spec);
     if (!pod.host_network && pod.phase != "Succeeded" && pod.phase != "Failed") {
       return object;
     }
@@ -82,7 +80,7 @@ void AddPlace(const Scene& scene, const Pod& pod, const Labels& asked, Labels& l
     if (!asked.contains(name)) {
       continue;
     }
-    const ObjectKey key{Kind::kNode, "", pod.node_name};
+    const ObjectKey key{.kind = Kind::kNode, .ns = "", .name = pod.node_name};
     scene.dependencies.pods.insert(key);
     const ObjectPtr node = scene.store.Find(key);
     if (node != nullptr && node->labels.contains(name)) {
@@ -106,7 +104,7 @@ std::vector<SocketAddress> EndpointsOf(const Scene& scene, const ObjectKey& serv
                                        const ServicePort& port, const Labels& labels) {
   std::vector<SocketAddress> endpoints;
   for (const ObjectPtr& object : scene.store.SlicesOf(service.ns, service.name)) {
-    const EndpointSlice& slice = std::get<EndpointSlice>(object->spec);
+    const auto& slice = std::get<EndpointSlice>(object->spec);
     const auto number = NumberIn(slice, port);
     if (!number || (slice.address_type != "IPv4" && slice.address_type != "IPv6")) {
       continue;
@@ -124,4 +122,4 @@ std::vector<SocketAddress> EndpointsOf(const Scene& scene, const ObjectKey& serv
   return endpoints;
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -8,11 +8,11 @@
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 // The endpoints that may get connections, of both families, sorted, each once. Without labels the
 // pods are not looked at.
 std::vector<SocketAddress> EndpointsOf(const Scene& scene, const ObjectKey& service,
                                        const ServicePort& port, const Labels& labels);
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -10,16 +10,16 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 namespace {
 
 const DestinationRule& RuleOf(const ObjectPtr& object) {
@@ -80,13 +80,16 @@ ObjectPtr TopPolicy(const std::vector<ObjectPtr>& merged) {
 
 // A level overrides the load balancer of the level outside of it, and its entry for the port
 // replaces the whole of the level, what the entry leaves out going back to Istio's defaults.
-void Override(std::optional<LoadBalancer>& balancer, const TrafficPolicy& level,
+void Override(std::optional<LoadBalancer>& balancer, const std::optional<TrafficPolicy>& level,
               std::uint16_t port) {
-  if (level.settings.load_balancer) {
-    balancer = level.settings.load_balancer;
+  if (!level) {
+    return;
   }
-  const auto entry = std::ranges::find(level.port_level_settings, port, &PortPolicy::port);
-  if (entry != level.port_level_settings.end()) {
+  if (level->settings.load_balancer) {
+    balancer = level->settings.load_balancer;
+  }
+  const auto entry = std::ranges::find(level->port_level_settings, port, &PortPolicy::port);
+  if (entry != level->port_level_settings.end()) {
     balancer = entry->settings.load_balancer;
   }
 }
@@ -203,7 +206,10 @@ std::vector<ObjectPtr> MergedRules(const Scene& scene, const HostName& host,
                                    const std::string& ns) {
   const std::vector<ObjectPtr> all = scene.store.DestinationRulesFor(host);
   std::vector<ObjectPtr> merged = MostSpecific(scene, all, host, ns);
-  return merged.empty() ? MostSpecific(scene, all, host, scene.options.root_namespace) : merged;
+  if (merged.empty()) {
+    merged = MostSpecific(scene, all, host, scene.options.root_namespace);
+  }
+  return merged;
 }
 
 const Subset* FindSubset(const std::vector<ObjectPtr>& merged, std::string_view name) {
@@ -221,10 +227,10 @@ Algorithm AlgorithmFor(const std::vector<ObjectPtr>& merged, const Subset* subse
                        std::uint16_t port) {
   std::optional<LoadBalancer> balancer;
   if (const ObjectPtr top = TopPolicy(merged)) {
-    Override(balancer, *RuleOf(top).traffic_policy, port);
+    Override(balancer, RuleOf(top).traffic_policy, port);
   }
-  if (subset != nullptr && subset->traffic_policy) {
-    Override(balancer, *subset->traffic_policy, port);
+  if (subset != nullptr) {
+    Override(balancer, subset->traffic_policy, port);
   }
   const auto simple = balancer ? balancer->simple : std::nullopt;
   if (simple == SimpleLoadBalancer::kRoundRobin) {
@@ -242,4 +248,4 @@ void JudgeDestinationRules(const Scene& scene, const HostName& host, const std::
   }
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -12,7 +12,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 // The DestinationRules that are merged into one for this host of a service in this namespace,
 // oldest first. Those of the service's namespace, or if none covers the host those of the root
@@ -31,4 +31,4 @@ Algorithm AlgorithmFor(const std::vector<ObjectPtr>& merged, const Subset* subse
 void JudgeDestinationRules(const Scene& scene, const HostName& host, const std::string& ns,
                            const std::string& obstacle, std::vector<Verdict>& verdicts);
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

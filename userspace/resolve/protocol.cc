@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,7 +13,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 namespace {
 
 using Word = std::pair<std::string_view, PortProtocol>;
@@ -66,4 +67,4 @@ std::string_view WordOf(PortProtocol protocol) {
   return kNames.at(static_cast<std::size_t>(protocol));
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -7,11 +7,11 @@
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 // kUdp also for SCTP and for TCP ports that call themselves udp: Istio makes no listener for them.
 PortProtocol ProtocolOf(const ServicePort& port);
 
 std::string_view WordOf(PortProtocol protocol);  // "http", "tls", "tcp", "undeclared", "udp"
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

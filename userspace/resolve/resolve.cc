@@ -3,10 +3,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "clusters.h"
@@ -14,10 +14,12 @@
 #include "protocol.h"
 #include "rules.h"
 #include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
 namespace vsplit {
+namespace resolve {
 namespace {
 
 // Why the host has no frontends; empty when it has.
@@ -26,7 +28,7 @@ std::string Obstacle(const Store& store, const HostName& host, const ObjectPtr& 
     return MissingService(store, host);
   }
   const std::string name = ToString(service->key);
-  const Service& spec = std::get<Service>(service->spec);
+  const auto& spec = std::get<Service>(service->spec);
   if (spec.type == "ExternalName") {
     return fmt::format("{} is of type ExternalName and has no address of its own", name);
   }
@@ -34,6 +36,23 @@ std::string Obstacle(const Store& store, const HostName& host, const ObjectPtr& 
     return fmt::format("{} is headless: its clients connect to the pods themselves", name);
   }
   return spec.cluster_ips.empty() ? fmt::format("{} has no cluster IP yet", name) : "";
+}
+
+// Says of clusters that have endpoints where frontends of a family have none: a connect() to an
+// address of one family cannot be sent to the other.
+void NoteMissingFamilies(const std::vector<IpAddress>& addresses,
+                         std::vector<ResolvedCluster>& clusters) {
+  for (const IpAddress& address : addresses) {
+    const auto same_family = [&address](const SocketAddress& endpoint) {
+      return endpoint.ip.is_v4() == address.is_v4();
+    };
+    for (ResolvedCluster& cluster : clusters) {
+      if (cluster.broken.empty() && std::ranges::none_of(cluster.endpoints, same_family)) {
+        cluster.broken = fmt::format("no ready endpoint with an {} address for connections to {}",
+                                     address.is_v4() ? "IPv4" : "IPv6", ToString(address));
+      }
+    }
+  }
 }
 
 ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const ServicePort& port,
@@ -55,29 +74,54 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Service
 }
 
 }  // namespace
+}  // namespace resolve
+
+std::string ToString(Verdict::Kind kind) {
+  switch (kind) {
+    case Verdict::Kind::kEnforced:
+      return "enforced";
+    case Verdict::Kind::kApproximated:
+      return "approximated";
+    case Verdict::Kind::kNotEnforced:
+      break;
+  }
+  return "not enforced";
+}
+
+std::string ToString(const Verdict& verdict) {
+  std::string text =
+      fmt::format("{}: {}: {}", ToString(verdict.object), verdict.path, verdict.host);
+  if (verdict.port != 0) {
+    text += fmt::format(":{}", verdict.port);
+  }
+  text += ": " + ToString(verdict.kind);
+  return verdict.reason.empty() ? text : text + ": " + verdict.reason;
+}
 
 ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOptions& options) {
   ResolvedHost resolved{.host = host};
   resolved.dependencies.hosts.insert(host);
-  const Scene scene{store, options, resolved.dependencies};
-  const ObjectPtr service = ServiceOf(store, host);
-  const std::string obstacle = Obstacle(store, host, service);
+  const resolve::Scene scene{
+      .store = store, .options = options, .dependencies = resolved.dependencies};
+  const ObjectPtr service = resolve::ServiceOf(store, host);
+  const std::string obstacle = resolve::Obstacle(store, host, service);
   if (!obstacle.empty()) {
-    resolved.verdicts = RefuseRules(scene, host, obstacle);
-    JudgeDestinationRules(scene, host, service == nullptr ? "" : service->key.ns, obstacle,
-                          resolved.verdicts);
+    resolved.verdicts = resolve::RefuseRules(scene, host, obstacle);
+    resolve::JudgeDestinationRules(scene, host, service == nullptr ? "" : service->key.ns, obstacle,
+                                   resolved.verdicts);
     return resolved;
   }
-  const Service& spec = std::get<Service>(service->spec);
-  Choices choices = ChooseRules(scene, host, *service);
+  const auto& spec = std::get<Service>(service->spec);
+  resolve::Choices choices = resolve::ChooseRules(scene, host, *service);
   resolved.addresses = spec.cluster_ips;
   resolved.verdicts = std::move(choices.verdicts);
   for (std::size_t i = 0; i < spec.ports.size(); ++i) {
-    if (ProtocolOf(spec.ports[i]) != PortProtocol::kUdp) {
-      resolved.ports.push_back(ResolvePort(scene, host, spec.ports[i], choices.ports[i]));
+    if (resolve::ProtocolOf(spec.ports[i]) != PortProtocol::kUdp) {
+      resolved.ports.push_back(resolve::ResolvePort(scene, host, spec.ports[i], choices.ports[i]));
+      resolve::NoteMissingFamilies(resolved.addresses, resolved.ports.back().clusters);
     }
   }
-  JudgeDestinationRules(scene, host, service->key.ns, "", resolved.verdicts);
+  resolve::JudgeDestinationRules(scene, host, service->key.ns, "", resolved.verdicts);
   return resolved;
 }
 

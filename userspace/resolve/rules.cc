@@ -5,23 +5,23 @@
 
 #include <algorithm>
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "candidates.h"
 #include "protocol.h"
 #include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 namespace {
 
 constexpr const char* kPolicyAnnotation = "vsplit.io/policy";
@@ -35,6 +35,10 @@ struct RuleRef {
 
   auto operator<=>(const RuleRef&) const = default;
 };
+
+std::string PathOf(const RuleRef& ref) {
+  return fmt::format("spec.{}[{}]", WordOf(ref.list), ref.index);
+}
 
 // Decides port after port, and remembers for every rule what became of it there. Verdicts come out
 // in the order of the candidates, their rules, and the ports.
@@ -54,9 +58,6 @@ class Court {
   const Rule& RuleAt(const RuleRef& ref) const {
     return RulesOf(*candidates_[ref.candidate].spec, ref.list)[ref.index];
   }
-  std::string PathOf(const RuleRef& ref) const {
-    return fmt::format("spec.{}[{}]", WordOf(ref.list), ref.index);
-  }
   std::string NameOf(std::size_t candidate) const {
     return ToString(candidates_[candidate].object->key);
   }
@@ -75,9 +76,9 @@ class Court {
   Choice Scan(std::size_t port, const std::vector<RuleRef>& rules);
   void Accept(std::size_t port, const RuleRef& ref);
   void Refuse(std::size_t port, const RuleRef& ref, const std::string& reason);
+  bool IsTwinOfTcp(std::size_t port) const;
   std::string Unread(std::size_t port, RuleList list) const;
   void JudgeUnread(const RuleRef& ref);
-  void JudgeAnnotations(std::vector<Verdict>& verdicts) const;
 
   const Scene& scene_;
   const HostName& host_;
@@ -251,6 +252,14 @@ std::string Court::Unread(std::size_t port, RuleList list) const {
                      WordOf(list));
 }
 
+// A udp port with the number of a tcp port, whose verdict is the one that says something.
+bool Court::IsTwinOfTcp(std::size_t port) const {
+  return ProtocolOf(ports_[port]) == PortProtocol::kUdp &&
+         std::ranges::any_of(ports_, [this, port](const ServicePort& other) {
+           return other.port == ports_[port].port && ProtocolOf(other) != PortProtocol::kUdp;
+         });
+}
+
 // A rule is told about a port that does not read its list if it names the port, or if no port reads
 // it; a canary on the http port says nothing about the metrics port beside it.
 void Court::JudgeUnread(const RuleRef& ref) {
@@ -260,7 +269,7 @@ void Court::JudgeUnread(const RuleRef& ref) {
   bool judged = read;
   for (std::size_t port = 0; port < ports_.size(); ++port) {
     const std::uint16_t number = ports_[port].port;
-    if (!verdicts_.contains({ref, port}) && Survives(rule, number) &&
+    if (!verdicts_.contains({ref, port}) && !IsTwinOfTcp(port) && Survives(rule, number) &&
         (!read || Names(rule, number))) {
       Refuse(port, ref, Unread(port, ref.list));
       judged = true;
@@ -283,21 +292,6 @@ void Court::JudgeUnread(const RuleRef& ref) {
   }
 }
 
-void Court::JudgeAnnotations(std::vector<Verdict>& verdicts) const {
-  for (const Candidate& candidate : candidates_) {
-    const auto found = candidate.object->annotations.find(kPolicyAnnotation);
-    if (found != candidate.object->annotations.end() && found->second != "exact" &&
-        found->second != "random") {
-      verdicts.push_back(
-          {.kind = Verdict::Kind::kNotEnforced,
-           .object = candidate.object->key,
-           .path = fmt::format("metadata.annotations[\"{}\"]", kPolicyAnnotation),
-           .host = host_,
-           .reason = fmt::format("found \"{}\", allowed are exact and random", found->second)});
-    }
-  }
-}
-
 std::vector<Verdict> Court::TakeVerdicts() {
   for (const RuleRef& ref : AllRules()) {
     if (candidates_[ref.candidate].excluded.empty()) {
@@ -312,7 +306,6 @@ std::vector<Verdict> Court::TakeVerdicts() {
   for (auto& [place, verdicts] : verdicts_) {
     std::ranges::move(verdicts, std::back_inserter(all));
   }
-  JudgeAnnotations(all);
   return all;
 }
 
@@ -350,10 +343,7 @@ Policy PolicyOf(const Scene& scene, const ObjectPtr& object) {
   if (found == object->annotations.end()) {
     return scene.options.policy;
   }
-  if (found->second == "exact") {
-    return Policy::kExact;
-  }
-  return found->second == "random" ? Policy::kRandom : scene.options.policy;
+  return found->second == ToString(Policy::kRandom) ? Policy::kRandom : Policy::kExact;
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -11,7 +11,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 struct Choice {
   ObjectPtr object;  // null: no rule, the plain service
@@ -33,4 +33,4 @@ std::vector<Verdict> RefuseRules(const Scene& scene, const HostName& host,
 // "vsplit.io/policy" of the object, else the option.
 Policy PolicyOf(const Scene& scene, const ObjectPtr& object);
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -8,14 +8,16 @@
 #include <tuple>
 #include <vector>
 
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 ObjectPtr ServiceOf(const Store& store, const HostName& host) {
   const auto name = ServiceOfHost(host, store.domain());
-  return name ? store.Find({Kind::kService, name->first, name->second}) : nullptr;
+  return name ? store.Find({.kind = Kind::kService, .ns = name->first, .name = name->second})
+              : nullptr;
 }
 
 std::string MissingService(const Store& store, const HostName& host) {
@@ -47,4 +49,4 @@ std::string Join(const std::vector<std::string>& words) {
   return text;
 }
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -9,7 +9,7 @@
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"
 
-namespace vsplit {
+namespace vsplit::resolve {
 
 struct Scene {
   const Store& store;
@@ -32,4 +32,4 @@ bool IncludesMesh(const std::vector<std::string>& gateways);
 
 std::string Join(const std::vector<std::string>& words);  // "a, b"
 
-}  // namespace vsplit
+}  // namespace vsplit::resolve

@@ -66,8 +66,8 @@ void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>&
 
 // Of a pod only its labels, its addresses and where it runs count, and whether it has ended.
 bool SameForUs(const Object& before, const Object& after) {
-  const Pod& old = std::get<Pod>(before.spec);
-  const Pod& now = std::get<Pod>(after.spec);
+  const auto& old = std::get<Pod>(before.spec);
+  const auto& now = std::get<Pod>(after.spec);
   return before.labels == after.labels && old.ips == now.ips && old.node_name == now.node_name &&
          old.host_network == now.host_network && old.phase == now.phase;
 }
@@ -128,7 +128,7 @@ std::vector<HostName> HostsWithRules(const Store& store, bool all) {
 }
 
 bool HasRules(const Store& store, const HostName& host, bool all) {
-  const bool is_service = ServiceOf(store, host) != nullptr;
+  const bool is_service = resolve::ServiceOf(store, host) != nullptr;
   if (all && is_service) {
     return true;
   }
