@@ -156,11 +156,18 @@ TestCgroup::TestCgroup() {
   home_ = *FindCgroupMount() + OwnCgroup();
   path_ = fmt::format("{}/vsplit-test-{}-{}", home_, getpid(), ++number);
   Require(mkdir(path_.c_str(), 0755) == 0, "mkdir " + path_);
+  Enter();
+}
+
+void TestCgroup::Enter() const {
   WriteFile(path_ + "/cgroup.procs", std::to_string(getpid()));
+}
+void TestCgroup::Leave() const {
+  WriteFile(home_ + "/cgroup.procs", std::to_string(getpid()));
 }
 
 TestCgroup::~TestCgroup() {
-  WriteFile(home_ + "/cgroup.procs", std::to_string(getpid()));
+  Leave();
   // A child that was just waited for may still be on its way out.
   Eventually([this] { return rmdir(path_.c_str()) == 0 || errno != EBUSY; });
 }
@@ -238,11 +245,12 @@ void PodServer::Serve() {
 // ---- node
 // --------------------------------------------------------------------------------------------
 
-TestNode::TestNode(bool observe, std::uint32_t max_connections) {
+TestNode::TestNode(bool observe, std::uint32_t max_connections, TableSizes sizes) {
   options_.pins = bpffs_.path() + "/vsplit";
   options_.cgroup = cgroup_.path();
   options_.observe = observe;
-  options_.sizes = {.frontends = 1024, .endpoints = 4096, .connections = max_connections};
+  options_.sizes = sizes;
+  options_.sizes.connections = max_connections;
   Ip(bridge_, "link add br0 type bridge\nlink set br0 up\n");
   Join(client_, "client", 65'000);
   client_.Enter();

@@ -59,7 +59,9 @@ class TestCgroup {
   TestCgroup(const TestCgroup&) = delete;
   TestCgroup& operator=(const TestCgroup&) = delete;
   const std::string& path() const { return path_; }
-  const std::string& home() const { return home_; }  // where the process came from
+  // Moves the process: sockets belong to the cgroup they are made in.
+  void Enter() const;
+  void Leave() const;  // to where it came from
 
  private:
   std::string home_;
@@ -102,7 +104,8 @@ class PodServer {
 // One node: a bridge, a client, pods.
 class TestNode {
  public:
-  explicit TestNode(bool observe = true, std::uint32_t max_connections = 4096);
+  explicit TestNode(bool observe = true, std::uint32_t max_connections = 4096,
+                    TableSizes sizes = {.frontends = 1024, .endpoints = 4096});
   ~TestNode();
   TestNode(const TestNode&) = delete;
   TestNode& operator=(const TestNode&) = delete;
@@ -114,6 +117,7 @@ class TestNode {
   void RemovePod(const std::string& name);
 
   Datapath& datapath() { return *datapath_; }
+  const std::string& bpffs() const { return bpffs_.path(); }
   Tables& tables() { return *tables_; }
   const DatapathOptions& options() const { return options_; }
   const std::string& cgroup() const { return cgroup_.path(); }
