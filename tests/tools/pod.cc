@@ -5,8 +5,7 @@
 //   pod connect ADDRESS:PORT COUNT [--interval MS] [--live]
 //                                             connects COUNT times, one after the other, and prints
 //                                             how often which name answered
-#include <arpa/inet.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +15,8 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <csignal>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -41,7 +41,7 @@ struct Address {
   sockaddr_storage storage{};
   socklen_t size = 0;
 
-  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  const sockaddr* Get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
 Address SystemAddress(const vsplit::SocketAddress& address) {
@@ -73,8 +73,10 @@ int Serve(const std::string& name, const vsplit::SocketAddress& where) {
   const Address address = SystemAddress(where);
   const int listener = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int one = 1;
+  // NOLINTNEXTLINE(misc-include-cleaner): sys/socket.h has them
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(listener, address.get(), address.size) != 0 || listen(listener, SOMAXCONN) != 0) {
+  if (listener < 0 || bind(listener, address.Get(), address.size) != 0 ||
+      listen(listener, SOMAXCONN) != 0) {
     return Die("cannot listen on " + vsplit::ToString(where));
   }
   for (;;) {
@@ -93,15 +95,18 @@ int Serve(const std::string& name, const vsplit::SocketAddress& where) {
 // The name that answered, or what went wrong, in parentheses.
 std::string ConnectOnce(const Address& address) {
   const int connection = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connection < 0 || connect(connection, address.get(), address.size) != 0) {
+  if (connection < 0 || connect(connection, address.Get(), address.size) != 0) {
     const std::string reason = "(" + TextOfErrno() + ")";
     close(connection);
     return reason;
   }
   std::string name;
   std::array<char, 256> buffer{};
-  ssize_t size = 0;
-  while ((size = recv(connection, buffer.data(), buffer.size(), 0)) > 0) {
+  for (;;) {
+    const auto size = recv(connection, buffer.data(), buffer.size(), 0);
+    if (size <= 0) {
+      break;
+    }
     name.append(buffer.data(), static_cast<std::size_t>(size));
   }
   close(connection);
@@ -134,7 +139,7 @@ class Bars {
     drawn_ = 0;
     for (const auto& [name, count] : ByVersion(counts)) {
       const double share = static_cast<double>(count) / static_cast<double>(done);
-      const int filled = static_cast<int>(share * kBarWidth + 0.5);
+      const int filled = static_cast<int>(std::lround(share * kBarWidth));
       std::string bar;
       for (int i = 0; i < kBarWidth; ++i) {
         bar += i < filled ? "█" : "·";
@@ -232,7 +237,7 @@ int main(int argc, char** argv) {
     if (!address || !port || *port == 0 || *port > UINT16_MAX) {
       return Usage();
     }
-    return Serve(arguments[2], {*address, static_cast<std::uint16_t>(*port)});
+    return Serve(arguments[2], {.ip = *address, .port = static_cast<std::uint16_t>(*port)});
   }
   if (verb == "connect") {
     const auto options = ParseConnect(arguments.subspan(2));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/un.h>
 
 #include <boost/asio/io_context.hpp>
@@ -10,16 +10,19 @@
 #include <boost/beast/http/field.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/read.hpp>  // IWYU pragma: keep
+#include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/verb.hpp>
-#include <boost/beast/http/write.hpp>
+#include <boost/beast/http/write.hpp>  // IWYU pragma: keep
 #include <boost/none.hpp>
 #include <boost/system/error_code.hpp>
 #include <cctype>
 #include <cerrno>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
 
 #include "json.h"
 #include "vsplit/result.h"
@@ -34,8 +37,9 @@ constexpr unsigned kHttp11 = 11;
 
 Error Unreachable(const std::string& socket, const boost::system::error_code& code) {
   const bool forbidden = code.value() == EACCES || code.value() == EPERM;
-  return {fmt::format("error: cannot reach the agent at {}: {}; {}", socket, code.message(),
-                      forbidden ? "are you root or in the group vsplit?" : "is vsplitd running?")};
+  return {.message = fmt::format(
+              "error: cannot reach the agent at {}: {}; {}", socket, code.message(),
+              forbidden ? "are you root or in the group vsplit?" : "is vsplitd running?")};
 }
 
 http::request<http::string_body> MakeRequest(const AgentRequest& request) {
@@ -84,10 +88,12 @@ Result<std::string> Agent::Call(const AgentRequest& request) const {
   }
   // An agent that refuses a request early answers while we are still writing: the answer is what
   // counts, if there is one.
+  // NOLINTNEXTLINE(misc-include-cleaner): defined in impl/write.hpp
   http::write(socket, MakeRequest(request), code);
   boost::beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
+  // NOLINTNEXTLINE(misc-include-cleaner): defined in impl/read.hpp
   http::read(socket, buffer, parser, code);
   if (code) {
     return Fail(fmt::format("error: the agent at {} did not answer: {}", socket_, code.message()));
@@ -139,7 +145,7 @@ Error RefusalOf(unsigned status, const std::string& body) {
     message = "nothing was changed because of all of these:\n" + message;
   }
   const Error::Reason kind = status == 404 ? Error::Reason::kNotFound : Error::Reason::kInvalid;
-  return {fmt::format("Error from server ({}): {}", reason, message), kind};
+  return {.message = fmt::format("Error from server ({}): {}", reason, message), .reason = kind};
 }
 
 }  // namespace vsplit

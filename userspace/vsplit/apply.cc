@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // apply and delete: what changes objects.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstddef>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -22,12 +23,12 @@ namespace {
 
 // Sends what -f names to one of the two paths that take many documents at once.
 Result<Json> Send(const Agent& agent, const Manifest& manifest, std::string target) {
-  target += "&source=" + UrlEncode(manifest.source());
+  target += "&source=" + UrlEncode(manifest.Source());
   const AgentRequest request{.method = "POST", .target = target, .body = manifest.text};
   Result<Json> answer = agent.CallJson(request);
   if (!answer) {
     return tl::unexpected<Error>(
-        Error{manifest.Locate(answer.error().message), answer.error().reason});
+        Error{.message = manifest.Locate(answer.error().message), .reason = answer.error().reason});
   }
   return answer;
 }

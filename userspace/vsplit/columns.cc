@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "columns.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,7 +25,7 @@ struct Column {
 
 constexpr std::string_view kNone = "<none>";
 
-std::string OrNone(std::string text) {
+std::string OrNone(const std::string& text) {
   return text.empty() ? std::string(kNone) : text;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "files.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cctype>
@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -76,7 +77,7 @@ int LinesIn(std::string_view text) {
 
 }  // namespace
 
-std::string Manifest::source() const {
+std::string Manifest::Source() const {
   return parts.size() == 1 ? parts.front().file : std::string(kJoined);
 }
 

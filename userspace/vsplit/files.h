@@ -19,7 +19,7 @@ struct Manifest {
   std::vector<Part> parts;  // in order; at least one
 
   // The name under which the agent is to report places in the text.
-  std::string source() const;
+  std::string Source() const;
   // `message` with places in the joined text replaced by the files and lines they came from.
   std::string Locate(const std::string& message) const;
 };

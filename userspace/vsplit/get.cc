@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "agent.h"
@@ -114,7 +115,7 @@ struct Failures {
   std::string text;
 
   void Add(const Error& error) { text += (text.empty() ? "" : "\n") + error.message; }
-  Result<void> result() const { return text.empty() ? Result<void>() : Fail(text); }
+  Result<void> Outcome() const { return text.empty() ? Result<void>() : Fail(text); }
 };
 
 Result<void> GetYaml(const Agent& agent, const std::vector<Query>& queries,
@@ -131,7 +132,7 @@ Result<void> GetYaml(const Agent& agent, const std::vector<Query>& queries,
     fmt::print("{}{}", first ? "" : "---\n", *text);
     first = false;
   }
-  return failures.result();
+  return failures.Outcome();
 }
 
 Result<void> GetJson(const Agent& agent, const std::vector<Query>& queries,
@@ -154,7 +155,7 @@ Result<void> GetJson(const Agent& agent, const std::vector<Query>& queries,
     constexpr int kIndent = 4;
     fmt::print("{}\n", (single ? items.front() : list).dump(kIndent));
   }
-  return failures.result();
+  return failures.Outcome();
 }
 
 void PrintNames(const KindName& kind, const std::vector<Json>& objects) {
@@ -172,30 +173,45 @@ void PrintTable(const KindName& kind, const std::vector<Json>& objects,
   fmt::print("{}", table.Text());
 }
 
+// The objects of a run of queries for one kind, which begins at `at`; `at` is then behind it.
+std::vector<Json> FetchRun(const Agent& agent, const std::vector<Query>& queries, std::size_t& at,
+                           const GetOptions& options, Failures& failures) {
+  std::vector<Json> objects;
+  const KindName* kind = queries[at].kind;
+  for (; at < queries.size() && queries[at].kind == kind; ++at) {
+    const Result<std::vector<Json>> some = Fetch(agent, queries[at], options);
+    if (!some) {
+      failures.Add(some.error());
+      continue;
+    }
+    objects.insert(objects.end(), some->begin(), some->end());
+  }
+  return objects;
+}
+
+void PrintNothingFound(const KindName& kind, const GetOptions& options) {
+  const bool in_namespace = !options.all_namespaces && kind.namespaced;
+  fmt::print(stderr, "No resources found{}\n",
+             in_namespace ? " in " + options.ns + " namespace." : "");
+}
+
 // Objects of one kind follow each other in `queries`, and are shown in one table.
 Result<void> GetTables(const Agent& agent, const std::vector<Query>& queries,
                        const GetOptions& options) {
   Failures failures;
   bool found = false;
+  const bool names = options.output == "name";
   const bool several = queries.front().kind != queries.back().kind;
   for (std::size_t i = 0; i < queries.size();) {
     const KindName& kind = *queries[i].kind;
-    std::vector<Json> objects;
-    for (; i < queries.size() && queries[i].kind == &kind; ++i) {
-      const Result<std::vector<Json>> some = Fetch(agent, queries[i], options);
-      if (!some) {
-        failures.Add(some.error());
-        continue;
-      }
-      objects.insert(objects.end(), some->begin(), some->end());
-    }
+    const std::vector<Json> objects = FetchRun(agent, queries, i, options, failures);
     if (objects.empty()) {
       continue;
     }
-    if (options.output == "name") {
+    if (names) {
       PrintNames(kind, objects);
     } else {
-      fmt::print("{}", several && found ? "\n" : "");
+      fmt::print("{}", found ? "\n" : "");
       PrintTable(kind, objects,
                  {.wide = options.output == "wide",
                   .with_namespace = options.all_namespaces && kind.namespaced,
@@ -204,12 +220,10 @@ Result<void> GetTables(const Agent& agent, const std::vector<Query>& queries,
     }
     found = true;
   }
-  if (!found && failures.text.empty() && options.output != "name") {
-    const bool in_namespace = !options.all_namespaces && queries.front().kind->namespaced;
-    fmt::print(stderr, "No resources found{}\n",
-               in_namespace ? " in " + options.ns + " namespace." : "");
+  if (!found && !names && failures.text.empty()) {
+    PrintNothingFound(*queries.front().kind, options);
   }
-  return failures.result();
+  return failures.Outcome();
 }
 
 Result<void> PrintText(const Result<std::string>& text) {
@@ -262,9 +276,9 @@ Error UnknownKind(const std::string& word) {
     known += (known.empty() ? "" : ", ") + std::string(kind.plural);
     known += kind.shorts.empty() ? "" : " (" + std::string(kind.shorts) + ")";
   }
-  return {
-      fmt::format("error: the server doesn't have a resource type \"{}\"; it has {}", word, known),
-      Error::Reason::kInvalid};
+  return {.message = fmt::format("error: the server doesn't have a resource type \"{}\"; it has {}",
+                                 word, known),
+          .reason = Error::Reason::kInvalid};
 }
 
 Result<void> Get(const Agent& agent, const GetOptions& options) {

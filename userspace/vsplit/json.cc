@@ -7,12 +7,10 @@
 namespace vsplit {
 namespace {
 
-const Json kNothing;
-const Json kEmptyList = Json::array();
-
 const Json& At(const Json& json, const char* path) {
+  static const Json nothing;
   const Json::json_pointer pointer(path);
-  return json.contains(pointer) ? json.at(pointer) : kNothing;
+  return json.contains(pointer) ? json.at(pointer) : nothing;
 }
 
 }  // namespace
@@ -41,8 +39,9 @@ bool TruthAt(const Json& json, const char* path) {
 }
 
 const Json& ItemsAt(const Json& json, const char* path) {
+  static const Json empty_list = Json::array();
   const Json& value = At(json, path);
-  return value.is_structured() ? value : kEmptyList;
+  return value.is_structured() ? value : empty_list;
 }
 
 }  // namespace vsplit

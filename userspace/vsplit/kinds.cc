@@ -31,7 +31,8 @@ std::string Lower(std::string_view text) {
 }
 
 bool IsVersion(std::string_view word) {
-  return word.size() >= 2 && word[0] == 'v' && std::isdigit(static_cast<unsigned char>(word[1]));
+  return word.size() >= 2 && word[0] == 'v' &&
+         std::isdigit(static_cast<unsigned char>(word[1])) != 0;
 }
 
 }  // namespace

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line. Exit status: 0 done, 1 refused or failed, 2 not understood.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>  // IWYU pragma: keep: App.hpp needs them complete
+#include <CLI/Error.hpp>
+#include <CLI/Formatter.hpp>  // IWYU pragma: keep
+#include <CLI/Validators.hpp>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <string>
+#include <tl/expected.hpp>
+#include <vector>
 
 #include "agent.h"
 #include "commands.h"
 #include "completion.h"
+#include "json.h"
 #include "vsplit/result.h"
 
 namespace {
@@ -226,6 +233,7 @@ int Usage(const CLI::App& app, const CLI::ParseError& error) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what is thrown here is lack of memory
 int main(int argc, char** argv) {
   CLI::App app(
       "vsplit splits TCP connections between the pods of a Service, in the kernel, by the\n"

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "split_view.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -25,13 +23,13 @@ struct Drawn {
   double opened = 0;
   double refused = 0;
 
-  double all() const { return opened + refused; }
+  double All() const { return opened + refused; }
 };
 
 using DrawnByCluster = std::map<std::pair<std::string, std::string>, Drawn>;
 
 Drawn DrawnFor(const Json& cluster) {
-  return {NumberAt(cluster, "/opened"), NumberAt(cluster, "/refused")};
+  return {.opened = NumberAt(cluster, "/opened"), .refused = NumberAt(cluster, "/refused")};
 }
 
 DrawnByCluster Index(const Json* split) {
@@ -50,13 +48,17 @@ DrawnByCluster Index(const Json* split) {
 // Since the snapshot before; a counter that was begun anew counts from zero.
 double Since(const DrawnByCluster& before, const Json& route, const Json& cluster) {
   const auto found = before.find({TextAt(route, "/frontend"), TextAt(cluster, "/name")});
-  const double total = DrawnFor(cluster).all();
-  const double old = found == before.end() ? 0 : found->second.all();
+  const double total = DrawnFor(cluster).All();
+  const double old = found == before.end() ? 0 : found->second.All();
   return total >= old ? total - old : total;
 }
 
+double Share(double part, double whole) {
+  return whole > 0 ? part / whole : 0;
+}
+
 std::string SubsetName(const Json& cluster) {
-  const std::string subset = TextAt(cluster, "/subset");
+  std::string subset = TextAt(cluster, "/subset");
   if (!subset.empty()) {
     return subset;
   }
@@ -83,7 +85,7 @@ std::string RouteView(const Json& route, const DrawnByCluster* before, const Vie
   double since = 0;
   for (const Json& cluster : clusters) {
     weights += NumberAt(cluster, "/weight");
-    total += DrawnFor(cluster).all();
+    total += DrawnFor(cluster).All();
     since += before != nullptr ? Since(*before, route, cluster) : 0;
   }
   const std::size_t bar_width =
@@ -101,10 +103,10 @@ std::string RouteView(const Json& route, const DrawnByCluster* before, const Vie
     if (before != nullptr) {
       row.push_back(Percent(recent, since));
     }
-    const double all = DrawnFor(cluster).all();
+    const double all = DrawnFor(cluster).All();
     row.push_back(Percent(all, total));
-    const double share = since > 0 ? recent / since : (total > 0 ? all / total : 0);
-    row.push_back(Bar(share, weights > 0 ? weight / weights : 0, bar_width, options.utf8));
+    const double share = since > 0 ? Share(recent, since) : Share(all, total);
+    row.push_back(Bar(share, Share(weight, weights), bar_width, options.utf8));
     for (const char* counter : {"/opened", "/active", "/failed", "/refused"}) {
       row.push_back(TextAt(cluster, counter));
     }
@@ -128,13 +130,15 @@ std::string Bar(double share, double target, std::size_t width, bool utf8) {
   };
   const std::size_t filled = cells(share);
   const std::size_t mark = std::min(cells(target), width);
+  const char* full = utf8 ? "█" : "#";
+  const char* empty = utf8 ? "·" : ".";
   std::string bar;
   for (std::size_t i = 0; i <= width; ++i) {
     if (i == mark) {
       bar += '|';
     }
     if (i < width) {
-      bar += i < filled ? (utf8 ? "█" : "#") : (utf8 ? "·" : ".");
+      bar += i < filled ? full : empty;
     }
   }
   return bar;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // status and explain: what is in force, and why a connection goes where it goes.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <string>
+#include <tl/expected.hpp>
 
 #include "agent.h"
 #include "commands.h"

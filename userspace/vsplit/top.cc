@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // top, and what it shares with status: the live split.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <langinfo.h>
-#include <sys/ioctl.h>
+#include <sys/ioctl.h>  // IWYU pragma: keep: TIOCGWINSZ
 #include <unistd.h>
 
 #include <clocale>
@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tl/expected.hpp>
 
 #include "agent.h"
 #include "commands.h"
@@ -69,6 +70,7 @@ Terminal TerminalOf(int descriptor) {
   Terminal terminal;
   terminal.interactive = isatty(descriptor) == 1;
   winsize size{};
+  // NOLINTNEXTLINE(misc-include-cleaner): sys/ioctl.h has TIOCGWINSZ
   if (terminal.interactive && ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     terminal.width = size.ws_col;
   }
