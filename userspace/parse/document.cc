@@ -144,12 +144,14 @@ void Builder::AddProblem(Place place, std::string message) {
   problems_.push_back({Path(), place, std::move(message)});
 }
 
+// Of the value that comes next.
 std::string Builder::Path() const {
   std::string path;
   for (const Frame& frame : frames_) {
+    const bool innermost = &frame == &frames_.back();  // the others hold what is open already
     if (frame.node->kind == Node::Kind::kList) {
-      path += fmt::format("[{}]", frame.node->count);
-    } else if (!frame.wants_key) {
+      path += fmt::format("[{}]", frame.node->count - (innermost ? 0 : 1));
+    } else if (!innermost || !frame.wants_key) {
       path += (path.empty() ? "" : ".");
       path += frame.key;
     }
@@ -223,8 +225,7 @@ bool Builder::Open(Node::Kind kind, Place place) {
 }
 
 bool Builder::Close() {
-  const Frame frame = frames_.back();
-  frames_.pop_back();
+  const Frame& frame = frames_.back();
   if (frame.merges && !Merge(frame)) {
     return false;
   }
@@ -239,6 +240,7 @@ bool Builder::Close() {
   if (node.kind == Node::Kind::kMap) {
     CheckDuplicates(node);
   }
+  frames_.pop_back();
   return true;
 }
 

@@ -278,7 +278,10 @@ void ReadStringMap(const At& at, Labels& out) {
     return;
   }
   for (const Node* child = at.node().first; child != nullptr; child = child->next) {
-    ReadString(at.Entry(*child), out[std::string(child->key)]);
+    std::string& value = out[std::string(child->key)];
+    if (!child->is_null()) {  // an empty string, as Kubernetes reads it
+      ReadString(at.Entry(*child), value);
+    }
   }
 }
 

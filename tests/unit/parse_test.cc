@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+// Documents: YAML, JSON, positions, limits, metadata, kinds.
+#include "vsplit/parse.h"
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parse_text.h"
+#include "vsplit/objects.h"
+
+namespace vsplit {
+namespace {
+
+std::string ReadFile(const std::string& name) {
+  std::ifstream file(std::string(VSPLIT_TESTDATA) + "/" + name);
+  EXPECT_TRUE(file) << name;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A Namespace with one label, whose value is written like this.
+std::string LabelWritten(std::string_view value) {
+  return "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns\n  labels:\n    key: " +
+         std::string(value);
+}
+
+std::string LabelRead(std::string_view value) {
+  return OneObject(LabelWritten(value)).labels["key"];
+}
+
+// ---- the two forms of the canary ---------------------------------------------------------------
+
+TEST(Parse, KialisExportAndTheTrimmedFormSayTheSame) {
+  const Object kiali = OneObject(ReadFile("virtual-service-kiali.yaml"));
+  const Object plain = OneObject(ReadFile("virtual-service-plain.yaml"));
+  EXPECT_EQ(ToString(kiali.key), "VirtualService default/fleetman-staff-service");
+  EXPECT_EQ(kiali.key, plain.key);
+  EXPECT_EQ(kiali.spec, plain.spec);
+  EXPECT_EQ(kiali.given_resource_version, "68084");
+  EXPECT_EQ(kiali.given_creation_timestamp, "2024-10-10T07:03:57Z");
+  EXPECT_EQ(kiali.labels, (Labels{{"kiali_wizard", "weighted_routing"}}));
+  EXPECT_EQ(plain.labels, Labels{});
+}
+
+TEST(Parse, CanaryHasItsWeights) {
+  const auto spec = OneSpec<VirtualService>(ReadFile("virtual-service-plain.yaml"));
+  const std::string host = "fleetman-staff-service.default.svc.cluster.local";
+  EXPECT_EQ(spec.hosts, std::vector<std::string>{host});
+  ASSERT_EQ(spec.http.size(), 1u);
+  EXPECT_EQ(spec.http[0].routes,
+            (std::vector<RouteDestination>{{.host = host, .subset = "safe", .weight = 90},
+                                           {.host = host, .subset = "risky", .weight = 10}}));
+}
+
+TEST(Parse, AllVersionsOfIstioAreTheSameKind) {
+  for (const std::string version : {"v1", "v1beta1", "v1alpha3"}) {
+    const Object object =
+        OneObject("apiVersion: networking.istio.io/" + version +
+                  "\nkind: DestinationRule\nmetadata: {name: d}\nspec: {host: h}");
+    EXPECT_EQ(object.kind(), Kind::kDestinationRule);
+    EXPECT_EQ(object.api_version, "networking.istio.io/" + version);
+  }
+}
+
+// ---- JSON and YAML -----------------------------------------------------------------------------
+
+TEST(Parse, JsonOfAnObjectReadsBackAsTheSameObject) {
+  for (const char* name : {"virtual-service-kiali.yaml", "virtual-service-plain.yaml"}) {
+    const Object yaml = OneObject(ReadFile(name));
+    const Object json = OneObject(yaml.json);
+    EXPECT_EQ(json.key, yaml.key);
+    EXPECT_EQ(json.spec, yaml.spec);
+    EXPECT_EQ(json.json, yaml.json);
+    EXPECT_EQ(OneObject(JsonToYaml(yaml.json)).json, yaml.json);
+  }
+}
+
+TEST(Parse, JsonTextKeepsOrderAndKinds) {
+  const Object object = OneObject(
+      "kind: Namespace\napiVersion: v1\nmetadata:\n  name: ns\n  annotations: {a: \"1\", b: "
+      "'x\"y'}\n"
+      "  finalizers: [2, 0x10, 1.50, off, ~, {}, []]\n");
+  EXPECT_EQ(object.json,
+            R"({"kind":"Namespace","apiVersion":"v1","metadata":{"name":"ns","annotations":)"
+            R"({"a":"1","b":"x\"y"},"finalizers":[2,16,1.5,false,null,{},[]]}})");
+}
+
+TEST(Parse, YamlIsWrittenAsKubectlDoes) {
+  EXPECT_EQ(JsonToYaml(R"({"a":{"b":[1,"1",{"c":"on","d":""}],"e":[],"f":{}},"g":[[true],null]})"),
+            "a:\n  b:\n  - 1\n  - \"1\"\n  - c: \"on\"\n    d: \"\"\n  e: []\n  f: {}\n"
+            "g:\n- - true\n- null\n");
+}
+
+TEST(Parse, StringsSurviveBeingWrittenAsYaml) {
+  const std::string json =
+      R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns","annotations":{)"
+      R"("a":"line\nline\n","b":" x","c":"- x","d":"a: b","e":"a #b","f":"#","g":"yes","h":"1e3",)"
+      R"("i":"\u0001\u007f","j":"~","k":"'","l":"x:","m":"-","n":"\n\n","o":"a\n\n","p":"é",)"
+      R"("q":"--- x","r":"%","s":"12:30:00","t":"-x","u":"a\nb","v":"x ","w":"*a","x":"{}"}}})";
+  const std::string yaml = JsonToYaml(json);
+  EXPECT_EQ(OneObject(yaml).json, json) << yaml;
+}
+
+TEST(Parse, JsonProblemsHaveTheSamePlacesAsYamlProblems) {
+  const std::string json =
+      "{\n \"apiVersion\": \"v1\", \"kind\": \"Pod\",\n"
+      " \"metadata\": {\"name\": \"p\"},\n \"spec\": {\"nodeName\": 7, "
+      "\"hostNetwrok\": true,\n  \"nodeNames\" :\"a\\\"b\"}}";
+  const std::string expected =
+      "line 4:23: Pod default/p: spec.nodeName: found number 7, a string is allowed; quote it\n"
+      "line 4:26: Pod default/p: spec.hostNetwrok: unknown field, did you mean \"hostNetwork\"?\n"
+      "line 5:3: Pod default/p: spec.nodeNames: unknown field, did you mean \"nodeName\"?\n";
+  EXPECT_EQ(Problems(json), expected);
+  ParseOptions yaml;
+  yaml.format = TextFormat::kYaml;
+  EXPECT_EQ(Problems(json, yaml), expected);
+}
+
+TEST(Parse, SeveralJsonValuesAndYamlAfterThemAreRead) {
+  const std::string json = R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns"}})";
+  EXPECT_EQ(Parse(json + "\n" + json + json).objects.size(), 3u);
+  EXPECT_EQ(Parse(json + "\n---\n" + json + "\n---\nkind: x").objects.size(), 2u);
+  EXPECT_EQ(Problems(json + "\n---\n" + json + "\n---\nkind: x"),
+            "line 5:1: x: apiVersion: missing, it is required\n");
+  EXPECT_EQ(Problems(json + "\nx"), "line 2:1: found text after the end of a JSON value\n");
+}
+
+TEST(Parse, BrokenTextIsOneProblem) {
+  EXPECT_EQ(Problems("{\"a\": 1,\n  b}"),
+            "line 2:3: found text that is no JSON: syntax error while parsing object key - invalid "
+            "literal; last read: '1,<U+000A>  b'; expected string literal\n");
+  EXPECT_EQ(Problems("a: b\n c: d"), "line 2:3: found text that is no YAML: illegal map value\n");
+  EXPECT_EQ(Problems("[a] b", ParseOptions{.format = TextFormat::kYaml}),
+            "line 1:1: found a list, a map is allowed\n"
+            "line 1:5: found text after the end of a document, \"---\" begins another one\n");
+  EXPECT_EQ(Problems("a: \xff"),
+            "line 1:4: found byte 0xff, text in UTF-8 without control characters is allowed\n");
+  EXPECT_EQ(Problems(std::string_view("a: b\n\0", 6)),
+            "line 2:1: found byte 0x00, text in UTF-8 without control characters is allowed\n");
+  EXPECT_EQ(Problems("just words"), "line 1:1: found \"just words\", a map is allowed\n");
+}
+
+TEST(Parse, EmptyDocumentsAreNothing) {
+  for (const std::string_view text :
+       {"", "\n", "---\n", "---\n---\n# nothing\n", "null", "\xEF\xBB\xBF"}) {
+    EXPECT_EQ(Problems(text), "") << text;
+  }
+  EXPECT_EQ(Parse(LabelWritten("x") + "\n...\n" + LabelWritten("z")).objects.size(), 2u);
+}
+
+// ---- scalars -----------------------------------------------------------------------------------
+
+TEST(Parse, UnquotedScalarsAreWhatKubectlTakesThemFor) {
+  const auto problem = [](const std::string& found) {
+    return "line 6:10: Namespace ns: metadata.labels[key]: found " + found +
+           ", a string is allowed; quote it\n";
+  };
+  for (const std::string text : {"y", "Y", "yes", "No", "on", "OFF", "true", "False"}) {
+    EXPECT_EQ(Problems(LabelWritten(text)), problem("boolean " + text));
+  }
+  for (const std::string text : {"1", "-1", "0x1F", "0o17", "017", "0b11", "1_000", "1.5", ".5",
+                                 "1e3", "18446744073709551615"}) {
+    EXPECT_EQ(Problems(LabelWritten(text)), problem("number " + text));
+  }
+  for (const std::string text : {"\"y\"", "'1'", "!!str on"}) {
+    EXPECT_EQ(Problems(LabelWritten(text)), "") << text;
+  }
+  for (const std::string text : {"yep", "1.2.3", "0x", "0b2x", "v1", "2024-10-10", "oN", "nULL"}) {
+    EXPECT_EQ(LabelRead(text), text);
+  }
+  EXPECT_EQ(LabelRead("null"), "");  // like no value at all
+  EXPECT_EQ(Problems(LabelWritten(".inf")),
+            "line 6:10: Namespace ns: metadata.labels.key: found number .inf, a finite number is "
+            "allowed\n" +
+                problem("number .inf"));
+}
+
+TEST(Parse, KeysThatAreNoStringsAreProblems) {
+  EXPECT_EQ(Problems("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns\n  labels: {on: a}\n"),
+            "line 5:12: Namespace ns: metadata.labels: found boolean on as a key, a string is "
+            "allowed; quote it\n");
+  EXPECT_EQ(Problems("? [a]\n: b\n"),
+            "line 1:3: found a map or list as a key, a string is allowed\n");
+}
+
+TEST(Parse, TagsMustFit) {
+  EXPECT_EQ(Problems(LabelWritten("!!binary aGk=")),
+            "line 6:10: metadata.labels.key: found tag \"tag:yaml.org,2002:binary\" on \"aGk=\", "
+            "which it does not fit\n");
+}
+
+TEST(Parse, FieldsMayNotBeThereTwice) {
+  EXPECT_EQ(Problems("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns\n  name: m\n"),
+            "line 5:3: Namespace ns: metadata.name: found this field twice, first in line 4\n");
+  EXPECT_EQ(
+      Problems(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns"},"kind":"Pod"})"),
+      "line 1:64: Namespace ns: kind: found this field twice, first in line 1\n");
+}
+
+// ---- aliases -----------------------------------------------------------------------------------
+
+TEST(Parse, AliasesAndMergesAreExpanded) {
+  const Object object = OneObject(
+      "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns\n"
+      "  labels: &l {a: \"1\", b: \"2\"}\n  annotations: {<<: *l, b: \"3\"}\n");
+  EXPECT_EQ(object.labels, (Labels{{"a", "1"}, {"b", "2"}}));
+  EXPECT_EQ(object.annotations, (Labels{{"a", "1"}, {"b", "3"}}));
+  EXPECT_EQ(object.json, R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"ns",)"
+                         R"("labels":{"a":"1","b":"2"},"annotations":{"b":"3","a":"1"}}})");
+}
+
+TEST(Parse, BombsEndAtTheLimitOfWhatAliasesAdd) {
+  std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
+  for (int level = 1; level < 10; ++level) {
+    const std::string one = "*a" + std::to_string(level - 1);
+    bomb += "a" + std::to_string(level) + ": &a" + std::to_string(level) + " [" + one;
+    for (int count = 1; count < 10; ++count) {
+      bomb += "," + one;
+    }
+    bomb += "]\n";
+  }
+  EXPECT_EQ(Problems(bomb),
+            "line 5:38: a4[7]: found aliases that add 101218 values, at most 100000 "
+            "are allowed\n");
+}
+
+TEST(Parse, AnAliasInsideItsOwnValueIsAProblem) {
+  EXPECT_EQ(Problems("a: &a [*a]"),
+            "line 1:8: a[0]: found an alias inside the value that it names\n");
+}
+
+// ---- limits ------------------------------------------------------------------------------------
+
+TEST(Parse, LimitsSayWhatTheyAre) {
+  EXPECT_EQ(Problems("abcdef", ParseLimits{.bytes = 5}), "found 6 bytes, at most 5 are allowed\n");
+  EXPECT_EQ(Problems("---\n---\n---\n", ParseLimits{.documents = 2}),
+            "line 3:1: found more than 2 documents, at most 2 are allowed\n");
+  EXPECT_EQ(Problems("{}{}{}", ParseLimits{.documents = 1, .diagnostics = 9}),
+            "line 1:1: kind: missing, it is required\n"
+            "line 1:1: apiVersion: missing, it is required\n"
+            "line 1:3: found more than 1 documents, at most 1 are allowed\n");
+  EXPECT_EQ(Problems("a: [1, 2]\n", ParseLimits{.nodes = 3}),
+            "line 1:8: a[1]: found more than 3 values, at most 3 are allowed\n");
+  EXPECT_EQ(Problems("a: &a x\nb: [*a, *a]\n", ParseLimits{.aliases = 1}),
+            "line 2:9: b[1]: found more than 1 aliases, at most 1 are allowed\n");
+  EXPECT_EQ(
+      Problems("a: " + std::string(9000, 'x'), ParseLimits{.yaml_token_bytes = 5000}),
+      "line 1:1: a: found a scalar or a map or list in brackets longer than 5000 bytes, at most "
+      "5000 are allowed in YAML\n");
+}
+
+TEST(Parse, DepthIsLimitedWhateverTheForm) {
+  const std::string expected =
+      "found maps and lists nested deeper than 64 levels, at most 64 are allowed\n";
+  const auto message = [](const std::string& text) {
+    const std::string problems = Problems(text);
+    return problems.substr(problems.find("found"));
+  };
+  std::string blocks;
+  for (std::size_t level = 0; level < 70; ++level) {
+    blocks += std::string(level, ' ') + "a:\n";
+  }
+  EXPECT_EQ(message(blocks), expected);
+  const auto repeat = [](std::string_view text, std::size_t times) {
+    std::string repeated;
+    while (times-- > 0) {
+      repeated += text;
+    }
+    return repeated;
+  };
+  for (const std::size_t levels : {65, 100'000, 1'000'000}) {
+    EXPECT_EQ(message(repeat("[", levels)), expected);
+    EXPECT_EQ(message(repeat("{\"a\":", levels)), expected);
+    EXPECT_EQ(message("a: " + repeat("[", levels) + repeat("]", levels)), expected);
+    EXPECT_EQ(message("a: " + repeat("{a: ", levels)), expected);
+    EXPECT_EQ(message(repeat("- ", levels)), expected);
+    EXPECT_EQ(message(repeat("? ", levels)), "found a map or list as a key, a string is allowed\n");
+  }
+  EXPECT_EQ(Parse("a: " + std::string(63, '[') + std::string(63, ']')).diagnostics.size(), 2u);
+}
+
+TEST(Parse, TooManyProblemsEndReading) {
+  EXPECT_EQ(Problems("a: 1\n---\nb: 2\n---\nc: 3\n", ParseLimits{.diagnostics = 3}),
+            "line 1:1: kind: missing, it is required\n"
+            "line 1:1: apiVersion: missing, it is required\n"
+            "line 3:1: kind: missing, it is required\n"
+            "line 3:1: apiVersion: missing, it is required\n"
+            "line 3:1: found 4 problems so far, the rest of the text is not read\n");
+}
+
+// ---- kinds and metadata ------------------------------------------------------------------------
+
+TEST(Parse, KindsAndVersionsHaveToBeKnown) {
+  EXPECT_EQ(
+      Problems("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"),
+      "line 2:7: Deployment default/d: kind: found \"Deployment\", allowed are Namespace, Node, "
+      "Pod, Service, EndpointSlice, DestinationRule, VirtualService, List\n");
+  EXPECT_EQ(Problems("apiVersion: v1\nkind: Servce\nmetadata: {name: d}\n"),
+            "line 2:7: Servce default/d: kind: found \"Servce\", did you mean \"Service\"?\n");
+  EXPECT_EQ(
+      Problems("apiVersion: networking.istio.io/v2\nkind: VirtualService\n"),
+      "line 1:13: VirtualService: apiVersion: found \"networking.istio.io/v2\", allowed for a "
+      "VirtualService: networking.istio.io/v1, networking.istio.io/v1beta1, "
+      "networking.istio.io/v1alpha3\n");
+}
+
+TEST(Parse, NamesAndNamespacesAreChecked) {
+  const auto of = [](const std::string& kind, const std::string& metadata) {
+    return Problems("apiVersion: v1\nkind: " + kind + "\nmetadata: " + metadata + "\n");
+  };
+  EXPECT_EQ(of("Namespace", "{labels: {}}"),
+            "line 3:11: Namespace: metadata.name: missing, it is required\n");
+  EXPECT_EQ(of("Namespace", "{name: a.b}"),
+            "line 3:18: Namespace a.b: metadata.name: found \"a.b\", a DNS label (a-z, 0-9, -) is "
+            "allowed\n");
+  EXPECT_EQ(of("Node", "{name: a.b, namespace: c}"),
+            "line 3:34: Node a.b: metadata.namespace: found \"c\", a Node has no namespace\n");
+  EXPECT_EQ(
+      of("Pod", "{name: A}"),
+      "line 3:18: Pod default/A: metadata.name: found \"A\", a DNS name (a-z, 0-9, - and .) is "
+      "allowed\n");
+  EXPECT_EQ(
+      of("Pod", "{name: a, labels: {-a: x, b: \"c d\"}}"),
+      "line 3:30: Pod default/a: metadata.labels[-a]: found key \"-a\", at most 63 letters, "
+      "digits, -, _ and . with a letter or digit at both ends are allowed, after an optional "
+      "DNS name and /\n"
+      "line 3:40: Pod default/a: metadata.labels[b]: found \"c d\", at most 63 letters, digits, "
+      "-, _ and . with a letter or digit at both ends are allowed\n");
+}
+
+TEST(Parse, DefaultNamespaceIsForObjectsThatNameNone) {
+  const ParseOptions options{.default_namespace = "shop"};
+  const ParseResult result = Parse(
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n"
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\n---\n"
+      "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n",
+      options);
+  ASSERT_EQ(result.objects.size(), 3u);
+  EXPECT_EQ(ToString(result.objects[0].key), "Pod shop/a");
+  EXPECT_EQ(ToString(result.objects[1].key), "Pod b/a");
+  EXPECT_EQ(ToString(result.objects[2].key), "Node a");
+}
+
+TEST(Parse, ListsAreReadAsTheirItems) {
+  const ParseResult result = Parse(
+      "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: \"\"}\nitems:\n"
+      "- apiVersion: v1\n  kind: Node\n  metadata: {name: a}\n"
+      "- apiVersion: v1\n  kind: Pod\n  metadata: {name: b}\n  spec: {nodeNam: a}\n"
+      "- {kind: List}\n");
+  ASSERT_EQ(result.objects.size(), 1u);
+  EXPECT_EQ(result.objects[0].json, R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}})");
+  ASSERT_EQ(result.diagnostics.size(), 2u);
+  EXPECT_EQ(ToString(result.diagnostics[0]),
+            "line 11:10: Pod default/b: items[1].spec.nodeNam: unknown field, did you mean "
+            "\"nodeName\"?");
+  EXPECT_EQ(ToString(result.diagnostics[1]),
+            "line 12:3: List: items[2]: found a List in a List, objects are allowed");
+}
+
+TEST(Parse, ObjectsWithoutProblemsAreGivenNextToThoseWithSome) {
+  const ParseResult result = Parse(LabelWritten("1") + "\n---\n" + LabelWritten("good"));
+  EXPECT_EQ(result.diagnostics.size(), 1u);
+  EXPECT_EQ(result.objects.size(), 1u);
+}
+
+}  // namespace
+}  // namespace vsplit
