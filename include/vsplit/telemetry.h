@@ -97,7 +97,6 @@ struct AgentStatus {
 };
 
 std::string StatusJson(const Live& live, const AgentStatus& status);
-std::string ToString(Verdict::Kind kind);  // "enforced", "approximated", "not enforced"
 
 // ---- metrics -----------------------------------------------------------------------------------
 

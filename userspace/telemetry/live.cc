@@ -44,15 +44,17 @@ LiveCluster ReadCluster(const Live& live, const route_cluster& row, std::uint32_
                       .counts = CountsOf(live, row.counter)};
   cluster.subset = TakeApart(cluster.name).subset;
   for (std::uint32_t i = row.first; i < row.first + row.count; ++i) {
-    const auto endpoint = live.tables.endpoints.find(i);
-    if (endpoint == live.tables.endpoints.end()) {
+    const auto entry = live.tables.endpoints.find(i);
+    if (entry == live.tables.endpoints.end()) {
       continue;
     }
-    SocketAddress address{.port = endpoint->second.port};
-    std::ranges::copy(endpoint->second.address, address.ip.bytes.begin());
-    cluster.endpoints.push_back({.address = address,
-                                 .workload = WorkloadOf(live, address.ip),
-                                 .counts = CountsOfEndpoint(live, endpoint->second.endpoint)});
+    const std::uint32_t id = entry->second.endpoint;
+    if (const auto address = live.tables.endpoint_addresses.find(id);
+        address != live.tables.endpoint_addresses.end()) {
+      cluster.endpoints.push_back({.address = address->second,
+                                   .workload = WorkloadOf(live, address->second.ip),
+                                   .counts = CountsOfEndpoint(live, id)});
+    }
   }
   return cluster;
 }

@@ -87,18 +87,6 @@ std::vector<TableFill> FillOf(const Tables& tables) {
   return fills;
 }
 
-std::string ToString(Verdict::Kind kind) {
-  switch (kind) {
-    case Verdict::Kind::kEnforced:
-      return "enforced";
-    case Verdict::Kind::kApproximated:
-      return "approximated";
-    case Verdict::Kind::kNotEnforced:
-      break;
-  }
-  return "not enforced";
-}
-
 std::string StatusJson(const Live& live, const AgentStatus& status) {
   Json rules = Json::array();
   for (const Verdict& verdict : status.rules) {

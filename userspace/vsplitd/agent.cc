@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hosts.h"
+#include "identity.h"
+#include "log.h"
+#include "vsplit/api.h"
+#include "vsplit/compile.h"
+#include "vsplit/datapath.h"
+#include "vsplit/disk.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+namespace {
+
+// Times since the last lap.
+class Stopwatch {
+ public:
+  std::chrono::nanoseconds Lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return now - std::exchange(last_, now);
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, Disk disk)
+    : options_(std::move(options)), disk_(std::move(disk)) {
+  store_.SetDomain(options_.domain);
+}
+
+Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
+  Stopwatch watch;
+  Result<std::vector<std::string>> uids = RandomUids(writes.size());
+  if (!uids) {
+    return tl::unexpected<Error>(uids.error());
+  }
+  const Result<std::vector<Change>> changes =
+      store_.Stage(std::move(writes), {.now = Now(), .uids = *std::move(uids)});
+  if (!changes) {
+    return tl::unexpected<Error>(changes.error());
+  }
+  if (const Result<void> repaired = broken_ ? Repair() : Result<void>{}; !repaired) {
+    store_.Undo();
+    return tl::unexpected<Error>(repaired.error());
+  }
+  Result<Prepared> prepared = Prepare(*changes);
+  if (!prepared) {
+    store_.Undo();
+    return tl::unexpected<Error>(prepared.error());
+  }
+  Applied applied{.generation = prepared->plan.generation,
+                  .changes = *changes,
+                  .rules = RulesOf(*changes, prepared->hosts),
+                  .difference = hosts_.DifferenceOf(prepared->hosts),
+                  .resolve = watch.Lap()};
+  if (dry_run) {
+    store_.Undo();
+    return applied;
+  }
+  if (const Result<void> kept = disk_.Commit(*changes, store_.resource_version()); !kept) {
+    store_.Undo();
+    return Fail("keep the objects on disk", kept.error());
+  }
+  applied.disk = watch.Lap();
+  if (const Result<void> in_force = PutIntoForce(prepared->plan); !in_force) {
+    return tl::unexpected<Error>(TakeBack(*changes, in_force.error()));
+  }
+  applied.kernel = watch.Lap();
+  store_.Keep();
+  hosts_.Take(std::move(prepared->hosts));
+  return applied;
+}
+
+Result<Agent::Prepared> Agent::Prepare(const std::vector<Change>& changes) const {
+  std::set<HostName> touched;
+  for (const Change& change : changes) {
+    Touched by = TouchedBy(store_, change);
+    touched.merge(by.hosts);
+    touched.merge(hosts_.DependingOn(by.dependencies));
+  }
+  Prepared prepared;
+  for (const HostName& host : touched) {
+    Result<std::optional<ServedHost>> served = Serve(host);
+    if (!served) {
+      return tl::unexpected<Error>(served.error());
+    }
+    if (*served || hosts_.Find(host) != nullptr) {
+      prepared.hosts.emplace(host, *std::move(served));
+    }
+  }
+  const Result<ImageChange> image = hosts_.ChangeOf(prepared.hosts);
+  if (!image) {
+    return tl::unexpected<Error>(image.error());
+  }
+  Result<Plan> plan = MakePlan(tables_, *image);
+  if (!plan) {
+    return tl::unexpected<Error>(plan.error());
+  }
+  prepared.plan = *std::move(plan);
+  return prepared;
+}
+
+Result<std::optional<ServedHost>> Agent::Serve(const HostName& host) const {
+  if (!HasRules(store_, host, options_.all_hosts)) {
+    return std::nullopt;
+  }
+  ServedHost served{.resolved = Resolve(store_, host, options_.resolve)};
+  Result<TableImage> part = Compile(served.resolved);
+  if (!part) {
+    return tl::unexpected<Error>(part.error());
+  }
+  served.part = *std::move(part);
+  return served;
+}
+
+Result<void> Agent::PutIntoForce(const Plan& plan) {
+  const Result<void> done = datapath_->Apply(plan, tables_);
+  if (done) {
+    return {};
+  }
+  broken_ = true;
+  const bool in_force = tables_.generation >= plan.generation;
+  const Result<void> repaired = Repair();
+  Log(in_force && repaired ? Priority::kWarning : Priority::kError, "plan_failed",
+      {{"generation", std::to_string(plan.generation)},
+       {"in_force", in_force ? "yes" : "no"},
+       {"error", done.error().message},
+       {"repair", repaired ? "done" : repaired.error().message}});
+  // What failed behind the commit was cleaning up.
+  return in_force ? Result<void>{} : done;
+}
+
+// Reads the tables anew and removes what nothing in force uses.
+Result<void> Agent::Repair() {
+  Result<Tables> tables = datapath_->Read();
+  if (!tables) {
+    return Fail("read the tables", tables.error());
+  }
+  tables_ = *std::move(tables);
+  if (const Result<void> done = datapath_->Apply(MakeRepair(tables_), tables_); !done) {
+    return Fail("repair the tables", done.error());
+  }
+  broken_ = false;
+  return {};
+}
+
+// The objects on disk and in memory become what is still in force.
+Error Agent::TakeBack(const std::vector<Change>& changes, const Error& cause) {
+  store_.Undo();
+  std::vector<Change> inverse;
+  inverse.reserve(changes.size());
+  for (const Change& change : changes) {
+    inverse.push_back({.key = change.key,
+                       .before = change.after,
+                       .after = change.before,
+                       .resource_version = change.resource_version});
+  }
+  const Result<void> restored = disk_.Commit(inverse, store_.resource_version());
+  if (restored) {
+    return {"put into force: " + cause.message + "; keeping the rules in force",
+            Error::Reason::kSystem};
+  }
+  return {"put into force: " + cause.message +
+              "; the rules before stay in force, but the disk already holds the new objects and "
+              "they will come into force when the agent starts again: " +
+              restored.error().message,
+          Error::Reason::kSystem};
+}
+
+}  // namespace vsplit

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place that knows all rooms: objects are staged, resolved, compiled, planned, made durable
+// and put into force here, in this order, on one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hosts.h"
+#include "vsplit/api.h"
+#include "vsplit/datapath.h"
+#include "vsplit/disk.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+
+struct AgentOptions {
+  std::string version;
+  std::string state = "/var/lib/vsplit/objects.db";
+  std::string domain = "cluster.local";
+  bool all_hosts = false;  // serve Services that no rule names, too
+  ResolveOptions resolve;
+  DatapathOptions datapath;
+};
+
+class Agent {
+ public:
+  // Loads the objects, adopts the tables that are there, writes what differs, and attaches. On any
+  // error what was in force stays in force.
+  static Result<std::unique_ptr<Agent>> Start(const AgentOptions& options);
+
+  // The answers of the api; valid as long as the agent.
+  Backend MakeBackend();
+
+  // One transaction: in force and durable when it returns, or nothing has changed.
+  Result<Applied> Transact(std::vector<Write> writes, bool dry_run);
+
+ private:
+  // What a transaction will do, before it has done anything.
+  struct Prepared {
+    HostChange hosts;
+    Plan plan;
+  };
+
+  Agent(AgentOptions options, Disk disk);
+
+  Result<void> LoadObjects();
+  Result<void> ServeAll();
+  Result<void> Adopt();
+
+  Result<Prepared> Prepare(const std::vector<Change>& changes) const;
+  Result<std::optional<ServedHost>> Serve(const HostName& host) const;
+  Result<void> PutIntoForce(const Plan& plan);
+  Result<void> Repair();
+  Error TakeBack(const std::vector<Change>& changes, const Error& cause);
+  std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
+                                   const HostChange& hosts) const;
+  void Record(const Result<Applied>& applied, std::chrono::nanoseconds total, bool dry_run);
+
+  Live LiveView() const;
+  AgentStatus Status() const;
+  std::vector<std::string> NotReady() const;
+  Result<Explanation> ExplainTo(const std::string& from, const std::string& to) const;
+
+  AgentOptions options_;
+  Disk disk_;
+  Store store_;
+  ServedHosts hosts_;
+  std::optional<Datapath> datapath_;  // there once Start has returned
+  Tables tables_;                     // what datapath_ holds
+  bool broken_ = false;               // a plan failed midway and was not yet cleaned up
+  ApplyRecord record_;
+};
+
+}  // namespace vsplit

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent answers to the api.
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent.h"
+#include "hosts.h"
+#include "log.h"
+#include "vsplit/api.h"
+#include "vsplit/datapath.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/schema.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+namespace {
+
+std::chrono::nanoseconds Monotonic() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+AppliedRule ToRule(const Verdict& verdict) {
+  return {.verdict = ToString(verdict.kind),
+          .object = ToString(verdict.object),
+          .path = verdict.path,
+          .host = verdict.host,
+          .port = verdict.port,
+          .reason = verdict.reason};
+}
+
+}  // namespace
+
+Backend Agent::MakeBackend() {
+  return {.store = &store_,
+          .write =
+              [this](std::vector<Write> writes, bool dry_run) {
+                const auto begin = std::chrono::steady_clock::now();
+                Result<Applied> applied = Transact(std::move(writes), dry_run);
+                Record(applied, std::chrono::steady_clock::now() - begin, dry_run);
+                return applied;
+              },
+          .image = [this] { return ToString(Decode(tables_)); },
+          .status = [this] { return StatusJson(LiveView(), Status()); },
+          .split = [this] { return SplitJson(LiveView(), Monotonic()); },
+          .metrics = [this] { return MetricsText(LiveView(), Status(), record_); },
+          .not_ready = [this] { return NotReady(); },
+          .explain = [this](const std::string& from,
+                            const std::string& to) { return ExplainTo(from, to); }};
+}
+
+void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds total, bool dry_run) {
+  if (!applied) {
+    const bool refused = applied.error().reason != Error::Reason::kSystem;
+    ++record_.results[refused ? "refused" : "failed"];
+    Log(refused ? Priority::kNotice : Priority::kError, refused ? "refused" : "failed",
+        {{"error", applied.error().message}});
+    return;
+  }
+  if (dry_run) {
+    return;
+  }
+  ++record_.results["applied"];
+  record_.durations["resolve"].Add(applied->resolve);
+  record_.durations["disk"].Add(applied->disk);
+  record_.durations["kernel"].Add(applied->kernel);
+  record_.durations["total"].Add(total);
+  const auto changed = std::ranges::count_if(
+      applied->changes, [](const Change& change) { return !change.unchanged(); });
+  const bool one = applied->changes.size() == 1;
+  Log(Priority::kInfo, "applied",
+      {{"generation", std::to_string(applied->generation)},
+       {"object", one ? ToString(applied->changes.front().key) : "several"},
+       {"objects", std::to_string(applied->changes.size())},
+       {"changed", std::to_string(changed)},
+       {"resolve_ns", std::to_string(applied->resolve.count())},
+       {"disk_ns", std::to_string(applied->disk.count())},
+       {"kernel_ns", std::to_string(applied->kernel.count())}});
+}
+
+// The verdicts of the transaction's own rules, and those that it changed for other rules.
+std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
+                                        const HostChange& hosts) const {
+  std::vector<ObjectKey> written;
+  written.reserve(changes.size());
+  for (const Change& change : changes) {
+    written.push_back(change.key);
+  }
+  std::ranges::sort(written);
+  std::vector<AppliedRule> rules;
+  for (const auto& [host, after] : hosts) {
+    if (!after) {
+      continue;
+    }
+    const ServedHost* before = hosts_.Find(host);
+    for (const Verdict& verdict : after->resolved.verdicts) {
+      const bool known =
+          before != nullptr &&
+          std::ranges::find(before->resolved.verdicts, verdict) != before->resolved.verdicts.end();
+      if (!known || std::ranges::binary_search(written, verdict.object)) {
+        rules.push_back(ToRule(verdict));
+      }
+    }
+  }
+  return rules;
+}
+
+Live Agent::LiveView() const {
+  return {.tables = tables_,
+          .endpoint_states = datapath_->endpoint_states(),
+          .counters = datapath_->counters(),
+          .store = store_,
+          .host = [this](const HostName& host) {
+            const ServedHost* served = hosts_.Find(host);
+            return served == nullptr ? nullptr : &served->resolved;
+          }};
+}
+
+AgentStatus Agent::Status() const {
+  AgentStatus status{.version = options_.version,
+                     .cgroup = datapath_->cgroup(),
+                     .pins = options_.datapath.pins,
+                     .observe = datapath_->observe(),
+                     .control = datapath_->control(),
+                     .totals = datapath_->totals(),
+                     .attachments = datapath_->Attachments(),
+                     .features = datapath_->Features(),
+                     .hosts = hosts_.all().size()};
+  for (const auto& [host, served] : hosts_.all()) {
+    status.rules.insert(status.rules.end(), served.resolved.verdicts.begin(),
+                        served.resolved.verdicts.end());
+  }
+  return status;
+}
+
+std::vector<std::string> Agent::NotReady() const {
+  std::vector<std::string> reasons;
+  if (broken_) {
+    reasons.emplace_back("the tables hold what a failed transaction left behind");
+  }
+  for (const Attachment& attachment : datapath_->Attachments()) {
+    if (!attachment.attached) {
+      reasons.push_back("program " + attachment.program +
+                        " is not attached: " + attachment.trouble);
+    }
+  }
+  return reasons;
+}
+
+Result<Explanation> Agent::ExplainTo(const std::string& from, const std::string& to) const {
+  const Live live = LiveView();
+  const Result<Explained> explained =
+      Explain(live, from, to, [this](const Frontend& frontend) -> Result<decision> {
+        return datapath_->Decide(frontend, false);
+      });
+  if (!explained) {
+    return tl::unexpected<Error>(explained.error());
+  }
+  return Explanation{.json = ExplainedJson(live, *explained),
+                     .text = ExplainedText(live, *explained)};
+}
+
+}  // namespace vsplit

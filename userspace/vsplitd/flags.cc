@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flags.h"
+
+#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
+#include <map>
+#include <string>
+
+#include "vsplit/image.h"
+#include "vsplit/resolve.h"
+
+namespace vsplit {
+namespace {
+
+constexpr int kUsage = 2;
+
+constexpr const char* kAbout =
+    "Splits connections by the weights of Istio VirtualServices, in the kernel, without a proxy.\n"
+    "\n"
+    "vsplitd keeps the objects that `vsplit apply` gives it, compiles them into tables of BPF\n"
+    "programs that run in connect(), and answers on a Unix socket. What is in force stays in "
+    "force\n"
+    "when vsplitd stops, crashes or is upgraded; only `vsplitd uninstall` takes it away. It "
+    "mounts\n"
+    "nothing: a bpffs has to be at /sys/fs/bpf and a cgroup2 has to be mounted, as systemd does.";
+
+constexpr const char* kMore =
+    "Without the agent:\n"
+    "  bpftool map dump pinned /sys/fs/bpf/vsplit/current      the tables by name\n"
+    "  vsplitd uninstall                                       detach and remove everything";
+
+void AddPins(CLI::App& app, Flags& flags) {
+  app.add_option("--pins", flags.agent.datapath.pins,
+                 "Folder on a bpffs where tables and links are pinned. Two agents with different\n"
+                 "folders know nothing of each other")
+      ->capture_default_str();
+}
+
+void AddPlaces(CLI::App& app, Flags& flags) {
+  app.add_option("--socket", flags.server.socket,
+                 "Unix socket of the API, mode 0660; its group is `vsplit` if there is one.\n"
+                 "Whoever may write to it may steer the node's connections")
+      ->capture_default_str();
+  app.add_option("--state", flags.agent.state, "File that keeps the objects (SQLite)")
+      ->capture_default_str();
+  AddPins(app, flags);
+  app.add_option("--cgroup", flags.agent.datapath.cgroup,
+                 "Folder of the cgroup2 whose processes are split. Default: the kubelet's pods\n"
+                 "(kubepods), else all of the machine");
+}
+
+void AddRules(CLI::App& app, Flags& flags) {
+  static const std::map<std::string, Policy> kPolicies = {{"exact", Policy::kExact},
+                                                          {"random", Policy::kRandom}};
+  static const std::map<std::string, UndeclaredPorts> kUndeclared = {
+      {"as-written", UndeclaredPorts::kAsWritten},
+      {"tcp", UndeclaredPorts::kTcp},
+      {"http", UndeclaredPorts::kHttp}};
+  static const std::map<std::string, bool> kHosts = {{"rules", false}, {"all", true}};
+  ResolveOptions& resolve = flags.agent.resolve;
+  app.add_option("--policy", resolve.policy,
+                 "How subsets are drawn where the VirtualService does not say (annotation\n"
+                 "vsplit.io/policy). exact: every block of connections holds exactly the weights;\n"
+                 "random: each connection by chance, as Envoy does [exact]")
+      ->option_text("exact|random")
+      ->transform(CLI::CheckedTransformer(kPolicies).description(""));
+  app.add_option("--undeclared-ports", resolve.undeclared,
+                 "Rules read for a Service port that declares no protocol by its name or\n"
+                 "appProtocol. as-written: the list that the VirtualService has, tcp if it has\n"
+                 "both [as-written]")
+      ->option_text("as-written|tcp|http")
+      ->transform(CLI::CheckedTransformer(kUndeclared).description(""));
+  app.add_option("--hosts", flags.agent.all_hosts,
+                 "rules: only hosts that a VirtualService or DestinationRule names; all other\n"
+                 "Services stay with kube-proxy. all: every Service [rules]")
+      ->option_text("rules|all")
+      ->transform(CLI::CheckedTransformer(kHosts).description(""));
+  app.add_option("--domain", flags.agent.domain, "The cluster's DNS domain")->capture_default_str();
+  app.add_option("--root-namespace", resolve.root_namespace,
+                 "Namespace whose DestinationRules hold for all others, as Istio's rootNamespace")
+      ->capture_default_str();
+}
+
+void AddTables(CLI::App& app, Flags& flags) {
+  static const std::map<std::string, bool> kObserve = {{"on", true}, {"off", false}};
+  app.add_option("--observe", flags.agent.datapath.observe,
+                 "off: no sockops program. A connect is cheaper; bytes and failed connections are\n"
+                 "not counted, and `opened` counts decisions [on]")
+      ->option_text("on|off")
+      ->transform(CLI::CheckedTransformer(kObserve).description(""));
+  TableSizes& sizes = flags.agent.datapath.sizes;
+  const char* const note = ". Tables that are there keep their sizes";
+  app.add_option("--max-frontends", sizes.frontends,
+                 std::string("Addresses and ports that can be split") + note)
+      ->capture_default_str()
+      ->check(CLI::Range(16, 1 << 22));
+  app.add_option("--max-endpoints", sizes.endpoints,
+                 std::string("Endpoints of all clusters together") + note)
+      ->capture_default_str()
+      ->check(CLI::Range(16, 1 << 24));
+  app.add_option("--max-connections", sizes.connections,
+                 std::string("Living connections that are counted; beyond, connections are split\n"
+                             "and not counted") +
+                     note)
+      ->capture_default_str()
+      ->check(CLI::Range(16, 1 << 24));
+}
+
+}  // namespace
+
+FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& version) {
+  FlagsResult result{.flags = Flags{}};
+  Flags& flags = *result.flags;
+  flags.agent.version = version;
+  CLI::App app(kAbout, "vsplitd");
+  app.set_version_flag("--version", "vsplitd " + version);
+  app.footer(kMore);
+  AddPlaces(app, flags);
+  AddRules(app, flags);
+  AddTables(app, flags);
+  CLI::App* uninstall = app.add_subcommand(
+      "uninstall", "Detach the programs and remove all tables and pins; the objects stay on disk");
+  AddPins(*uninstall, flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    result.flags.reset();
+    result.exit_code = app.exit(error) == 0 ? 0 : kUsage;
+    return result;
+  }
+  flags.uninstall = uninstall->parsed();
+  return result;
+}
+
+}  // namespace vsplit

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of vsplitd.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent.h"
+#include "vsplit/api.h"
+
+namespace vsplit {
+
+struct Flags {
+  bool uninstall = false;  // the verb
+  AgentOptions agent;
+  ServerOptions server;
+};
+
+// The flags; or the exit code of a command line that is done with: help, version, or a mistake.
+struct FlagsResult {
+  std::optional<Flags> flags;
+  int exit_code = 0;
+};
+FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& version);
+
+}  // namespace vsplit

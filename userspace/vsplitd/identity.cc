@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "identity.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "vsplit/result.h"
+
+namespace vsplit {
+namespace {
+
+constexpr std::size_t kUidBytes = 16;
+
+std::string UidOf(std::span<std::uint8_t> bytes) {
+  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x40);  // version 4
+  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);  // variant of RFC 9562
+  std::string uid;
+  for (std::size_t i = 0; i < kUidBytes; ++i) {
+    uid += fmt::format("{}{:02x}", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", bytes[i]);
+  }
+  return uid;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> RandomUids(std::size_t count) {
+  std::vector<std::uint8_t> bytes(count * kUidBytes);
+  std::size_t filled = 0;
+  while (filled < bytes.size()) {
+    const ssize_t got = ::getrandom(bytes.data() + filled, bytes.size() - filled, 0);
+    if (got < 0 && errno != EINTR) {
+      return FailErrno("read random numbers");
+    }
+    filled += got < 0 ? 0 : static_cast<std::size_t>(got);
+  }
+  std::vector<std::string> uids;
+  uids.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    uids.push_back(UidOf(std::span(bytes).subspan(i * kUidBytes, kUidBytes)));
+  }
+  return uids;
+}
+
+std::string Now() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(now));
+}
+
+}  // namespace vsplit

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// From nothing to serving: objects from disk, tables from the kernel, and what differs.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent.h"
+#include "hosts.h"
+#include "log.h"
+#include "vsplit/datapath.h"
+#include "vsplit/disk.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/parse.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+
+Result<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
+  Result<Disk> disk = Disk::Open(options.state);
+  if (!disk) {
+    return tl::unexpected<Error>(disk.error());
+  }
+  std::unique_ptr<Agent> agent(new Agent(options, *std::move(disk)));
+  if (const Result<void> loaded = agent->LoadObjects(); !loaded) {
+    return Fail("load " + options.state, loaded.error());
+  }
+  if (const Result<void> served = agent->ServeAll(); !served) {
+    return tl::unexpected<Error>(served.error());
+  }
+  if (const Result<void> adopted = agent->Adopt(); !adopted) {
+    return tl::unexpected<Error>(adopted.error());
+  }
+  return agent;
+}
+
+Result<void> Agent::LoadObjects() {
+  Result<DiskContent> content = disk_.Load();
+  if (!content) {
+    return tl::unexpected<Error>(content.error());
+  }
+  std::vector<Object> objects;
+  objects.reserve(content->objects.size());
+  for (const DiskContent::Stored& stored : content->objects) {
+    ParseResult parsed = Parse(stored.json, {.format = TextFormat::kJson});
+    if (parsed.objects.size() != 1) {
+      return Fail(parsed.diagnostics.empty() ? "a row holds no object"
+                                             : ToString(parsed.diagnostics.front()),
+                  Error::Reason::kInvalid);
+    }
+    objects.push_back(std::move(parsed.objects.front()));
+    objects.back().version = stored.version;
+  }
+  store_.Load(std::move(objects), content->resource_version);
+  return {};
+}
+
+Result<void> Agent::ServeAll() {
+  HostChange all;
+  for (const HostName& host : HostsWithRules(store_, options_.all_hosts)) {
+    Result<std::optional<ServedHost>> served = Serve(host);
+    if (!served) {
+      return tl::unexpected<Error>(served.error());
+    }
+    all.emplace(host, *std::move(served));
+  }
+  if (const Result<ImageChange> agreed = hosts_.ChangeOf(all); !agreed) {
+    return tl::unexpected<Error>(agreed.error());
+  }
+  hosts_.Take(std::move(all));
+  return {};
+}
+
+Result<void> Agent::Adopt() {
+  Result<Datapath> datapath = Datapath::Open(options_.datapath);
+  if (!datapath) {
+    return tl::unexpected<Error>(datapath.error());
+  }
+  datapath_.emplace(*std::move(datapath));
+  if (Result<void> repaired = Repair(); !repaired) {
+    return repaired;
+  }
+  TableImage wanted;
+  for (const auto& [host, served] : hosts_.all()) {
+    wanted.frontends.insert(served.part.frontends.begin(), served.part.frontends.end());
+  }
+  const ImageChange change = ChangeTo(tables_, wanted);
+  const Result<Plan> plan = MakePlan(tables_, change);
+  if (!plan) {
+    return tl::unexpected<Error>(plan.error());
+  }
+  if (Result<void> done = datapath_->Apply(*plan, tables_); !done) {
+    return done;
+  }
+  if (Result<void> attached = datapath_->Attach(); !attached) {
+    return attached;
+  }
+  Log(Priority::kInfo, "in_force",
+      {{"generation", std::to_string(tables_.generation)},
+       {"frontends", std::to_string(wanted.frontends.size())},
+       {"changed", std::to_string(change.frontends.size())},
+       {"cgroup", datapath_->cgroup()}});
+  return {};
+}
+
+}  // namespace vsplit
