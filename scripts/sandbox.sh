@@ -84,7 +84,7 @@ sandbox_run() {
 
 # sandbox_agent [OPTION...]: starts the agent and waits until it is ready.
 sandbox_agent() {
-    vsplitd --socket "$VSPLIT_SOCKET" --state "$SANDBOX/state" --pins "$PINS" --cgroup "$CGROUP" \
+    vsplitd --socket "$VSPLIT_SOCKET" --state "$SANDBOX/objects.db" --pins "$PINS" --cgroup "$CGROUP" \
         "$@" >>"$SANDBOX/vsplitd.log" 2>&1 &
     AGENT=$!
     echo $AGENT >>"$SANDBOX/pids"
