@@ -33,6 +33,8 @@ class Disk {
 
   Disk(Disk&&) noexcept;
   Disk& operator=(Disk&&) noexcept;
+  Disk(const Disk&) = delete;
+  Disk& operator=(const Disk&) = delete;
   ~Disk();
 
   Result<DiskContent> Load() const;

@@ -55,6 +55,8 @@ class Store {
   ~Store();
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
 
   // Takes in what was stored before, versions included. Only on an empty store. The newest version
   // is the one given, or the newest of the objects if that is newer.

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
-#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -11,6 +10,10 @@
 
 namespace vsplit {
 namespace {
+
+IpAddress Address(const char* text) {
+  return ParseIpAddress(text).value_or(IpAddress{});
+}
 
 std::string RoundTrip(const std::string& text) {
   const std::optional<IpAddress> address = ParseIpAddress(text);
@@ -36,11 +39,11 @@ TEST(Base, AddressesPrintInShortestForm) {
 }
 
 TEST(Base, MappedAddressIsV4) {
-  EXPECT_TRUE(ParseIpAddress("10.0.0.1")->is_v4());
-  EXPECT_TRUE(ParseIpAddress("::ffff:10.0.0.1")->is_v4());
+  EXPECT_TRUE(Address("10.0.0.1").is_v4());
+  EXPECT_TRUE(Address("::ffff:10.0.0.1").is_v4());
   EXPECT_EQ(ParseIpAddress("::ffff:10.0.0.1"), ParseIpAddress("10.0.0.1"));
-  EXPECT_FALSE(ParseIpAddress("::10.0.0.1")->is_v4());
-  EXPECT_FALSE(ParseIpAddress("fd00::1")->is_v4());
+  EXPECT_FALSE(Address("::10.0.0.1").is_v4());
+  EXPECT_FALSE(Address("fd00::1").is_v4());
 }
 
 TEST(Base, AddressBytesAreInNetworkOrder) {
@@ -135,15 +138,15 @@ TEST(Base, FailErrnoAppendsWhatTheSystemSays) {
   EXPECT_EQ(FailErrno("update routes", E2BIG).value().message,
             "update routes: Argument list too long");
   EXPECT_EQ(FailErrno("load", -EPERM).value(),
-            (Error{"load: Operation not permitted", Error::Reason::kSystem}));
+            (Error{.message = "load: Operation not permitted", .reason = Error::Reason::kSystem}));
 }
 
 TEST(Base, FailKeepsTheReasonOfItsCause) {
-  const Error cause{"services \"x\" not found", Error::Reason::kNotFound};
-  EXPECT_EQ(Fail("delete", cause).value(),
-            (Error{"delete: services \"x\" not found", Error::Reason::kNotFound}));
+  const Error cause{.message = "services \"x\" not found", .reason = Error::Reason::kNotFound};
+  EXPECT_EQ(Fail("delete", cause).value(), (Error{.message = "delete: services \"x\" not found",
+                                                  .reason = Error::Reason::kNotFound}));
   const Result<int> result = Fail("no room", Error::Reason::kFull);
-  EXPECT_EQ(result.error(), (Error{"no room", Error::Reason::kFull}));
+  EXPECT_EQ(result.error(), (Error{.message = "no room", .reason = Error::Reason::kFull}));
 }
 
 TEST(BaseDeathTest, BrokenPromiseAborts) {

@@ -31,6 +31,8 @@ class TempFolder {
   ~TempFolder() { std::filesystem::remove_all(path_); }
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
+  TempFolder(TempFolder&&) = delete;
+  TempFolder& operator=(TempFolder&&) = delete;
 
   std::string file() const { return path_ / "objects.db"; }
   const std::filesystem::path& path() const { return path_; }
@@ -41,16 +43,21 @@ class TempFolder {
 
 inline ObjectPtr MakeObject(Kind kind, const std::string& ns, const std::string& name,
                             std::string json,
-                            Version version = {1, 1, "uid", "2024-10-10T07:03:57Z"}) {
-  Object object{.key = {kind, ns, name}, .json = std::move(json), .version = std::move(version)};
+                            Version version = {.resource_version = 1,
+                                               .generation = 1,
+                                               .uid = "uid",
+                                               .creation_timestamp = "2024-10-10T07:03:57Z"}) {
+  Object object{.key = {.kind = kind, .ns = ns, .name = name},
+                .json = std::move(json),
+                .version = std::move(version)};
   return std::make_shared<const Object>(std::move(object));
 }
 
 inline Change Put(const ObjectPtr& object) {
-  return {object->key, nullptr, object};
+  return {.key = object->key, .after = object};
 }
 inline Change Remove(const ObjectPtr& object) {
-  return {object->key, object, nullptr};
+  return {.key = object->key, .before = object};
 }
 
 inline Disk Open(const std::string& path) {
@@ -64,6 +71,7 @@ inline Disk Open(const std::string& path) {
 
 inline std::vector<std::string> Texts(const DiskContent& content) {
   std::vector<std::string> texts;
+  texts.reserve(content.objects.size());
   for (const DiskContent::Stored& stored : content.objects) {
     texts.push_back(stored.json);
   }

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGXFSZ is POSIX
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <csignal>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -19,6 +19,7 @@
 #include "disk_folder.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
+#include "vsplit/store.h"
 
 namespace vsplit {
 namespace {
@@ -50,7 +51,7 @@ mode_t ModeOf(const std::string& path) {
 std::string InChild(const std::function<std::string()>& work) {
   std::array<int, 2> ends{};
   EXPECT_EQ(pipe(ends.data()), 0);
-  const pid_t child = fork();
+  const auto child = fork();
   if (child == 0) {
     const std::string text = work();
     _exit(write(ends[1], text.data(), text.size()) < 0 ? 1 : 0);
@@ -104,11 +105,14 @@ TEST(Disk, CommittedObjectsComeBackInOrder) {
 TEST(Disk, LaterChangesReplaceAndRemove) {
   const TempFolder folder;
   const ObjectPtr first = MakeObject(Kind::kPod, "a", "x", "1");
-  const ObjectPtr second = MakeObject(Kind::kPod, "a", "x", "2", {2, 1, "uid", "t"});
+  const ObjectPtr second =
+      MakeObject(Kind::kPod, "a", "x", "2",
+                 {.resource_version = 2, .generation = 1, .uid = "uid", .creation_timestamp = "t"});
   const ObjectPtr other = MakeObject(Kind::kPod, "a", "y", "3");
   Disk disk = Open(folder.file());
   ASSERT_TRUE(disk.Commit({Put(first), Put(other)}, 1));
-  ASSERT_TRUE(disk.Commit({{first->key, first, second}, Remove(other)}, 3));
+  ASSERT_TRUE(
+      disk.Commit({{.key = first->key, .before = first, .after = second}, Remove(other)}, 3));
   const Result<DiskContent> content = disk.Load();
   EXPECT_THAT(Texts(*content), ElementsAre("2"));
   EXPECT_EQ(content->objects.at(0).version, second->version);
@@ -119,7 +123,7 @@ TEST(Disk, ChangesThatChangeNothingAreNotWritten) {
   const TempFolder folder;
   const ObjectPtr object = MakeObject(Kind::kPod, "a", "x", "1");
   Disk disk = Open(folder.file());
-  ASSERT_TRUE(disk.Commit({{object->key, object, object}}, 5));
+  ASSERT_TRUE(disk.Commit({{.key = object->key, .before = object, .after = object}}, 5));
   EXPECT_THAT(disk.Load()->objects, IsEmpty());
   EXPECT_EQ(disk.Load()->resource_version, 0U);
 }
@@ -211,8 +215,8 @@ TEST(Disk, FailedCommitLeavesTheStateBeforeAndTheNextWorks) {
   const std::string outcome = InChild([&] {
     Disk disk = Open(folder.file());
     std::string text = disk.Commit({Put(MakeObject(Kind::kPod, "a", "x", "1"))}, 1) ? "" : "!";
-    std::signal(SIGXFSZ, SIG_IGN);
-    rlimit limit{1 << 16, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{.rlim_cur = 1 << 16, .rlim_max = RLIM_INFINITY};
     setrlimit(RLIMIT_FSIZE, &limit);
     const Change large = Put(MakeObject(Kind::kPod, "a", "x", std::string(1 << 17, 'x')));
     const Result<void> failed = disk.Commit({large}, 2);

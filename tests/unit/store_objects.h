@@ -20,7 +20,9 @@ constexpr std::string_view kNow = "2024-10-10T07:03:57Z";
 inline Object Make(const std::string& ns, const std::string& name, Spec spec,
                    std::string json = "") {
   const Kind kind = Kinds()[spec.index()].kind;
-  return {.key = {kind, ns, name}, .spec = std::move(spec), .json = std::move(json)};
+  return {.key = {.kind = kind, .ns = ns, .name = name},
+          .spec = std::move(spec),
+          .json = std::move(json)};
 }
 
 inline Object MakeService(const std::string& ns, const std::string& name, std::uint16_t port = 80) {
@@ -40,7 +42,7 @@ inline WriteContext Context(std::size_t writes = 8, std::string_view now = kNow)
 }
 
 inline Result<std::vector<Change>> Stage(Store& store, Write::Mode mode, Object object) {
-  return store.Stage({{mode, std::move(object)}}, Context());
+  return store.Stage({{.mode = mode, .object = std::move(object)}}, Context());
 }
 
 inline Change Apply(Store& store, Object object) {

@@ -6,7 +6,6 @@
 
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "store_objects.h"
@@ -34,19 +33,26 @@ TEST(Store, CreatedObjectGetsVersionOfTheStore) {
   const Change change = Apply(store, std::move(given));
   EXPECT_EQ(change.before, nullptr);
   EXPECT_EQ(change.resource_version, 1U);
-  EXPECT_EQ(change.after->version, (Version{1, 1, "uid-0", std::string(kNow)}));
-  EXPECT_EQ(store.Find({Kind::kService, "default", "x"}), change.after);
+  EXPECT_EQ(change.after->version, (Version{.resource_version = 1,
+                                            .generation = 1,
+                                            .uid = "uid-0",
+                                            .creation_timestamp = std::string(kNow)}));
+  EXPECT_EQ(store.Find({.kind = Kind::kService, .ns = "default", .name = "x"}), change.after);
   EXPECT_EQ(store.resource_version(), 1U);
 }
 
 TEST(Store, ReplacedObjectKeepsUidAndCreation) {
   Store store;
   const Change created = Apply(store, MakeService("default", "x"));
-  ASSERT_TRUE(store.Stage({{Write::Mode::kApply, MakeService("default", "x", 81)}},
-                          {.now = "2030-01-01T00:00:00Z", .uids = {"other"}}));
+  ASSERT_TRUE(
+      store.Stage({{.mode = Write::Mode::kApply, .object = MakeService("default", "x", 81)}},
+                  {.now = "2030-01-01T00:00:00Z", .uids = {"other"}}));
   store.Keep();
   const ObjectPtr now = store.Find(created.key);
-  EXPECT_EQ(now->version, (Version{2, 2, "uid-0", std::string(kNow)}));
+  EXPECT_EQ(now->version, (Version{.resource_version = 2,
+                                   .generation = 2,
+                                   .uid = "uid-0",
+                                   .creation_timestamp = std::string(kNow)}));
   EXPECT_EQ(std::get<Service>(now->spec).ports.at(0).port, 81);
 }
 
@@ -122,14 +128,14 @@ TEST(Store, CreateOfExistingObjectFails) {
   Store store;
   Apply(store, MakeService("default", "x"));
   EXPECT_EQ(Stage(store, Write::Mode::kCreate, MakeService("default", "x")).error(),
-            (Error{R"(services "x" already exists)", Error::Reason::kExists}));
+            (Error{.message = R"(services "x" already exists)", .reason = Error::Reason::kExists}));
   EXPECT_TRUE(Stage(store, Write::Mode::kCreate, MakeService("other", "x")));
 }
 
 TEST(Store, ReplaceAndDeleteOfMissingObjectFail) {
   Store store;
-  const Error missing{R"(virtualservices.networking.istio.io "x" not found)",
-                      Error::Reason::kNotFound};
+  const Error missing{.message = R"(virtualservices.networking.istio.io "x" not found)",
+                      .reason = Error::Reason::kNotFound};
   EXPECT_EQ(Stage(store, Write::Mode::kReplace, MakeRoute("x", {})).error(), missing);
   EXPECT_EQ(Stage(store, Write::Mode::kDelete, MakeRoute("x", {})).error(), missing);
 }
@@ -141,9 +147,11 @@ TEST(Store, StaleResourceVersionIsConflict) {
   Object stale = MakeRoute("x", {"c"});
   stale.given_resource_version = "1";
   const Error conflict{
-      "Operation cannot be fulfilled on virtualservices.networking.istio.io \"x\": the object has "
-      "been modified; please apply your changes to the latest version and try again",
-      Error::Reason::kConflict};
+      .message =
+          "Operation cannot be fulfilled on virtualservices.networking.istio.io \"x\": the object "
+          "has "
+          "been modified; please apply your changes to the latest version and try again",
+      .reason = Error::Reason::kConflict};
   EXPECT_EQ(Stage(store, Write::Mode::kReplace, stale).error(), conflict);
   EXPECT_EQ(Stage(store, Write::Mode::kDelete, stale).error(), conflict);
 }
@@ -162,10 +170,11 @@ TEST(Store, PresentResourceVersionAndNoneAreAccepted) {
 TEST(Store, OneFailingWriteUndoesAllOfThem) {
   Store store;
   const Change kept = Apply(store, MakeService("default", "a"));
-  const auto changes = store.Stage({{Write::Mode::kApply, MakeService("default", "a", 81)},
-                                    {Write::Mode::kCreate, MakeService("default", "b")},
-                                    {Write::Mode::kDelete, MakeService("default", "c")}},
-                                   Context());
+  const auto changes =
+      store.Stage({{.mode = Write::Mode::kApply, .object = MakeService("default", "a", 81)},
+                   {.mode = Write::Mode::kCreate, .object = MakeService("default", "b")},
+                   {.mode = Write::Mode::kDelete, .object = MakeService("default", "c")}},
+                  Context());
   EXPECT_EQ(changes.error().message, R"(services "c" not found)");
   EXPECT_THAT(store.List(Kind::kService), ElementsAre(kept.after));
   EXPECT_EQ(store.resource_version(), 1U);
@@ -185,14 +194,18 @@ TEST(Store, StagedStateIsVisibleUntilUndo) {
 
 TEST(Store, LaterWriteOfSameObjectCounts) {
   Store store;
-  const auto changes = store.Stage({{Write::Mode::kApply, MakeService("default", "a", 1)},
-                                    {Write::Mode::kApply, MakeService("default", "b", 2)},
-                                    {Write::Mode::kApply, MakeService("default", "a", 3)}},
-                                   Context());
+  const auto changes =
+      store.Stage({{.mode = Write::Mode::kApply, .object = MakeService("default", "a", 1)},
+                   {.mode = Write::Mode::kApply, .object = MakeService("default", "b", 2)},
+                   {.mode = Write::Mode::kApply, .object = MakeService("default", "a", 3)}},
+                  Context());
   ASSERT_EQ(changes->size(), 2U);
   EXPECT_EQ(changes->at(0).key.name, "b");
   EXPECT_EQ(std::get<Service>(changes->at(1).after->spec).ports.at(0).port, 3);
-  EXPECT_EQ(changes->at(1).after->version, (Version{2, 1, "uid-2", std::string(kNow)}));
+  EXPECT_EQ(changes->at(1).after->version, (Version{.resource_version = 2,
+                                                    .generation = 1,
+                                                    .uid = "uid-2",
+                                                    .creation_timestamp = std::string(kNow)}));
 }
 
 TEST(Store, ListsAreOrderedByNamespaceAndName) {
@@ -210,18 +223,25 @@ TEST(Store, ListsAreOrderedByNamespaceAndName) {
 TEST(Store, LoadedObjectsKeepTheirVersions) {
   Store store;
   Object object = MakeRoute("x", {"reviews"});
-  object.version = {7, 3, "u", "2020-01-01T00:00:00Z"};
+  object.version = {.resource_version = 7,
+                    .generation = 3,
+                    .uid = "u",
+                    .creation_timestamp = "2020-01-01T00:00:00Z"};
   store.Load({object}, 9);
   EXPECT_EQ(store.Find(object.key)->version, object.version);
   EXPECT_EQ(store.VirtualServicesFor("reviews.default.svc.cluster.local").size(), 1U);
   EXPECT_EQ(Apply(store, MakeRoute("x", {"ratings"})).after->version,
-            (Version{10, 4, "u", "2020-01-01T00:00:00Z"}));
+            (Version{.resource_version = 10,
+                     .generation = 4,
+                     .uid = "u",
+                     .creation_timestamp = "2020-01-01T00:00:00Z"}));
 }
 
 TEST(StoreDeathTest, SecondStageBeforeKeepAborts) {
   Store store;
   ASSERT_TRUE(Stage(store, Write::Mode::kApply, MakeService("default", "x")));
-  EXPECT_DEATH((void)Stage(store, Write::Mode::kApply, MakeService("default", "y")), "");
+  EXPECT_DEATH(Apply(store, MakeService("default", "y")),
+               "broken promise: what was staged is kept or undone before the next");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vsplit/disk.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -181,7 +182,8 @@ Result<Disk> Disk::Open(const std::string& path) {
   if (!database) {
     return tl::unexpected<Error>(database.error());
   }
-  auto state = std::make_unique<State>(State{std::move(*file), std::move(*database)});
+  auto state =
+      std::make_unique<State>(State{.file = std::move(*file), .database = std::move(*database)});
   const std::array<std::pair<Statement*, const char*>, 4> statements = {
       {{&state->put, kPut},
        {&state->remove, kRemove},

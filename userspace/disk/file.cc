@@ -2,7 +2,7 @@
 #include "file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -16,6 +16,8 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "vsplit/result.h"

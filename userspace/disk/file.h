@@ -19,10 +19,12 @@ class LockedFile {
  public:
   LockedFile() = default;
   LockedFile(LockedFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  LockedFile& operator=(LockedFile other) noexcept {
+  LockedFile& operator=(LockedFile&& other) noexcept {
     std::swap(fd_, other.fd_);
     return *this;
   }
+  LockedFile(const LockedFile&) = delete;
+  LockedFile& operator=(const LockedFile&) = delete;
   ~LockedFile();
 
   // Creates the file (mode 0600, empty) and its folders (mode 0700) if need be. Fails if another

@@ -2,7 +2,8 @@
 #include "compare.h"
 
 #include <nlohmann/json.hpp>
-#include <string>
+#include <nlohmann/json_fwd.hpp>
+#include <utility>
 #include <variant>
 
 #include "vsplit/objects.h"
@@ -38,7 +39,7 @@ bool IsTypedSame(const Object& before, const Object& after) {
 Json ContentOf(const Object& object) {
   Json document = Json::parse(object.json, nullptr, false);
   if (!document.is_object()) {
-    return Json();
+    return {};
   }
   const auto metadata = document.find("metadata");
   if (metadata != document.end() && metadata->is_object()) {

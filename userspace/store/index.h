@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -18,6 +19,7 @@ namespace vsplit {
 struct ByKey {
   using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
   static const ObjectKey& Key(const ObjectPtr& object) { return object->key; }
+  // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter): outlived by what it is compared to
   static const ObjectKey& Key(const ObjectKey& key) { return key; }
   bool operator()(const auto& left, const auto& right) const { return Key(left) < Key(right); }
 };
@@ -43,7 +45,7 @@ class Index {
     return found == sets_.end() ? nullptr : &found->second;
   }
 
-  bool empty() const { return sets_.empty(); }
+  bool IsEmpty() const { return sets_.empty(); }
 
  private:
   std::map<Word, ObjectSet, std::less<>> sets_;
@@ -69,7 +71,7 @@ class HostIndex {
     const auto found = wildcards_.find(host.size() - 1);
     if (found != wildcards_.end()) {
       found->second.Remove(host.substr(1), object);
-      if (found->second.empty()) {
+      if (found->second.IsEmpty()) {
         wildcards_.erase(found);
       }
     }

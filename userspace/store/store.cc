@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vsplit/store.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -149,7 +150,7 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
   if (!allowed) {
     return tl::unexpected<Error>(allowed.error());
   }
-  Change change{write.object.key, before, before};
+  Change change{.key = write.object.key, .before = before, .after = before};
   if (write.mode == Write::Mode::kDelete) {
     change.after = nullptr;
   } else {
@@ -237,7 +238,7 @@ std::vector<ObjectPtr> Store::List(Kind kind) const {
 
 std::vector<ObjectPtr> Store::List(Kind kind, const std::string& ns) const {
   const ObjectSet& objects = state_->SetOf(kind);
-  const auto first = objects.lower_bound(ObjectKey{kind, ns, ""});
+  const auto first = objects.lower_bound(ObjectKey{.kind = kind, .ns = ns, .name = ""});
   auto last = first;
   while (last != objects.end() && (*last)->key.ns == ns) {
     ++last;
