@@ -169,6 +169,13 @@ TEST(Cli, ACounterThatWasBegunAnewCountsFromZero) {
             std::string::npos);
 }
 
+TEST(Cli, TheViewSaysWhyAClusterHasNoEndpoint) {
+  Json now = SplitOf(1, 1, 0);
+  now["routes"][0]["clusters"][0]["broken"] = "no ready pod has version=safe";
+  const std::string view = SplitView(now, nullptr, {.utf8 = false});
+  EXPECT_EQ(view.substr(view.rfind("\n  safe") + 1), "  safe: no ready pod has version=safe\n");
+}
+
 TEST(Cli, OnlyRoutesThatAreAskedForAreShown) {
   EXPECT_EQ(SplitView(SplitOf(1, 1, 0), nullptr, {.host = "ratings"}), "");
   EXPECT_NE(SplitView(SplitOf(1, 1, 0), nullptr, {.host = "10.96.0.7"}), "");

@@ -78,6 +78,17 @@ std::string Heading(const Json& route) {
   return text + "\n";
 }
 
+// Why clusters have no endpoint, a line each.
+std::string Troubles(const Json& clusters) {
+  std::string text;
+  for (const Json& cluster : clusters) {
+    if (const std::string broken = TextAt(cluster, "/broken"); !broken.empty()) {
+      text.append("  ").append(SubsetName(cluster)).append(": ").append(broken).append("\n");
+    }
+  }
+  return text;
+}
+
 std::string RouteView(const Json& route, const DrawnByCluster* before, const ViewOptions& options) {
   const Json& clusters = ItemsAt(route, "/clusters");
   double weights = 0;
@@ -113,7 +124,7 @@ std::string RouteView(const Json& route, const DrawnByCluster* before, const Vie
     table.Add(std::move(row));
   }
   constexpr std::size_t kIndent = 2;
-  return Heading(route) + table.Text(kIndent);
+  return Heading(route) + table.Text(kIndent) + Troubles(clusters);
 }
 
 bool Wanted(const Json& route, const std::string& host) {
