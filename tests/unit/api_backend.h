@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend without a kernel: a store, and what was asked of it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vsplit/api.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+
+class StoreBackend {
+ public:
+  Backend Make() {
+    return {.store = &store_,
+            .write = [this](std::vector<Write> writes,
+                            bool dry_run) { return Transact(std::move(writes), dry_run); },
+            .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
+            .status = [] { return std::string("{\"generation\":1}\n"); },
+            .split = [] { return std::string("{\"routes\":[]}\n"); },
+            .metrics = [] { return std::string("vsplit_generation 1\n"); },
+            .not_ready = [this] { return not_ready; },
+            .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {
+              if (to == "nowhere:80") {
+                return Fail("there is no host \"nowhere\"", Error::Reason::kNotFound);
+              }
+              if (to == "80") {
+                return Fail("to \"80\" is not HOST:PORT", Error::Reason::kInvalid);
+              }
+              return Explanation{.json = "{\"from\":\"" + from + "\"}\n", .text = to + "\n"};
+            }};
+  }
+
+  const Store& store() const { return store_; }
+  std::vector<std::string> not_ready;
+  Error failure;  // of the next transactions, unless its message is empty
+
+ private:
+  Result<Applied> Transact(std::vector<Write> writes, bool dry_run) {
+    if (!failure.message.empty()) {
+      return tl::unexpected<Error>(failure);
+    }
+    WriteContext context{.now = "2024-10-10T07:03:57Z", .uids = {}};
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      context.uids.push_back("uid-" + std::to_string(++uids_));
+    }
+    Result<std::vector<Change>> changes = store_.Stage(std::move(writes), context);
+    if (!changes) {
+      return tl::unexpected<Error>(changes.error());
+    }
+    dry_run ? store_.Undo() : store_.Keep();
+    return Applied{.generation = 7, .changes = *std::move(changes), .difference = "+ line\n"};
+  }
+
+  Store store_;
+  int uids_ = 0;
+};
+
+}  // namespace vsplit
