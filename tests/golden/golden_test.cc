@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "vsplit/address.h"
 #include "vsplit/compile.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
@@ -29,7 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kFolder = VSPLIT_GOLDEN;  // NOLINT(bugprone-throwing-static-initialization)
+constexpr std::string_view kFolder = VSPLIT_GOLDEN;
 
 std::string ReadFile(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -91,7 +92,7 @@ fs::path ImageOf(fs::path yaml) {
 
 std::vector<fs::path> FilesWith(std::string_view extension) {
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(kFolder)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(kFolder))) {
     if (entry.path().extension() == extension) {
       files.push_back(entry.path());
     }

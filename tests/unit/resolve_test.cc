@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "resolve_text.h"
-#include "vsplit/image.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
@@ -90,7 +90,7 @@ std::vector<std::string> Verdicts(const std::string& yaml, const ResolveOptions&
 }
 
 TEST(Resolve, PortNameOrAppProtocolDecidesWhichListIsRead) {
-  const std::pair<const char*, const char*> cases[] = {
+  const std::vector<std::pair<std::string, std::string>> cases{
       {"{name: http, port: 80}", "http"},
       {"{name: x, appProtocol: HTTP, port: 80}", "http"},
       {"{name: http2, port: 80}", "http"},
@@ -112,8 +112,7 @@ TEST(Resolve, PortNameOrAppProtocolDecidesWhichListIsRead) {
         Resolve(StoreOf(Reviews(port) + Rules(To("http", "v1") + ", " + To("tcp", "v2"))),
                 HostName(kHost), {});
     const std::string path = host.ports.at(0).rule_path;
-    EXPECT_EQ(path, list == std::string("plain") ? "" : "spec." + std::string(list) + "[0]")
-        << port;
+    EXPECT_EQ(path, list == "plain" ? "" : "spec." + list + "[0]") << port;
   }
 }
 
@@ -189,27 +188,39 @@ TEST(Resolve, TcpRulesOfAllVirtualServicesAreOneList) {
                   "b spec.tcp[0] 81 enforced"));
 }
 
-// Such rules are refused when they are written, but a cluster may hold them already.
-TEST(Resolve, RuleThatCannotBeDecidedLeavesThePortToThePlainService) {
-  Object object;
-  for (Object& each : ObjectsOf(Reviews("{name: http, port: 80}") + Rules(To("http", "v1")))) {
-    object = std::move(each);
-  }
-  auto& spec = std::get<VirtualService>(object.spec);
+// Two rules, the first with these matches, which are refused when they are written.
+ResolvedHost WithMatches(std::vector<Match> matches) {
+  std::vector<Object> objects =
+      ObjectsOf(Reviews("{name: http, port: 80}") + Rules(To("http", "v1")));
+  auto& spec = std::get<VirtualService>(objects.back().spec);
   spec.http.push_back(spec.http[0]);
-  spec.http[0].matches = {{.source_labels = {{"app", "web"}}}, {.request_fields = {"uri"}}};
-  std::vector<Object> objects = ObjectsOf(Reviews("{name: http, port: 80}"));
-  objects.push_back(object);
+  spec.http[0].matches = std::move(matches);
   Store store;
   store.Load(std::move(objects), 1);
-  const ResolvedHost host = Resolve(store, HostName(kHost), {});
+  return Resolve(store, HostName(kHost), {});
+}
+
+TEST(Resolve, RuleThatCannotBeDecidedLeavesThePortToThePlainService) {
+  const ResolvedHost host =
+      WithMatches({{.source_labels = {{"app", "web"}}}, {.request_fields = {"uri"}}});
   EXPECT_EQ(host.ports.at(0).rule_path, "");
   ASSERT_EQ(host.verdicts.size(), 4U);
   EXPECT_EQ(host.verdicts[0].reason, "needs the request: uri");
   EXPECT_EQ(host.verdicts[1].reason, "spec.http[0] comes first and cannot be decided at connect()");
 }
 
-TEST(Resolve, SourcesOfVerdictsPrintAsOneLine) {
+TEST(Resolve, OneMatchWithoutConditionMakesTheRuleCertain) {
+  EXPECT_EQ(WithMatches({{.request_fields = {"uri"}}, {.port = 80}}).ports.at(0).rule_path,
+            "spec.http[0]");
+}
+
+TEST(Resolve, MatchBoundToAGatewayIsNotAboutPods) {
+  const ResolvedHost host = WithMatches({{.gateways = {"istio-system/ingress"}}});
+  EXPECT_EQ(host.ports.at(0).rule_path, "spec.http[1]");
+  EXPECT_EQ(host.verdicts.at(0).reason, "its matches are bound to gateways only");
+}
+
+TEST(Resolve, VerdictsPrintAsOneLine) {
   EXPECT_EQ(ToString(Verdict{.kind = Verdict::Kind::kNotEnforced,
                              .object = {Kind::kVirtualService, "default", "x"},
                              .path = "spec.tcp[0]",

@@ -22,7 +22,7 @@ namespace {
 
 // route_cluster.count has 16 bits.
 constexpr std::size_t kEndpointsMax = std::numeric_limits<std::uint16_t>::max();
-constexpr std::size_t kClustersMax = ROUTE_CLUSTERS_MAX;
+constexpr std::uint32_t kClustersMax{ROUTE_CLUSTERS_MAX};
 // route_value.total has 32.
 constexpr std::uint64_t kTotalMax = std::numeric_limits<std::uint32_t>::max();
 

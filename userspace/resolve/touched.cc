@@ -4,10 +4,12 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"
