@@ -10,40 +10,44 @@
 #include "vsplit/split.h"
 
 /* The number of the next connection; with `draw` it is taken. */
-static inline __u64 next_number(struct sequence_value* sequence, int draw) {
+static inline __u64 next_number(__u64* next, int draw) {
   if (!draw)
-    return READ_ONCE(sequence->next);
+    return READ_ONCE(*next);
 #ifdef VSPLIT_NO_FETCH
   /* Before 5.12 an atomic add gives nothing back: two CPUs may read the same number. */
-  __u64 number = READ_ONCE(sequence->next);
-  __sync_fetch_and_add(&sequence->next, 1);
+  __u64 number = READ_ONCE(*next);
+  __sync_fetch_and_add(next, 1);
   return number;
 #else
-  return __sync_fetch_and_add(&sequence->next, 1);
+  return __sync_fetch_and_add(next, 1);
 #endif
 }
 
 /* The position in [0, total) of this connection, by the route's policy. */
-static inline __u32 draw_position(const struct route_value* route, struct decision* d, int draw) {
+static inline __u32 draw_position(struct frontend_value* frontend, const struct route_value* route,
+                                  struct decision* d, int draw) {
   __u32 total = route->total;
   if (total <= 1)
     return 0;
   if (route->policy == POLICY_RANDOM)
     return split_scale(bpf_get_prandom_u32(), total);
-  __u32 id = route->sequence;
-  struct sequence_value* sequence = bpf_map_lookup_elem(&sequences, &id);
-  if (!sequence)
+  __u32 which = route->sequence;
+  if (which >= FRONTEND_SEQUENCES)
     return 0;
-  d->number = next_number(sequence, draw);
-  return split_position(d->number, total, route->stride, sequence->seed);
+  d->number = next_number(&frontend->next[which], draw);
+  return split_position(d->number, total, route->stride, route->seed);
 }
 
-/* The cluster whose share holds this position; a route of many clusters is a chain of rows. */
-static struct route_cluster* cluster_at(struct route_value* route, __u32 position) {
+/* The cluster whose share holds this position; a route of many clusters is a chain of rows. With
+ * round robin `turn` becomes its index into `turns`. */
+static struct route_cluster* cluster_at(struct route_value* route, __u32 position, __u32* turn) {
   for (int i = 0; i < ROUTE_ROWS; i++) {
     for (int j = 0; j < ROUTE_CLUSTERS; j++) {
-      if (position < route->clusters[j].bound)
+      if (position < route->clusters[j].bound) {
+        if (route->clusters[j].algorithm == ALGORITHM_ROUND_ROBIN)
+          *turn = route->turns[j];
         return &route->clusters[j];
+      }
     }
     __u32 next = route->next;
     if (!next)
@@ -55,37 +59,57 @@ static struct route_cluster* cluster_at(struct route_value* route, __u32 positio
   return 0;
 }
 
-/* Connections now open to the endpoint in this row. */
-static inline __s32 active_at(__u32 row) {
+/* The endpoint id in this row; 0 for none. */
+static inline __u32 endpoint_in(__u32 row) {
   struct endpoint_value* endpoint = bpf_map_lookup_elem(&endpoints, &row);
-  if (!endpoint)
-    return 0;
-  __u32 id = endpoint->endpoint;
-  struct endpoint_state* state = bpf_map_lookup_elem(&endpoint_state, &id);
-  return state ? READ_ONCE(state->active) : 0;
+  return endpoint ? endpoint->endpoint : 0;
 }
 
-/* Which of the cluster's count >= 1 endpoints, by its algorithm. */
-static __u32 pick_endpoint(const struct route_cluster* cluster, int draw) {
+/* Whoever is in this row becomes the choice. */
+static inline struct endpoint_state* choose(__u32 row, struct decision* d) {
+  d->endpoint_row = row;
+  d->endpoint = endpoint_in(row);
+  return bpf_map_lookup_elem(&endpoint_state, &d->endpoint);
+}
+
+/* Of two different endpoints drawn at random, the one with fewer connections now open. */
+static inline struct endpoint_state* least_request(const struct route_cluster* cluster,
+                                                   struct decision* d) {
+  __u32 first = split_scale(bpf_get_prandom_u32(), cluster->count);
+  __u32 second = split_second(first, bpf_get_prandom_u32(), cluster->count);
+  __u32 rival = endpoint_in(cluster->first + second);
+  struct endpoint_state* a = choose(cluster->first + first, d);
+  struct endpoint_state* b = bpf_map_lookup_elem(&endpoint_state, &rival);
+  if (!a || !b || READ_ONCE(a->active) <= READ_ONCE(b->active))
+    return a;
+  d->endpoint_row = cluster->first + second;
+  d->endpoint = rival;
+  return b;
+}
+
+/* One of the cluster's count >= 1 endpoints, by its algorithm. */
+static struct endpoint_state* pick_endpoint(const struct route_cluster* cluster, __u32 turn,
+                                            struct decision* d, int draw) {
   __u32 count = cluster->count;
-  if (count == 1)
-    return 0;
-  if (cluster->algorithm == ALGORITHM_ROUND_ROBIN) {
-    __u32 id = cluster->sequence;
-    struct sequence_value* sequence = bpf_map_lookup_elem(&sequences, &id);
-    return sequence ? next_number(sequence, draw) % count : 0;
+  __u32 index = 0;
+  if (count > 1 && cluster->algorithm == ALGORITHM_LEAST_REQUEST)
+    return least_request(cluster, d);
+  if (count > 1 && cluster->algorithm == ALGORITHM_RANDOM)
+    index = split_scale(bpf_get_prandom_u32(), count);
+  if (count > 1 && cluster->algorithm == ALGORITHM_ROUND_ROBIN) {
+    struct turn_value* next = bpf_map_lookup_elem(&turns, &turn);
+    if (next)
+      index = next_number(&next->next, draw) % count;
   }
-  __u32 first = split_scale(bpf_get_prandom_u32(), count);
-  if (cluster->algorithm == ALGORITHM_RANDOM)
-    return first;
-  __u32 second = split_second(first, bpf_get_prandom_u32(), count);
-  return active_at(cluster->first + second) < active_at(cluster->first + first) ? second : first;
+  return choose(cluster->first + index, d);
 }
 
-/* Fills in everything below the frontend. `d` is all zero but for its frontend. */
-static inline void decide_route(struct decision* d, struct route_value* route, int draw) {
-  d->position = draw_position(route, d, draw);
-  struct route_cluster* cluster = cluster_at(route, d->position);
+/* Fills in everything below the route. */
+static inline void decide_route(struct decision* d, struct frontend_value* frontend,
+                                struct route_value* route, int draw) {
+  __u32 turn = 0;
+  d->position = draw_position(frontend, route, d, draw);
+  struct route_cluster* cluster = cluster_at(route, d->position, &turn);
   if (!cluster)
     return;
   d->cluster = cluster->cluster;
@@ -93,30 +117,25 @@ static inline void decide_route(struct decision* d, struct route_value* route, i
   d->verdict = VERDICT_REFUSED;
   if (!cluster->count)
     return;
-  __u32 row = cluster->first + pick_endpoint(cluster, draw);
-  struct endpoint_value* endpoint = bpf_map_lookup_elem(&endpoints, &row);
+  struct endpoint_state* endpoint = pick_endpoint(cluster, turn, d, draw);
   if (!endpoint)
     return;
   d->verdict = VERDICT_SPLIT;
-  d->endpoint_row = row;
-  d->endpoint = endpoint->endpoint;
   __builtin_memcpy(d->address, endpoint->address, sizeof(d->address));
   d->port = endpoint->port;
 }
 
 /* The decision for what is asked. `d` is all zero; its verdict says what became of it. */
-static __always_inline void decide(struct decision* d, const struct frontend_key* asked, int draw) {
-  struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, asked);
+static inline void decide(struct decision* d, const struct frontend_key* asked, int draw) {
+  __u32 id = 0;
+  struct frontend_value* frontend = find_frontend(asked, &id);
   if (!frontend)
     return;
+  d->frontend = id;
   struct control_value* block = control_block();
   if (!block || READ_ONCE(block->flags) & CONTROL_PASSTHROUGH)
     return;
-  d->frontend = frontend->frontend;
-  struct current_value* words = bpf_map_lookup_elem(&current, &d->frontend);
-  if (!words)
-    return;
-  __u64 word = word_in_force(block, words);
+  __u64 word = word_in_force(block, frontend);
   if (word == NO_WORD) {
     d->verdict = VERDICT_STALE;
     return;
@@ -127,5 +146,5 @@ static __always_inline void decide(struct decision* d, const struct frontend_key
     return;
   struct route_value* route = bpf_map_lookup_elem(&routes, &d->row);
   if (route)
-    decide_route(d, route, draw);
+    decide_route(d, frontend, route, draw);
 }

@@ -32,16 +32,14 @@
 
 /* Switches and the generation in force. */
 TABLE_ARRAY(control, control_value, 1);
-/* What an application connects to -> frontend id. */
-TABLE_HASH(frontends, frontend_key, frontend_value, 0, 1);
-/* Frontend id -> the route row in force, and the one before or after it. */
-TABLE_ARRAY(current, current_value, 1);
+/* What an application connects to, and the route row in force. */
+TABLE_ARRAY(frontends, frontend_value, 1);
 /* Route row -> weighted clusters and how to draw among them. */
 TABLE_ARRAY(routes, route_value, 1);
-/* Endpoint row -> address, port, endpoint id. */
+/* Endpoint row -> endpoint id. */
 TABLE_ARRAY(endpoints, endpoint_value, 1);
-/* Sequence id -> the next connection's number. */
-TABLE_ARRAY(sequences, sequence_value, 1);
+/* Whose turn it is in a cluster under round robin. */
+TABLE_ARRAY(turns, turn_value, 1);
 /* Endpoint id -> who it is and what was counted. */
 TABLE_ARRAY(endpoint_state, endpoint_state, 1);
 /* Counter index -> what was counted for one cluster of one frontend. */

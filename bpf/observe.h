@@ -93,7 +93,7 @@ static int forget(__u64 cookie, struct connection_value* ended) {
   return 1;
 }
 
-/* A connect() left untouched because no word of `current` could be read. */
+/* A connect() left untouched because no word of its frontend could be read. */
 static inline void count_stale(void) {
   struct total_value* block = totals_block();
   if (block)

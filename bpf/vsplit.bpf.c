@@ -53,7 +53,8 @@ static inline int split(struct bpf_sock_addr* ctx, const struct frontend_key* as
 
 SEC("cgroup/connect4")
 int vsplit_connect4(struct bpf_sock_addr* ctx) {
-  struct frontend_key asked = {.port = asked_port(ctx), .protocol = IPPROTO_TCP};
+  struct frontend_key asked
+      __attribute__((aligned(8))) = {.port = asked_port(ctx), .protocol = IPPROTO_TCP};
   struct decision d = {};
   read_address4(ctx, asked.address);
   int verdict = split(ctx, &asked, &d);
@@ -64,7 +65,8 @@ int vsplit_connect4(struct bpf_sock_addr* ctx) {
 
 SEC("cgroup/connect6")
 int vsplit_connect6(struct bpf_sock_addr* ctx) {
-  struct frontend_key asked = {.port = asked_port(ctx), .protocol = IPPROTO_TCP};
+  struct frontend_key asked
+      __attribute__((aligned(8))) = {.port = asked_port(ctx), .protocol = IPPROTO_TCP};
   struct decision d = {};
   read_address6(ctx, asked.address);
   int verdict = split(ctx, &asked, &d);
@@ -116,7 +118,7 @@ int vsplit_release(struct bpf_sock* sk) {
 /* The decision about a connect() without one: for `explain`, tests and benchmarks. */
 SEC("syscall")
 int vsplit_decide(struct decide_context* ctx) {
-  struct frontend_key asked = ctx->asked;
+  struct frontend_key asked __attribute__((aligned(8))) = ctx->asked;
   struct decision d = {};
   decide(&d, &asked, ctx->flags & DECIDE_DRAW);
   ctx->decision = d;

@@ -85,7 +85,7 @@ class Datapath {
   const total_value& totals() const;
   std::span<const endpoint_state> endpoint_states() const;  // by endpoint id
   std::span<const route_counter> counters() const;          // by counter index
-  std::span<const sequence_value> sequences() const;
+  std::span<const frontend_value> frontends() const;        // by frontend id
   Result<std::vector<std::pair<connection_key, connection_value>>> Connections() const;
 
   // What the kernel's own code decides for this frontend, now. With `draw` it takes the connection

@@ -56,6 +56,35 @@ class IdSpace {
   std::vector<Range> retired_;
 };
 
+// The places of `frontends`: an open-addressing hash (schema.h). Half of them may be used, so that
+// searches stay short.
+class FrontendSpace {
+ public:
+  explicit FrontendSpace(std::uint32_t places = 2);  // a power of two
+
+  std::uint32_t capacity() const { return static_cast<std::uint32_t>(states_.size() / 2); }
+  std::uint32_t used() const { return used_; }
+
+  // Where a new frontend goes; nothing when there is no place within FRONTEND_PROBES.
+  std::optional<std::uint32_t> PlaceFor(const Frontend& frontend) const;
+  void Claim(std::uint32_t place);    // free or gone -> used
+  void Retire(std::uint32_t place);   // used -> retired
+  void Clear(std::uint32_t place);    // gone -> free
+  void SetGone(std::uint32_t place);  // when adopting
+  void Recycle();                     // retired -> gone
+  // Gone places behind which no search has to go on; in the order in which they may be cleared.
+  std::vector<std::uint32_t> Clearable() const;
+  bool has_retired() const { return retired_ > 0; }
+
+  bool operator==(const FrontendSpace&) const = default;
+
+ private:
+  enum class State : std::uint8_t { kFree, kUsed, kRetired, kGone };
+  std::vector<State> states_;
+  std::uint32_t used_ = 0;
+  std::uint32_t retired_ = 0;
+};
+
 // ---- operations --------------------------------------------------------------------------------
 
 struct WriteHost {
@@ -74,9 +103,9 @@ struct WriteCounter {
   std::uint32_t index;
   route_counter value;
 };
-struct WriteSequence {
+struct WriteTurn {
   std::uint32_t id;
-  sequence_value value;
+  turn_value value;
 };
 struct WriteEndpoint {
   std::uint32_t row;
@@ -91,6 +120,11 @@ struct WriteWord {
   std::uint32_t frontend;
   std::uint32_t which;
   std::uint64_t word;
+};
+struct StartSequence {  // at number 0
+  Frontend key;
+  std::uint32_t frontend;
+  std::uint32_t which;
 };
 struct InsertFrontend {
   Frontend key;
@@ -119,16 +153,23 @@ struct FreeCounter {  // since = SINCE_NOBODY
   std::uint32_t frontend;
   std::uint32_t cluster;
 };
-struct Retire {
-  enum class Table { kFrontend, kRoute, kEndpoint, kSequence } table;
+struct ClearFrontend {  // gone -> free
+  std::uint32_t frontend;
+};
+struct Retire {  // bookkeeping only
+  enum class Table { kRoute, kEndpoint, kTurn } table;
   std::uint32_t first, count;
-};  // bookkeeping only
+};
+struct RetireSequence {  // bookkeeping only
+  Frontend key;
+  std::uint32_t which;
+};
 struct Wait {};  // until no program reads what was retired
 
-using Operation =
-    std::variant<WriteHost, WriteCluster, WriteEndpointState, WriteCounter, WriteSequence,
-                 WriteEndpoint, WriteRoute, WriteWord, InsertFrontend, Commit, DeleteFrontend,
-                 DeleteHost, DeleteCluster, FreeEndpointState, FreeCounter, Retire, Wait>;
+using Operation = std::variant<WriteHost, WriteCluster, WriteEndpointState, WriteCounter, WriteTurn,
+                               WriteEndpoint, WriteRoute, WriteWord, InsertFrontend, StartSequence,
+                               Commit, DeleteFrontend, ClearFrontend, DeleteHost, DeleteCluster,
+                               FreeEndpointState, FreeCounter, Retire, RetireSequence, Wait>;
 
 struct Plan {
   std::vector<Operation> operations;
@@ -144,13 +185,12 @@ std::string ToString(const Operation& operation);
 // The tables as they lie in the kernel: for arrays a view, for hashes a copy.
 struct RawTables {
   control_value control{};
-  std::vector<std::pair<frontend_key, frontend_value>> frontends;
-  std::span<const current_value> current;
+  std::span<const frontend_value> frontends;
   std::span<const route_value> routes;
   std::span<const endpoint_value> endpoints;
   std::span<const endpoint_state> endpoint_states;
   std::span<const route_counter> counters;
-  std::uint32_t sequences = 0, clusters = 0, hosts = 0;  // capacities
+  std::uint32_t turns = 0, clusters = 0, hosts = 0;  // capacities
   std::vector<std::pair<std::uint32_t, std::string>> cluster_names;
   std::vector<std::pair<std::uint32_t, std::string>> host_names;
 };
@@ -162,8 +202,9 @@ struct Tables {
   std::uint64_t generation = 0;  // control.active_generation
 
   struct FrontendRow {
-    std::uint32_t id = 0;
-    std::array<std::uint64_t, 2> words{};  // of `current`
+    std::uint32_t id = 0;  // its place in `frontends`
+    std::array<std::uint64_t, 2> words{};
+    std::uint32_t retired_sequences = 0;  // bit set of those not to be started before a Wait
 
     bool operator==(const FrontendRow&) const = default;
   };
@@ -176,13 +217,17 @@ struct Tables {
   std::unordered_map<std::string, std::uint32_t> host_ids;
   std::unordered_map<std::string, std::uint32_t> cluster_ids;
   std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> endpoint_ids;  // by cluster id
+  std::unordered_map<std::uint32_t, SocketAddress> endpoint_addresses;            // by endpoint id
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
       counters;  // frontend, cluster id
   // How many endpoint rows name an endpoint id, how many route rows a cluster id or a host id.
   std::unordered_map<std::uint32_t, std::uint32_t> endpoint_uses, cluster_uses, host_uses;
 
-  IdSpace frontend_space, route_space, endpoint_space, state_space, sequence_space, counter_space,
-      cluster_space, host_space;
+  std::vector<Frontend> with_retired_sequences;
+
+  FrontendSpace frontend_space;
+  IdSpace route_space, endpoint_space, state_space, turn_space, counter_space, cluster_space,
+      host_space;
 
   // The route row in force of a frontend; 0 for none.
   std::uint32_t RowInForce(const FrontendRow& frontend) const;
@@ -215,7 +260,6 @@ Result<Plan> MakePlan(const Tables& tables, const ImageChange& change);
 Plan MakeRepair(const Tables& tables);
 
 frontend_key KeyOf(const Frontend& frontend);
-Frontend FrontendOf(const frontend_key& key);
 
 // What the operation does to the tables. MakePlan and Advance together are a model of the kernel's
 // side that tests run without one.

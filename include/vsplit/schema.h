@@ -39,9 +39,45 @@ struct control_value {
 };
 VSPLIT_LAYOUT(control_value, 16);
 
-/* ---- frontends: hash, preallocated ---- */
+/* ---- frontends: open-addressing hash in an array, mmapable, a cache line each ---- */
 
-/* What an application connects to. */
+/*
+ * What an application connects to: address, port and protocol, and with them all that its route
+ * changes while connections are made, so that finding a frontend costs one cache line. A frontend
+ * lies at the first place from frontend_place() on that was free when it was put there, at most
+ * FRONTEND_PROBES places on; its place is its id as long as it exists.
+ *
+ * Two words, each `generation << ROUTE_ROW_BITS | route row`. In force is the newest one whose
+ * generation is not newer than control.active_generation. Row 0 means: no route, leave the
+ * connection untouched.
+ *
+ * Three sequences: the numbers of the next connections, counted by the kernel. Each set of weights
+ * has one of its own, which its route row names; the others are those of earlier weights.
+ */
+#define ROUTE_ROW_BITS 24
+#define ROUTE_ROW_MASK ((1u << ROUTE_ROW_BITS) - 1)
+#define GENERATION_MAX ((1ull << 40) - 1)
+
+#define FRONTEND_PROBES 64
+#define FRONTEND_SEQUENCES 3
+
+/* frontend_value.state */
+#define FRONTEND_FREE 0 /* nobody is here, nor was: the search ends */
+#define FRONTEND_USED 1
+#define FRONTEND_GONE 2 /* nobody is here: the search goes on */
+
+struct frontend_value {
+  __u8 address[16];
+  __u16 port;
+  __u8 protocol; /* IPPROTO_TCP */
+  __u8 state;    /* FRONTEND_* */
+  __u32 zero;
+  __u64 words[2];
+  __u64 next[FRONTEND_SEQUENCES];
+};
+VSPLIT_LAYOUT(frontend_value, 64);
+
+/* The same, as it is asked for. */
 struct frontend_key {
   __u8 address[16];
   __u16 port;
@@ -50,28 +86,7 @@ struct frontend_key {
 };
 VSPLIT_LAYOUT(frontend_key, 20);
 
-struct frontend_value {
-  __u32 frontend; /* frontend id: index into `current` */
-};
-VSPLIT_LAYOUT(frontend_value, 4);
-
-/* ---- current: array by frontend id, mmapable ---- */
-
-/*
- * Two words, each `generation << ROUTE_ROW_BITS | route row`. In force is the newest one whose
- * generation is not newer than control.active_generation. Row 0 means: no route, leave the
- * connection untouched.
- */
-#define ROUTE_ROW_BITS 24
-#define ROUTE_ROW_MASK ((1u << ROUTE_ROW_BITS) - 1)
-#define GENERATION_MAX ((1ull << 40) - 1)
-
-struct current_value {
-  __u64 words[2];
-};
-VSPLIT_LAYOUT(current_value, 16);
-
-/* ---- routes: array by row, mmapable ---- */
+/* ---- routes: array by row, mmapable, two cache lines each ---- */
 
 /* route_value.policy */
 #define POLICY_EXACT 0  /* every block of `total` connections holds exactly the weights */
@@ -84,56 +99,58 @@ VSPLIT_LAYOUT(current_value, 16);
 
 /* One weighted cluster of a route, with its endpoints for the frontend's address family. */
 struct route_cluster {
-  __u32 bound; /* positions below this one, and not below the cluster before, are this cluster's */
-  __u32 first; /* its endpoints are the rows first ... first + count - 1 of `endpoints` */
-  __u16 count; /* 0: nothing to send to, its share of the connections is refused */
+  __u32 bound;    /* positions below this one, and not below the cluster before, are this one's */
+  __u32 first;    /* its endpoints are the rows first ... first + count - 1 of `endpoints` */
+  __u16 count;    /* 0: nothing to send to, its share of the connections is refused */
   __u8 algorithm; /* ALGORITHM_* */
   __u8 zero;
-  __u32 cluster;  /* cluster id: key of `clusters` */
-  __u32 counter;  /* index into `route_counters` */
-  __u32 sequence; /* index into `sequences` for ALGORITHM_ROUND_ROBIN, else 0 */
+  __u32 counter; /* index into `route_counters` */
+  __u32 cluster; /* cluster id: key of `clusters` */
 };
-VSPLIT_LAYOUT(route_cluster, 24);
+VSPLIT_LAYOUT(route_cluster, 20);
 
 #define ROUTE_CLUSTERS 4 /* in one row */
 #define ROUTE_ROWS 16    /* in one chain of rows */
 #define ROUTE_CLUSTERS_MAX (ROUTE_CLUSTERS * ROUTE_ROWS)
 
-/* What a frontend does: weighted clusters and how to draw among them. Row 0 is never used. */
+#define SEQUENCE_NONE 255 /* one cluster, or POLICY_RANDOM: nothing is numbered */
+
+/* What a frontend does: weighted clusters and how to draw among them. Row 0 is never used. What a
+ * canary of two clusters needs lies in the first cache line. */
 struct route_value {
-  __u64 generation; /* that wrote this row */
-  __u32 sequence;   /* index into `sequences`; 0 when the route has one cluster or POLICY_RANDOM */
-  __u32 total;      /* S: sum of the weights divided by their greatest common divisor, >= 1 */
-  __u32 stride;     /* coprime to total */
-  __u32 next;       /* row with the next ROUTE_CLUSTERS clusters, 0 for none */
-  __u32 host;       /* host id: key of `hosts` */
-  __u8 policy;      /* POLICY_* */
-  __u8 count;       /* clusters in this row, 1 ... ROUTE_CLUSTERS */
-  __u16 zero;
+  __u32 total;   /* S: sum of the weights divided by their greatest common divisor, >= 1 */
+  __u32 stride;  /* coprime to total */
+  __u32 seed;    /* of the rotation between blocks */
+  __u32 next;    /* row with the next ROUTE_CLUSTERS clusters, 0 for none */
+  __u8 policy;   /* POLICY_* */
+  __u8 count;    /* clusters in this row, 1 ... ROUTE_CLUSTERS */
+  __u8 sequence; /* which of frontend_value.next, or SEQUENCE_NONE */
+  __u8 zero;
   struct route_cluster clusters[ROUTE_CLUSTERS];
+  __u32 host;       /* host id: key of `hosts` */
+  __u64 generation; /* that wrote this row */
+  __u32
+      turns[ROUTE_CLUSTERS]; /* per cluster index into `turns` for ALGORITHM_ROUND_ROBIN, else 0 */
 };
 VSPLIT_LAYOUT(route_value, 128);
 
 /* ---- endpoints: array by row, mmapable ---- */
 
+/* Dense, so that all of a small cluster is one cache line; who it is stands in `endpoint_state`. */
 struct endpoint_value {
-  __u8 address[16];
-  __u16 port;
-  __u16 zero;
   __u32 endpoint; /* endpoint id: index into `endpoint_state` */
-  __u64 zero2;
-};
-VSPLIT_LAYOUT(endpoint_value, 32);
-
-/* ---- sequences: array, mmapable, a cache line each ---- */
-
-struct sequence_value {
-  __u64 next; /* number of the next connection, from 0; the kernel adds to it atomically */
-  __u32 seed; /* of the rotation between blocks */
   __u32 zero;
-  __u64 zero2[6];
 };
-VSPLIT_LAYOUT(sequence_value, 64);
+VSPLIT_LAYOUT(endpoint_value, 8);
+
+/* ---- turns: array, mmapable, a cache line each ---- */
+
+/* Of one cluster under ALGORITHM_ROUND_ROBIN. */
+struct turn_value {
+  __u64 next; /* number of the next connection, from 0; the kernel adds to it atomically */
+  __u64 zero[7];
+};
+VSPLIT_LAYOUT(turn_value, 64);
 
 /* ---- endpoint_state: array by endpoint id, mmapable, a cache line each ---- */
 
@@ -181,13 +198,13 @@ VSPLIT_LAYOUT(route_counter, 64);
 
 struct total_value {
   __u64 untracked; /* split, but not remembered: `connections` was full */
-  __u64 stale;     /* left untouched: no word of `current` was readable in CURRENT_TRIES tries */
+  __u64 stale;     /* left untouched: no word of the frontend was readable in WORD_TRIES tries */
   __s64 release_tracked; /* living connections that only sock_release will end */
   __u64 zero[5];
 };
 VSPLIT_LAYOUT(total_value, 64);
 
-#define CURRENT_TRIES 8
+#define WORD_TRIES 8
 
 /* ---- connections: hash by socket cookie, preallocated, bounded ---- */
 
@@ -245,7 +262,7 @@ struct decision {
   __u64 generation; /* of the route */
   __u64 number;     /* connection number in the route's sequence, 0 without one */
   __u32 verdict;    /* VERDICT_* */
-  __u32 frontend;   /* frontend id */
+  __u32 frontend;   /* frontend id: index into `frontends` */
   __u32 row;        /* route row */
   __u32 position;   /* u in [0, total) */
   __u32 cluster;    /* cluster id */

@@ -41,6 +41,14 @@ static inline __u32 split_position(__u64 number, __u32 total, __u32 stride, __u3
   return (__u32)((place * stride + rotation) % total);
 }
 
+/*
+ * Where the search for a frontend begins, in a table of mask + 1 places (a power of two). The
+ * address as its two halves, in the byte order of memory.
+ */
+static inline __u32 frontend_place(__u64 upper, __u64 lower, __u16 port, __u32 mask) {
+  return split_hash(lower + upper * 0x9e3779b97f4a7c15ull + ((__u64)port << 17)) & mask;
+}
+
 /* The second of two different choices among count >= 2 endpoints, the first being `first`. */
 static inline __u32 split_second(__u32 first, __u32 uniform, __u32 count) {
   __u32 second = first + 1 + split_scale(uniform, count - 1);

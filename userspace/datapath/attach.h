@@ -15,8 +15,8 @@ namespace vsplit {
 // one step; connections never see a moment without one.
 Result<void> AttachAll(const Loaded& loaded, const DatapathOptions& options);
 
-// Detaches every link pinned below `pins` before it returns; removing the pin alone would take effect
-// later.
+// Detaches every link pinned below `pins` before it returns; removing the pin alone would take
+// effect later.
 void DetachAll(const std::string& pins);
 
 std::vector<Attachment> AskAttachments(const DatapathOptions& options);

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -34,10 +34,10 @@ struct Datapath::State {
   DatapathOptions options;
   Loaded loaded;
   MappedTable<control_value> control;
-  MappedTable<current_value> current;
+  MappedTable<frontend_value> frontends;
   MappedTable<route_value> routes;
   MappedTable<endpoint_value> endpoints;
-  MappedTable<sequence_value> sequences;
+  MappedTable<turn_value> turns;
   MappedTable<struct endpoint_state> endpoint_states;
   MappedTable<route_counter> counters;
   MappedTable<total_value> totals;
@@ -106,9 +106,9 @@ Result<Datapath> Datapath::Open(const DatapathOptions& options) {
   state->loaded = *std::move(loaded);
   const Loaded& tables = state->loaded;
   for (Result<void> mapped :
-       {MapTable(tables, "control", state->control), MapTable(tables, "current", state->current),
-        MapTable(tables, "routes", state->routes), MapTable(tables, "endpoints", state->endpoints),
-        MapTable(tables, "sequences", state->sequences),
+       {MapTable(tables, "control", state->control),
+        MapTable(tables, "frontends", state->frontends), MapTable(tables, "routes", state->routes),
+        MapTable(tables, "endpoints", state->endpoints), MapTable(tables, "turns", state->turns),
         MapTable(tables, "endpoint_state", state->endpoint_states),
         MapTable(tables, "route_counters", state->counters),
         MapTable(tables, "totals", state->totals)}) {
@@ -124,22 +124,12 @@ Result<Tables> Datapath::Read() const {
   const Loaded& loaded = state_->loaded;
   RawTables raw;
   raw.control = control();
-  const int frontends = TableFd(loaded, "frontends");
-  frontend_key key{};
-  const frontend_key* before = nullptr;
-  for (frontend_key next{}; bpf_map_get_next_key(frontends, before, &next) == 0; before = &key) {
-    key = next;
-    frontend_value value{};
-    if (bpf_map_lookup_elem(frontends, &key, &value) == 0) {
-      raw.frontends.emplace_back(key, value);
-    }
-  }
-  raw.current = state_->current.entries();
+  raw.frontends = state_->frontends.entries();
   raw.routes = state_->routes.entries();
   raw.endpoints = state_->endpoints.entries();
   raw.endpoint_states = state_->endpoint_states.entries();
   raw.counters = state_->counters.entries();
-  raw.sequences = TableSize(loaded, "sequences");
+  raw.turns = TableSize(loaded, "turns");
   raw.clusters = TableSize(loaded, "clusters");
   raw.hosts = TableSize(loaded, "hosts");
   raw.cluster_names = ReadNames<cluster_value>(TableFd(loaded, "clusters"));
@@ -164,26 +154,39 @@ class Writer {
   Result<void> operator()(const WriteCounter& op) const {
     return Put(s_.counters, op.index, op.value);
   }
-  Result<void> operator()(const WriteSequence& op) const {
-    return Put(s_.sequences, op.id, op.value);
-  }
+  Result<void> operator()(const WriteTurn& op) const { return Put(s_.turns, op.id, op.value); }
   Result<void> operator()(const WriteEndpoint& op) const {
     return Put(s_.endpoints, op.row, op.value);
   }
   Result<void> operator()(const WriteRoute& op) const { return Put(s_.routes, op.row, op.value); }
   Result<void> operator()(const WriteWord& op) const {
-    Publish(s_.current.entries()[op.frontend].words[op.which], op.word);
+    Publish(s_.frontends.entries()[op.frontend].words[op.which], op.word);
     return {};
   }
+  // Its state last: whoever sees it used sees the rest.
   Result<void> operator()(const InsertFrontend& op) const {
-    return Insert("frontends", KeyOf(op.key), frontend_value{op.frontend});
+    const frontend_key key = KeyOf(op.key);
+    frontend_value& place = s_.frontends.entries()[op.frontend];
+    frontend_value value{.port = key.port, .protocol = key.protocol, .state = place.state};
+    std::ranges::copy(key.address, value.address);
+    place = value;
+    std::atomic_ref<__u8>(place.state).store(FRONTEND_USED, std::memory_order_release);
+    return {};
   }
+  Result<void> operator()(const StartSequence& op) const {
+    Publish(s_.frontends.entries()[op.frontend].next[op.which], 0);
+    return {};
+  }
+  Result<void> operator()(const ClearFrontend& op) const {
+    return SetState(op.frontend, FRONTEND_FREE);
+  }
+  Result<void> operator()(const RetireSequence& /*op*/) const { return {}; }
   Result<void> operator()(const Commit& op) const {
     Publish(s_.control.entries()[0].active_generation, op.generation);
     return {};
   }
   Result<void> operator()(const DeleteFrontend& op) const {
-    return Delete("frontends", KeyOf(op.key));
+    return SetState(op.frontend, FRONTEND_GONE);
   }
   Result<void> operator()(const DeleteHost& op) const { return Delete("hosts", name_key{op.id}); }
   Result<void> operator()(const DeleteCluster& op) const {
@@ -211,6 +214,12 @@ class Writer {
   }
 
  private:
+  Result<void> SetState(std::uint32_t frontend, __u8 state) const {
+    std::atomic_ref<__u8>(s_.frontends.entries()[frontend].state)
+        .store(state, std::memory_order_release);
+    return {};
+  }
+
   template <class T>
   static Result<void> Put(const MappedTable<T>& table, std::uint32_t row, const T& value) {
     table.entries()[row] = value;
@@ -304,8 +313,8 @@ std::span<const endpoint_state> Datapath::endpoint_states() const {
 std::span<const route_counter> Datapath::counters() const {
   return state_->counters.entries();
 }
-std::span<const sequence_value> Datapath::sequences() const {
-  return state_->sequences.entries();
+std::span<const frontend_value> Datapath::frontends() const {
+  return state_->frontends.entries();
 }
 
 Result<std::vector<std::pair<connection_key, connection_value>>> Datapath::Connections() const {

@@ -12,11 +12,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -119,12 +121,9 @@ std::uint32_t PinnedSchema(const std::string& pins) {
 std::uint32_t WantedSize(std::string_view table, const TableSizes& sizes) {
   constexpr std::uint32_t kSpare = 64;
   if (table == "frontends") {
-    return sizes.frontends;
+    return std::bit_ceil(2 * sizes.frontends);  // half of an open-addressing hash may be used
   }
-  if (table == "current") {
-    return sizes.frontends + kSpare;
-  }
-  if (table == "routes" || table == "sequences" || table == "hosts") {
+  if (table == "routes" || table == "turns" || table == "hosts") {
     return 2 * sizes.frontends + kSpare;
   }
   if (table == "route_counters" || table == "clusters") {
@@ -159,15 +158,43 @@ Result<void> BindTables(bpf_object* object, const DatapathOptions& options,
   return {};
 }
 
-void SetObserve(bpf_object* object, bool on) {
+// The constants of the object (`const volatile` in its source), by name.
+Result<void> SetConstants(bpf_object* object, bool observe) {
+  bpf_map* rodata = nullptr;
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
-    if (bpf_map__is_internal(map)) {
-      // The only constant of the object.
-      const std::uint32_t value = on ? 1 : 0;
-      bpf_map__set_initial_value(map, &value, sizeof(value));
+    rodata = bpf_map__is_internal(map) ? map : rodata;
+  }
+  std::size_t size = 0;
+  const auto* initial = static_cast<const std::byte*>(bpf_map__initial_value(rodata, &size));
+  const btf* types = bpf_object__btf(object);
+  const int section = btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC);
+  if (initial == nullptr || section < 0) {
+    return Fail("BPF object has no constants");
+  }
+  std::vector<std::byte> bytes(initial, initial + size);
+  const std::uint32_t places =
+      bpf_map__max_entries(bpf_object__find_map_by_name(object, "frontends"));
+  const std::array<std::pair<std::string_view, std::uint32_t>, 2> constants{
+      {{"observe", observe ? 1 : 0}, {"frontend_mask", places - 1}}};
+  const btf_type* type = btf__type_by_id(types, static_cast<__u32>(section));
+  std::size_t set = 0;
+  for (int i = 0; i < btf_vlen(type); ++i) {
+    const btf_var_secinfo& variable = btf_var_secinfos(type)[i];
+    const std::string_view name =
+        btf__name_by_offset(types, btf__type_by_id(types, variable.type)->name_off);
+    for (const auto& [constant, value] : constants) {
+      if (name == constant && variable.size == sizeof(value)) {
+        std::memcpy(bytes.data() + variable.offset, &value, sizeof(value));
+        ++set;
+      }
     }
   }
+  if (set != constants.size() ||
+      bpf_map__set_initial_value(rodata, bytes.data(), bytes.size()) != 0) {
+    return Fail("BPF object lacks a constant");
+  }
+  return {};
 }
 
 // Whether the running kernel knows this helper at all, by its own BTF.
@@ -196,7 +223,9 @@ Result<BpfObject> LoadOne(const void* bytes, std::size_t size, const DatapathOpt
   if (Result<void> bound = BindTables(object.get(), options, prefix); !bound) {
     return tl::unexpected<Error>(bound.error());
   }
-  SetObserve(object.get(), options.observe);
+  if (Result<void> set = SetConstants(object.get(), options.observe); !set) {
+    return tl::unexpected<Error>(set.error());
+  }
   if (!decides) {
     bpf_program__set_autoload(bpf_object__find_program_by_name(object.get(), "vsplit_decide"),
                               false);

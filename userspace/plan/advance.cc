@@ -43,13 +43,15 @@ class Advancer {
   }
   void operator()(const WriteEndpointState& op) const {
     t_.state_space.Claim(op.id);
-    t_.endpoint_ids[{op.value.cluster, AddressOf(op.value.address, op.value.port)}] = op.id;
+    const SocketAddress address = AddressOf(op.value.address, op.value.port);
+    t_.endpoint_ids[{op.value.cluster, address}] = op.id;
+    t_.endpoint_addresses[op.id] = address;
   }
   void operator()(const WriteCounter& op) const {
     t_.counter_space.Claim(op.index);
     t_.counters[{op.value.frontend, op.value.cluster}] = op.index;
   }
-  void operator()(const WriteSequence& op) const { t_.sequence_space.Claim(op.id); }
+  void operator()(const WriteTurn& op) const { t_.turn_space.Claim(op.id); }
   void operator()(const WriteEndpoint& op) const {
     t_.endpoint_space.Claim(op.row);
     t_.endpoints[op.row] = op.value;
@@ -74,7 +76,24 @@ class Advancer {
     t_.frontends[op.key] = {op.frontend, {}};
   }
   void operator()(const Commit& op) const { t_.generation = op.generation; }
-  void operator()(const DeleteFrontend& op) const { t_.frontends.erase(op.key); }
+  void operator()(const StartSequence& op) const {
+    const auto found = t_.frontends.find(op.key);
+    if (found != t_.frontends.end()) {
+      found->second.retired_sequences &= ~(1U << op.which);
+    }
+  }
+  void operator()(const DeleteFrontend& op) const {
+    t_.frontends.erase(op.key);
+    t_.frontend_space.Retire(op.frontend);
+  }
+  void operator()(const ClearFrontend& op) const { t_.frontend_space.Clear(op.frontend); }
+  void operator()(const RetireSequence& op) const {
+    const auto found = t_.frontends.find(op.key);
+    if (found != t_.frontends.end()) {
+      found->second.retired_sequences |= 1U << op.which;
+      t_.with_retired_sequences.push_back(op.key);
+    }
+  }
   void operator()(const DeleteHost& op) const {
     t_.host_ids.erase(t_.host_names.at(op.id));
     t_.host_names.erase(op.id);
@@ -87,6 +106,7 @@ class Advancer {
   }
   void operator()(const FreeEndpointState& op) const {
     t_.endpoint_ids.erase({op.cluster, op.address});
+    t_.endpoint_addresses.erase(op.id);
     t_.state_space.Retire(op.id);
   }
   void operator()(const FreeCounter& op) const {
@@ -95,11 +115,8 @@ class Advancer {
   }
   void operator()(const Retire& op) const {
     switch (op.table) {
-      case Retire::Table::kFrontend:
-        t_.frontend_space.Retire(op.first, op.count);
-        break;
-      case Retire::Table::kSequence:
-        t_.sequence_space.Retire(op.first, op.count);
+      case Retire::Table::kTurn:
+        t_.turn_space.Retire(op.first, op.count);
         break;
       case Retire::Table::kRoute:
         t_.route_space.Retire(op.first, op.count);
@@ -115,9 +132,16 @@ class Advancer {
     t_.frontend_space.Recycle();
     t_.route_space.Recycle();
     t_.endpoint_space.Recycle();
-    t_.sequence_space.Recycle();
+    t_.turn_space.Recycle();
     t_.state_space.Recycle();
     t_.counter_space.Recycle();
+    for (const Frontend& frontend : t_.with_retired_sequences) {
+      const auto found = t_.frontends.find(frontend);
+      if (found != t_.frontends.end()) {
+        found->second.retired_sequences = 0;
+      }
+    }
+    t_.with_retired_sequences.clear();
   }
 
  private:
@@ -158,12 +182,20 @@ class Printer {
     return fmt::format("route_counter {} = frontend {} cluster {} since {}", op.index,
                        op.value.frontend, op.value.cluster, op.value.since);
   }
-  std::string operator()(const WriteSequence& op) const {
-    return fmt::format("sequence {} = from {}", op.id, op.value.next);
+  std::string operator()(const WriteTurn& op) const {
+    return fmt::format("turn {} = from {}", op.id, op.value.next);
+  }
+  std::string operator()(const StartSequence& op) const {
+    return fmt::format("frontend {} starts sequence {}", op.frontend, op.which);
+  }
+  std::string operator()(const ClearFrontend& op) const {
+    return fmt::format("clear frontend place {}", op.frontend);
+  }
+  std::string operator()(const RetireSequence& op) const {
+    return fmt::format("retire sequence {} of frontend {}", op.which, ToString(op.key.address));
   }
   std::string operator()(const WriteEndpoint& op) const {
-    return fmt::format("endpoint row {} = {} id {}", op.row,
-                       ToString(AddressOf(op.value.address, op.value.port)), op.value.endpoint);
+    return fmt::format("endpoint row {} = {}", op.row, op.value.endpoint);
   }
   std::string operator()(const WriteRoute& op) const {
     return fmt::format("route row {} = sequence {} total {} clusters {} next {}", op.row,
@@ -196,16 +228,14 @@ class Printer {
   }
   std::string operator()(const Retire& op) const {
     switch (op.table) {
-      case Retire::Table::kFrontend:
-        return fmt::format("retire frontend {}", op.first);
       case Retire::Table::kRoute:
         return fmt::format("retire route row {}", op.first);
       case Retire::Table::kEndpoint:
         return fmt::format("retire endpoint rows {}..{}", op.first, op.first + op.count - 1);
-      case Retire::Table::kSequence:
+      case Retire::Table::kTurn:
         break;
     }
-    return fmt::format("retire sequence {}", op.first);
+    return fmt::format("retire turn {}", op.first);
   }
   std::string operator()(const Wait& /*op*/) const { return "wait"; }
 };

@@ -5,8 +5,11 @@
 #include <optional>
 #include <vector>
 
+#include "keys.h"
+#include "vsplit/image.h"
 #include "vsplit/plan.h"
 #include "vsplit/result.h"
+#include "vsplit/schema.h"
 
 namespace vsplit {
 
@@ -95,6 +98,64 @@ void IdSpace::Normalize() {
   if (!free_.empty()) {
     free_.resize(kept + 1);
   }
+}
+
+FrontendSpace::FrontendSpace(std::uint32_t places) : states_(places, State::kFree) {}
+
+std::optional<std::uint32_t> FrontendSpace::PlaceFor(const Frontend& frontend) const {
+  if (used_ >= capacity()) {
+    return std::nullopt;
+  }
+  const auto mask = static_cast<std::uint32_t>(states_.size() - 1);
+  const std::uint32_t first = PlaceOf(frontend, mask);
+  for (std::uint32_t i = 0; i < FRONTEND_PROBES; ++i) {
+    const std::uint32_t place = (first + i) & mask;
+    if (states_[place] == State::kFree || states_[place] == State::kGone) {
+      return place;
+    }
+  }
+  return std::nullopt;
+}
+
+void FrontendSpace::Claim(std::uint32_t place) {
+  Check(states_.at(place) == State::kFree || states_[place] == State::kGone,
+        "only free places are claimed");
+  states_[place] = State::kUsed;
+  ++used_;
+}
+
+void FrontendSpace::Retire(std::uint32_t place) {
+  states_.at(place) = State::kRetired;
+  --used_;
+  ++retired_;
+}
+
+void FrontendSpace::Clear(std::uint32_t place) {
+  states_.at(place) = State::kFree;
+}
+
+void FrontendSpace::SetGone(std::uint32_t place) {
+  states_.at(place) = State::kRetired;
+  ++retired_;
+}
+
+void FrontendSpace::Recycle() {
+  if (retired_ > 0) {
+    std::ranges::replace(states_, State::kRetired, State::kGone);
+    retired_ = 0;
+  }
+}
+
+std::vector<std::uint32_t> FrontendSpace::Clearable() const {
+  std::vector<std::uint32_t> clearable;
+  bool ends = states_.front() == State::kFree;  // the search ends in the place behind
+  for (std::size_t place = states_.size(); place-- > 0;) {
+    ends = states_[place] == State::kFree || (ends && states_[place] == State::kGone);
+    if (ends && states_[place] == State::kGone) {
+      clearable.push_back(static_cast<std::uint32_t>(place));
+    }
+  }
+  return clearable;
 }
 
 }  // namespace vsplit

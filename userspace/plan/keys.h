@@ -3,9 +3,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
 
 #include "vsplit/address.h"
+#include "vsplit/image.h"
 #include "vsplit/schema.h"
+#include "vsplit/split.h"
 
 namespace vsplit {
 
@@ -19,6 +24,13 @@ inline SocketAddress AddressOf(const __u8 (&address)[16], __u16 port) {
 inline void CopyAddress(const SocketAddress& from, __u8 (&address)[16], __u16& port) {
   std::ranges::copy(from.ip.bytes, address);
   port = from.port;
+}
+
+// Where the search for a frontend begins.
+inline std::uint32_t PlaceOf(const Frontend& frontend, std::uint32_t mask) {
+  std::array<std::uint64_t, 2> halves{};
+  std::memcpy(halves.data(), frontend.address.ip.bytes.data(), sizeof(halves));
+  return frontend_place(halves[0], halves[1], frontend.address.port, mask);
 }
 
 }  // namespace vsplit

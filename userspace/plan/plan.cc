@@ -15,6 +15,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "keys.h"
@@ -30,8 +31,9 @@ namespace {
 struct OldCluster {
   route_cluster row{};
   std::uint32_t weight = 0;
+  std::uint32_t turn = 0;
   bool endpoints_kept = false;  // its endpoint rows go over to the new route
-  bool sequence_kept = false;
+  bool turn_kept = false;
 };
 
 // A route that is in force, taken apart.
@@ -52,7 +54,7 @@ OldRoute TakeApart(const Tables& tables, std::uint32_t row) {
     old.rows.push_back(row);
     const route_value& route = tables.routes.at(row);
     for (std::size_t i = 0; i < route.count; ++i) {
-      old.clusters.push_back({route.clusters[i], route.clusters[i].bound - below});
+      old.clusters.push_back({route.clusters[i], route.clusters[i].bound - below, route.turns[i]});
       below = route.clusters[i].bound;
     }
     row = route.next;
@@ -61,12 +63,17 @@ OldRoute TakeApart(const Tables& tables, std::uint32_t row) {
 }
 
 // Room for one table ran out; says which and what makes it larger.
-tl::unexpected<Error> FailFull(std::string_view table, const IdSpace& space,
+tl::unexpected<Error> FailFull(std::string_view table, std::uint32_t used, std::uint32_t capacity,
                                std::string_view flag) {
   return Fail(fmt::format("table {} is full: {} of {} in use; raise {} (tables are made anew after "
                           "`vsplitd uninstall`)",
-                          table, space.used(), space.capacity() - 1, flag),
+                          table, used, capacity, flag),
               Error::Reason::kFull);
+}
+
+tl::unexpected<Error> FailFull(std::string_view table, const IdSpace& space,
+                               std::string_view flag) {
+  return FailFull(table, space.used(), space.capacity() - 1, flag);
 }
 
 class Planner {
@@ -77,7 +84,7 @@ class Planner {
         routes_(tables.route_space),
         endpoints_(tables.endpoint_space),
         states_(tables.state_space),
-        sequences_(tables.sequence_space),
+        turns_(tables.turn_space),
         counters_(tables.counter_space),
         clusters_(tables.cluster_space),
         hosts_(tables.host_space),
@@ -129,7 +136,12 @@ class Planner {
 
   void WaitForPrograms() {
     before_.emplace_back(Wait{});
-    for (IdSpace* space : {&frontends_, &routes_, &endpoints_, &states_, &sequences_, &counters_}) {
+    frontends_.Recycle();
+    for (const std::uint32_t place : frontends_.Clearable()) {
+      before_.emplace_back(ClearFrontend{place});
+      frontends_.Clear(place);
+    }
+    for (IdSpace* space : {&routes_, &endpoints_, &states_, &turns_, &counters_}) {
       space->Recycle();
     }
   }
@@ -254,14 +266,12 @@ class Planner {
     return made->second;
   }
 
-  Result<std::uint32_t> NewSequence() {
-    const std::optional<std::uint32_t> id = Take(sequences_);
+  Result<std::uint32_t> NewTurn() {
+    const std::optional<std::uint32_t> id = Take(turns_);
     if (!id) {
-      return FailFull("sequences", sequences_, "--max-frontends");
+      return FailFull("turns", turns_, "--max-frontends");
     }
-    WriteSequence write{*id, {}};
-    write.value.seed = split_hash((generation_ << ROUTE_ROW_BITS) + *id);
-    before_.emplace_back(write);
+    before_.emplace_back(WriteTurn{*id, {}});
     return *id;
   }
 
@@ -272,8 +282,7 @@ class Planner {
     OldRoute old = TakeApart(t_, t_.RowInForce(row));
     WriteNext(frontend, row, 0);
     after_.emplace_back(DeleteFrontend{frontend, row.id});
-    after_.emplace_back(Retire{Retire::Table::kFrontend, row.id, 1});
-    RetireRest(old);
+    RetireRest(frontend, old);
     // The next frontend with this id starts with counters of its own.
     for (auto it = t_.counters.lower_bound({row.id, 0});
          it != t_.counters.end() && it->first.first == row.id; ++it) {
@@ -290,22 +299,22 @@ class Planner {
     if (found != t_.frontends.end()) {
       row = found->second;
     } else {
-      const std::optional<std::uint32_t> id = Take(frontends_);
-      if (!id) {
-        return FailFull("frontends", frontends_, "--max-frontends");
+      const std::optional<std::uint32_t> place =
+          Take([&] { return frontends_.PlaceFor(frontend); });
+      if (!place) {
+        return FailFull("frontends", frontends_.used(), frontends_.capacity(), "--max-frontends");
       }
-      row.id = *id;
-      before_.emplace_back(WriteWord{frontend, *id, 0, 0});
-      before_.emplace_back(WriteWord{frontend, *id, 1, 0});
-      before_.emplace_back(InsertFrontend{frontend, *id});
+      row.id = *place;
+      frontends_.Claim(*place);
+      before_.emplace_back(InsertFrontend{frontend, *place});
     }
     OldRoute old = TakeApart(t_, t_.RowInForce(row));
-    const Result<std::uint32_t> head = WriteRows(row.id, wanted, old);
+    const Result<std::uint32_t> head = WriteRows(frontend, row, wanted, old);
     if (!head) {
       return tl::unexpected<Error>(head.error());
     }
     WriteNext(frontend, row, *head);
-    RetireRest(old);
+    RetireRest(frontend, old);
     return {};
   }
 
@@ -317,33 +326,37 @@ class Planner {
   }
 
   // Writes the chain of rows of a route; gives its first row.
-  Result<std::uint32_t> WriteRows(std::uint32_t frontend, const ImageRoute& wanted, OldRoute& old) {
+  Result<std::uint32_t> WriteRows(const Frontend& frontend, const Tables::FrontendRow& row,
+                                  const ImageRoute& wanted, OldRoute& old) {
     std::vector<WriteRoute> rows((wanted.clusters.size() + ROUTE_CLUSTERS - 1) / ROUTE_CLUSTERS);
     const Result<std::uint32_t> host = HostId(wanted.host);
-    const Result<std::uint32_t> sequence = RouteSequence(wanted, old);
-    if (!host || !sequence) {
-      return tl::unexpected<Error>(!host ? host.error() : sequence.error());
+    if (!host) {
+      return tl::unexpected<Error>(host.error());
     }
-    for (WriteRoute& row : rows) {
+    const Numbering numbering = RouteSequence(frontend, row, wanted, old);
+    for (WriteRoute& write : rows) {
       const std::optional<std::uint32_t> id = Take(routes_);
       if (!id) {
         return FailFull("routes", routes_, "--max-frontends");
       }
-      row = {*id, {}};
-      row.value.generation = generation_;
-      row.value.sequence = *sequence;
-      row.value.total = wanted.total();
-      row.value.stride = wanted.stride;
-      row.value.host = *host;
-      row.value.policy = static_cast<__u8>(wanted.policy);
+      write = {*id, {}};
+      write.value.generation = generation_;
+      write.value.sequence = numbering.sequence;
+      write.value.seed = numbering.seed;
+      write.value.total = wanted.total();
+      write.value.stride = wanted.stride;
+      write.value.host = *host;
+      write.value.policy = static_cast<__u8>(wanted.policy);
     }
     std::uint32_t bound = 0;
     for (std::size_t i = 0; i < wanted.clusters.size(); ++i) {
       bound += wanted.clusters[i].weight;
-      route_value& row = rows[i / ROUTE_CLUSTERS].value;
-      route_cluster& slot = row.clusters[row.count++];
-      slot.bound = bound;
-      if (Result<void> filled = FillCluster(frontend, wanted.clusters[i], old, slot); !filled) {
+      route_value& value = rows[i / ROUTE_CLUSTERS].value;
+      const std::size_t at = value.count++;
+      value.clusters[at].bound = bound;
+      if (Result<void> filled =
+              FillCluster(row.id, wanted.clusters[i], old, value.clusters[at], value.turns[at]);
+          !filled) {
         return tl::unexpected<Error>(filled.error());
       }
     }
@@ -354,26 +367,45 @@ class Planner {
     return rows.front().row;
   }
 
+  struct Numbering {
+    __u8 sequence = SEQUENCE_NONE;
+    __u32 seed = 0;
+  };
+
   // New weights start a new sequence, new endpoints keep it.
-  Result<std::uint32_t> RouteSequence(const ImageRoute& wanted, OldRoute& old) {
+  Numbering RouteSequence(const Frontend& frontend, const Tables::FrontendRow& row,
+                          const ImageRoute& wanted, OldRoute& old) {
     if (wanted.policy != Policy::kExact || wanted.clusters.size() == 1) {
-      return 0;
+      return {};
     }
+    const bool numbered = !old.rows.empty() && old.head.sequence != SEQUENCE_NONE;
     const bool same =
-        old.head.sequence != 0 && old.head.stride == wanted.stride &&
+        numbered && old.head.stride == wanted.stride &&
         std::ranges::equal(
             wanted.clusters, old.clusters, [&](const ImageCluster& a, const OldCluster& b) {
               return a.weight == b.weight && a.name == t_.cluster_names.at(b.row.cluster);
             });
     if (same) {
       old.sequence_kept = true;
-      return old.head.sequence;
+      return {old.head.sequence, old.head.seed};
     }
-    return NewSequence();
+    std::uint32_t taken = numbered ? 1U << old.head.sequence : 0;
+    constexpr std::uint32_t kAll = (1U << FRONTEND_SEQUENCES) - 1;
+    if (((taken | row.retired_sequences) & kAll) == kAll && !waited_) {
+      waited_ = true;
+      WaitForPrograms();
+    }
+    taken |= waited_ ? 0 : row.retired_sequences;
+    __u8 which = 0;
+    while ((taken >> which & 1) != 0) {
+      ++which;
+    }
+    before_.emplace_back(StartSequence{frontend, row.id, which});
+    return {which, split_hash((generation_ << ROUTE_ROW_BITS) + row.id)};
   }
 
   Result<void> FillCluster(std::uint32_t frontend, const ImageCluster& wanted, OldRoute& old,
-                           route_cluster& slot) {
+                           route_cluster& slot, __u32& turn) {
     const Result<std::uint32_t> cluster = ClusterId(wanted.name);
     if (!cluster) {
       return tl::unexpected<Error>(cluster.error());
@@ -391,13 +423,13 @@ class Planner {
     });
     OldCluster* before = same == old.clusters.end() ? nullptr : &*same;
     if (wanted.algorithm == Algorithm::kRoundRobin) {
-      if (before != nullptr && before->row.sequence != 0) {
-        before->sequence_kept = true;
-        slot.sequence = before->row.sequence;
-      } else if (const Result<std::uint32_t> sequence = NewSequence(); sequence) {
-        slot.sequence = *sequence;
+      if (before != nullptr && before->turn != 0) {
+        before->turn_kept = true;
+        turn = before->turn;
+      } else if (const Result<std::uint32_t> made = NewTurn(); made) {
+        turn = *made;
       } else {
-        return tl::unexpected<Error>(sequence.error());
+        return tl::unexpected<Error>(made.error());
       }
     }
     if (before != nullptr && SameEndpoints(before->row, wanted)) {
@@ -413,8 +445,8 @@ class Planner {
       return false;
     }
     for (std::uint32_t i = 0; i < before.count; ++i) {
-      const endpoint_value& endpoint = t_.endpoints.at(before.first + i);
-      if (AddressOf(endpoint.address, endpoint.port) != wanted.endpoints[i]) {
+      const std::uint32_t id = t_.endpoints.at(before.first + i).endpoint;
+      if (t_.endpoint_addresses.at(id) != wanted.endpoints[i]) {
         return false;
       }
     }
@@ -436,34 +468,32 @@ class Planner {
       if (!id) {
         return tl::unexpected<Error>(id.error());
       }
-      WriteEndpoint write{*first + i, {}};
-      CopyAddress(wanted.endpoints[i], write.value.address, write.value.port);
-      write.value.endpoint = *id;
-      before_.emplace_back(write);
+      before_.emplace_back(WriteEndpoint{*first + i, {.endpoint = *id}});
     }
     return {};
   }
 
   // After the commit: what the new route did not take over.
-  void RetireRest(const OldRoute& old) {
+  void RetireRest(const Frontend& frontend, const OldRoute& old) {
     for (const std::uint32_t row : old.rows) {
       after_.emplace_back(Retire{Retire::Table::kRoute, row, 1});
     }
-    if (old.head.sequence != 0 && !old.sequence_kept) {
-      after_.emplace_back(Retire{Retire::Table::kSequence, old.head.sequence, 1});
+    if (!old.rows.empty() && old.head.sequence != SEQUENCE_NONE && !old.sequence_kept) {
+      after_.emplace_back(RetireSequence{frontend, old.head.sequence});
     }
     for (const OldCluster& cluster : old.clusters) {
       if (cluster.row.count > 0 && !cluster.endpoints_kept) {
         after_.emplace_back(Retire{Retire::Table::kEndpoint, cluster.row.first, cluster.row.count});
       }
-      if (cluster.row.sequence != 0 && !cluster.sequence_kept) {
-        after_.emplace_back(Retire{Retire::Table::kSequence, cluster.row.sequence, 1});
+      if (cluster.turn != 0 && !cluster.turn_kept) {
+        after_.emplace_back(Retire{Retire::Table::kTurn, cluster.turn, 1});
       }
     }
   }
 
   const Tables& t_;
-  IdSpace frontends_, routes_, endpoints_, states_, sequences_, counters_, clusters_, hosts_;
+  FrontendSpace frontends_;
+  IdSpace routes_, endpoints_, states_, turns_, counters_, clusters_, hosts_;
   std::uint64_t generation_;
   std::vector<Operation> before_;  // the commit
   std::vector<Operation> after_;
@@ -504,7 +534,6 @@ Plan MakeRepair(const Tables& tables) {
     }
     if (tables.RowInForce(row) == 0) {
       plan.operations.emplace_back(DeleteFrontend{frontend, row.id});
-      plan.operations.emplace_back(Retire{Retire::Table::kFrontend, row.id, 1});
     } else {
       living.insert(row.id);
     }
@@ -515,6 +544,16 @@ Plan MakeRepair(const Tables& tables) {
     }
   }
   plan.operations.emplace_back(Wait{});
+  FrontendSpace places = tables.frontend_space;
+  for (const Operation& operation : plan.operations) {
+    if (const auto* deleted = std::get_if<DeleteFrontend>(&operation)) {
+      places.Retire(deleted->frontend);
+    }
+  }
+  places.Recycle();
+  for (const std::uint32_t place : places.Clearable()) {
+    plan.operations.emplace_back(ClearFrontend{place});
+  }
   return plan;
 }
 

@@ -29,10 +29,9 @@ class Adopter {
  public:
   explicit Adopter(const RawTables& raw)
       : raw_(raw),
-        frontend_used_(raw.current.size()),
         route_used_(raw.routes.size()),
         endpoint_used_(raw.endpoints.size()),
-        sequence_used_(raw.sequences),
+        turn_used_(raw.turns),
         state_used_(raw.endpoint_states.size()),
         counter_used_(raw.counters.size()) {}
 
@@ -41,15 +40,19 @@ class Adopter {
     AdoptNames();
     AdoptStates();
     AdoptCounters();
-    for (const auto& [key, value] : raw_.frontends) {
-      if (Result<void> adopted = AdoptFrontend(key, value.frontend); !adopted) {
+    tables_.frontend_space = FrontendSpace(static_cast<std::uint32_t>(raw_.frontends.size()));
+    for (std::uint32_t place = 0; place < raw_.frontends.size(); ++place) {
+      if (raw_.frontends[place].state == FRONTEND_GONE) {
+        tables_.frontend_space.SetGone(place);
+      } else if (raw_.frontends[place].state != FRONTEND_USED) {
+        continue;
+      } else if (Result<void> adopted = AdoptFrontend(place); !adopted) {
         return Fail("tables", adopted.error());
       }
     }
-    tables_.frontend_space = IdSpace::FromUsed(frontend_used_);
     tables_.route_space = IdSpace::FromUsed(route_used_);
     tables_.endpoint_space = IdSpace::FromUsed(endpoint_used_);
-    tables_.sequence_space = IdSpace::FromUsed(sequence_used_);
+    tables_.turn_space = IdSpace::FromUsed(turn_used_);
     tables_.state_space = IdSpace::FromUsed(state_used_);
     tables_.counter_space = IdSpace::FromUsed(counter_used_);
     return std::move(tables_);
@@ -83,10 +86,10 @@ class Adopter {
     for (std::uint32_t id = 1; id < raw_.endpoint_states.size(); ++id) {
       const endpoint_state& state = raw_.endpoint_states[id];
       if (InUse(state.since) && tables_.cluster_names.contains(state.cluster)) {
+        const SocketAddress address = AddressOf(state.address, state.port);
         state_used_[id] =
-            tables_.endpoint_ids
-                .emplace(std::pair(state.cluster, AddressOf(state.address, state.port)), id)
-                .second;
+            tables_.endpoint_ids.emplace(std::pair(state.cluster, address), id).second &&
+            tables_.endpoint_addresses.emplace(id, address).second;
       }
     }
   }
@@ -101,15 +104,21 @@ class Adopter {
     }
   }
 
-  Result<void> AdoptFrontend(const frontend_key& key, std::uint32_t id) {
-    const Frontend frontend = FrontendOf(key);
-    if (id == 0 || id >= raw_.current.size() || frontend_used_[id]) {
-      return Fail(fmt::format("frontend {} has the id {}, which is not its own",
-                              ToString(frontend.address), id));
+  Result<void> AdoptFrontend(std::uint32_t place) {
+    const frontend_value& value = raw_.frontends[place];
+    const Frontend frontend{AddressOf(value.address, value.port)};
+    // What no row in force names may still be counted in by a program that runs.
+    const std::uint32_t all = (1U << FRONTEND_SEQUENCES) - 1;
+    Tables::FrontendRow row{place, {value.words[0], value.words[1]}, all};
+    const std::uint32_t head = tables_.RowInForce(row);
+    if (head != 0 && head < raw_.routes.size() && raw_.routes[head].sequence < FRONTEND_SEQUENCES) {
+      row.retired_sequences &= ~(1U << raw_.routes[head].sequence);
     }
-    frontend_used_[id] = true;
-    Tables::FrontendRow row{id, {raw_.current[id].words[0], raw_.current[id].words[1]}};
-    tables_.frontends.emplace(frontend, row);
+    if (!tables_.frontends.emplace(frontend, row).second) {
+      return Fail(fmt::format("frontend {} is there twice", ToString(frontend.address)));
+    }
+    tables_.frontend_space.Claim(place);
+    tables_.with_retired_sequences.push_back(frontend);
     std::uint32_t next = tables_.RowInForce(row);
     for (int i = 0; next != 0; ++i) {
       if (i == ROUTE_ROWS || next >= raw_.routes.size() || route_used_[next]) {
@@ -127,7 +136,7 @@ class Adopter {
   Result<void> AdoptRoute(std::uint32_t row) {
     const route_value& route = raw_.routes[row];
     if (route.count == 0 || route.count > ROUTE_CLUSTERS ||
-        !Claim(sequence_used_, route.sequence) || !tables_.host_names.contains(route.host)) {
+        !tables_.host_names.contains(route.host)) {
       return Fail(fmt::format("route row {} makes no sense", row));
     }
     route_used_[row] = true;
@@ -137,7 +146,7 @@ class Adopter {
       const route_cluster& cluster = route.clusters[i];
       if (!tables_.cluster_names.contains(cluster.cluster) ||
           cluster.counter >= counter_used_.size() || !counter_used_[cluster.counter] ||
-          !Claim(sequence_used_, cluster.sequence)) {
+          !Claim(turn_used_, route.turns[i])) {
         return Fail(fmt::format("route row {} names a cluster that is not there", row));
       }
       ++tables_.cluster_uses[cluster.cluster];
@@ -164,7 +173,7 @@ class Adopter {
 
   static bool InUse(std::uint64_t since) { return since != 0 && since != SINCE_NOBODY; }
 
-  // Sequence 0 is nobody's. The rows of one chain share their sequence.
+  // Turn 0 is nobody's.
   static bool Claim(std::vector<bool>& used, std::uint32_t id) {
     if (id >= used.size()) {
       return false;
@@ -175,8 +184,7 @@ class Adopter {
 
   const RawTables& raw_;
   Tables tables_;
-  std::vector<bool> frontend_used_, route_used_, endpoint_used_, sequence_used_, state_used_,
-      counter_used_;
+  std::vector<bool> route_used_, endpoint_used_, turn_used_, state_used_, counter_used_;
 };
 
 }  // namespace
@@ -226,8 +234,7 @@ std::optional<ImageRoute> DecodeRoute(const Tables& tables, const Frontend& fron
       added.algorithm = static_cast<Algorithm>(cluster.algorithm);
       below = cluster.bound;
       for (std::uint32_t at = cluster.first; at < cluster.first + cluster.count; ++at) {
-        const endpoint_value& endpoint = tables.endpoints.at(at);
-        added.endpoints.push_back(AddressOf(endpoint.address, endpoint.port));
+        added.endpoints.push_back(tables.endpoint_addresses.at(tables.endpoints.at(at).endpoint));
       }
     }
     row = route.next;
