@@ -76,10 +76,12 @@ std::vector<TableFill> FillOf(const Tables& tables) {
   const auto add = [&fills](std::string_view table, const IdSpace& space) {
     fills.push_back({.table = table, .used = space.used(), .capacity = space.capacity() - 1});
   };
-  add("frontends", tables.frontend_space);
+  fills.push_back({.table = "frontends",
+                   .used = tables.frontend_space.used(),
+                   .capacity = tables.frontend_space.capacity()});
   add("routes", tables.route_space);
   add("endpoints", tables.endpoint_space);
-  add("sequences", tables.sequence_space);
+  add("turns", tables.turn_space);
   add("endpoint_state", tables.state_space);
   add("route_counters", tables.counter_space);
   add("clusters", tables.cluster_space);
