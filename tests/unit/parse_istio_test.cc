@@ -202,6 +202,15 @@ TEST(Parse, RulesAboutTheSourceAreRefusedByName) {
       "which connect() does not see\n");
 }
 
+TEST(Parse, ListsThatAreThereTwiceAreNotAdded) {
+  EXPECT_EQ(
+      Problems(VirtualServiceWith("  hosts: [a, a]\n  hosts: 1\n  tcp: [{route: [{destination: "
+                                  "{host: a}}]}]\n")),
+      "line 5:14: VirtualService default/v: spec.hosts[1]: found host \"a\" twice\n"
+      "line 6:3: VirtualService default/v: spec.hosts: found this field twice, first in line 5\n"
+      "line 6:10: VirtualService default/v: spec.hosts: found number 1, a list is allowed\n");
+}
+
 TEST(Parse, PolicyAnnotationIsExactOrRandom) {
   const auto of = [](const std::string& policy) {
     return Problems(

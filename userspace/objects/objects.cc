@@ -11,6 +11,7 @@ namespace vsplit {
 const std::vector<KindInfo>& Kinds() {
   constexpr const char* kIstio = "networking.istio.io";
   constexpr const char* kIstioVersions = "v1 v1beta1 v1alpha3";
+  // NOLINTBEGIN(modernize-use-designated-initializers): a table
   static const std::vector<KindInfo> kinds = {
       {Kind::kNamespace, "Namespace", "namespaces", "namespace", "ns", "", "v1", false},
       {Kind::kNode, "Node", "nodes", "node", "no", "", "v1", false},
@@ -23,6 +24,7 @@ const std::vector<KindInfo>& Kinds() {
       {Kind::kVirtualService, "VirtualService", "virtualservices", "virtualservice", "vs", kIstio,
        kIstioVersions, true},
   };
+  // NOLINTEND(modernize-use-designated-initializers)
   return kinds;
 }
 

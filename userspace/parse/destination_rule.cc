@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // DestinationRule. Fields: istio/api networking/v1alpha3/destination_rule.proto; checks: Istio's
 // pkg/config/validation ValidateDestinationRule.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <chrono>

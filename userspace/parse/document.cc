@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "document.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,40 +21,52 @@ namespace vsplit::parse {
 
 namespace {
 
-constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
+constexpr std::size_t kBufferBytes = std::size_t{32} << 10;
+
+// Which second byte may follow which first one, and how long the sequence is. Table 3-7 of the
+// Unicode Standard.
+struct Sequence {
+  unsigned first_from;
+  unsigned first_to;
+  unsigned second_from;
+  unsigned second_to;
+  std::size_t length;
+};
+// NOLINTBEGIN(modernize-use-designated-initializers): a table
+constexpr auto kSequences = std::to_array<Sequence>({
+    {0xC2, 0xDF, 0x80, 0xBF, 2},
+    {0xE0, 0xE0, 0xA0, 0xBF, 3},
+    {0xE1, 0xEC, 0x80, 0xBF, 3},
+    {0xED, 0xED, 0x80, 0x9F, 3},
+    {0xEE, 0xEF, 0x80, 0xBF, 3},
+    {0xF0, 0xF0, 0x90, 0xBF, 4},
+    {0xF1, 0xF3, 0x80, 0xBF, 4},
+    {0xF4, 0xF4, 0x80, 0x8F, 4},
+});
+// NOLINTEND(modernize-use-designated-initializers)
 
 // The length of the UTF-8 sequence at the front of the text; 0 if there is none, or if it is a
 // control character that may not stand in YAML or JSON.
 std::size_t CharacterLength(std::string_view text) {
-  const auto byte = [&text](std::size_t at) {
-    return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u;
-  };
-  const auto follows = [&byte](std::size_t from, std::size_t to) {
-    for (std::size_t at = from; at < to; ++at) {
-      if ((byte(at) & 0xC0u) != 0x80u) {
-        return false;
-      }
+  const auto byte = [&text](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  constexpr unsigned kAscii = 0x80;
+  const unsigned first = byte(0);
+  if (first < kAscii) {
+    return first >= ' ' || first == '\n' || first == '\t' || first == '\r' ? 1 : 0;
+  }
+  const auto found = std::ranges::find_if(kSequences, [first](const Sequence& sequence) {
+    return first >= sequence.first_from && first <= sequence.first_to;
+  });
+  if (found == kSequences.end() || text.size() < found->length || byte(1) < found->second_from ||
+      byte(1) > found->second_to) {
+    return 0;
+  }
+  for (std::size_t at = 2; at < found->length; ++at) {
+    if ((byte(at) & 0xC0u) != kAscii) {
+      return 0;
     }
-    return true;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80u) {
-    return lead >= 0x20u || lead == '\n' || lead == '\t' || lead == '\r' ? 1 : 0;
   }
-  if (lead >= 0xC2u && lead <= 0xDFu) {
-    return follows(1, 2) ? 2 : 0;
-  }
-  if (lead >= 0xE0u && lead <= 0xEFu) {
-    const bool overlong = lead == 0xE0u && byte(1) < 0xA0u;
-    const bool surrogate = lead == 0xEDu && byte(1) > 0x9Fu;
-    return follows(1, 3) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (lead >= 0xF0u && lead <= 0xF4u) {
-    const bool overlong = lead == 0xF0u && byte(1) < 0x90u;
-    const bool beyond = lead == 0xF4u && byte(1) > 0x8Fu;
-    return follows(1, 4) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
+  return found->length;
 }
 
 std::optional<Problem> CheckCharacters(std::string_view text) {

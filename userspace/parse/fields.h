@@ -72,16 +72,23 @@ class At {
   std::size_t index_ = 0;
 };
 
+// With constructors, so that the tables need no names in front of every value.
 template <class T>
 struct Field {
+  constexpr Field(std::string_view field, void (*reader)(const At& at, T& out))
+      : name(field), read(reader) {}
+
   std::string_view name;
-  void (*read)(const At& at, T& out);
+  void (*read)(const At& at, T& out);  // null: of no consequence
 };
 
 // A message or struct of an API: its name in supported.cc, the fields that are read, and the names
 // of all others, which are known and of no consequence here, separated by blanks.
 template <class T>
 struct Shape {
+  constexpr Shape(std::string_view name, std::span<const Field<T>> read, std::string_view names)
+      : message(name), fields(read), others(names) {}
+
   std::string_view message;
   std::span<const Field<T>> fields;
   std::string_view others;
@@ -162,6 +169,7 @@ void Optional(const At& at, std::optional<T>& out) {
 
 template <class T, auto read>
 void List(const At& at, std::vector<T>& out) {
+  out.clear();  // a field that is there twice is a problem already
   if (!at.Is(Node::Kind::kList)) {
     return;
   }

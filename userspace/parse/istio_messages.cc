@@ -24,6 +24,7 @@ struct Names {
   std::string_view fields;
 };
 
+// NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr auto kMessages = std::to_array<Names>({
     {"CorsPolicy",
      "allowOrigin allowOrigins:*StringMatch allowMethods allowHeaders exposeHeaders maxAge "
@@ -57,6 +58,7 @@ constexpr auto kMessages = std::to_array<Names>({
     {"TunnelSettings", "protocol targetHost targetPort"},
     {"ZoneAwareLbSetting", "enabled minClusterSize failover:*Failover failoverPriority"},
 });
+// NOLINTEND(modernize-use-designated-initializers)
 
 std::string_view NameOfField(std::string_view field) {
   return field.substr(0, field.find(':'));

@@ -2,7 +2,7 @@
 // The rules of a VirtualService: spec.http, spec.tcp, spec.tls.
 #include "rules.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -31,6 +31,7 @@ struct RequestField {
   std::string_view message;
 };
 
+// NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr auto kRequestFields = std::to_array<RequestField>({
     {"uri", "StringMatch"},
     {"scheme", "StringMatch"},
@@ -49,6 +50,7 @@ constexpr auto kRequestFields = std::to_array<RequestField>({
     {"mirrorPercentage", "Percent"},
     {"corsPolicy", "CorsPolicy"},
 });
+// NOLINTEND(modernize-use-designated-initializers)
 
 template <class T>
 void NeedsRequest(const At& at, T& out) {

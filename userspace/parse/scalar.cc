@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an unquoted YAML scalar means to kubectl: the rules of sigs.k8s.io/yaml/goyaml.v2 resolve.go
 // (YAML 1.1 with the numbers of Go).
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Service (core/v1) and EndpointSlice (discovery.k8s.io/v1) of Kubernetes 1.32.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

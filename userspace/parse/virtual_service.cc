@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VirtualService. Fields: istio/api networking/v1alpha3/virtual_service.proto; checks: Istio's
 // pkg/config/validation ValidateVirtualService.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>

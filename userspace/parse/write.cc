@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nodes as JSON, and JSON as YAML.
+#include <fmt/core.h>
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML to nodes through yaml-cpp's events. This is the only file in which exceptions live: those of
 // yaml-cpp, and the one that is the only way to make it stop.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <yaml-cpp/anchor.h>
 #include <yaml-cpp/emitterstyle.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/mark.h>
+#include <yaml-cpp/node/node.h>  // IWYU pragma: keep, what parser.h declares
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
