@@ -7,12 +7,14 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -20,6 +22,22 @@
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
+
+namespace {
+int syncs = 0;
+}  // namespace
+
+// In front of the C library's, also for SQLite.
+// NOLINTBEGIN(readability-identifier-naming)
+extern "C" int fsync(int fd) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fsync, fd));
+}
+extern "C" int fdatasync(int fildes) {
+  ++syncs;
+  return static_cast<int>(syscall(SYS_fdatasync, fildes));
+}
+// NOLINTEND(readability-identifier-naming)
 
 namespace vsplit {
 namespace {
@@ -126,6 +144,16 @@ TEST(Disk, ChangesThatChangeNothingAreNotWritten) {
   ASSERT_TRUE(disk.Commit({{.key = object->key, .before = object, .after = object}}, 5));
   EXPECT_THAT(disk.Load()->objects, IsEmpty());
   EXPECT_EQ(disk.Load()->resource_version, 0U);
+}
+
+TEST(Disk, EveryCommitIsSyncedBeforeItReturns) {
+  const TempFolder folder;
+  Disk disk = Open(folder.file());
+  for (std::uint64_t i = 1; i < 4; ++i) {
+    const int before = syncs;
+    ASSERT_TRUE(disk.Commit({Put(MakeObject(Kind::kPod, "a", "x", std::to_string(i)))}, i));
+    EXPECT_GT(syncs, before);
+  }
 }
 
 TEST(Disk, DatabaseOfAnotherProgramIsRefusedAndLeftAlone) {
