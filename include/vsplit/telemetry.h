@@ -143,7 +143,8 @@ struct Explained {
   std::vector<ExplainedRoute> routes;  // one for each address of the host that is a frontend
   std::string untouched;               // why there is none
   std::optional<Verdict> decided;      // by this rule; nothing: the plain service
-  std::vector<Verdict> passed_over;
+  std::vector<Verdict> passed_over;    // rules of this host and port that do not count
+  std::vector<Verdict> settings;       // of DestinationRules, not enforced as written
 };
 
 // `from` is "", or NAMESPACE/POD of a Pod in the store; `to` is HOST:PORT, the host a short name

@@ -110,7 +110,11 @@ void AddVerdicts(const ResolvedHost& host, Explained& explained) {
                          verdict.path == port->rule_path;
     if (decides && verdict.kind != Verdict::Kind::kNotEnforced) {
       explained.decided = verdict;
-    } else if (verdict.kind == Verdict::Kind::kNotEnforced || !verdict.reason.empty()) {
+    } else if (verdict.object.kind == Kind::kDestinationRule) {
+      if (verdict.kind != Verdict::Kind::kEnforced) {
+        explained.settings.push_back(verdict);
+      }
+    } else if (verdict.kind == Verdict::Kind::kNotEnforced) {
       explained.passed_over.push_back(verdict);
     }
   }

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "json.h"
@@ -12,7 +14,6 @@
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
-#include "vsplit/plan.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
@@ -47,8 +48,6 @@ std::string ClusterOf(const Live& live, const decision& next) {
   return name == live.tables.cluster_names.end() ? std::string() : name->second;
 }
 
-// Whether the kernel's next choice can be told: with an exact policy it is certain for the cluster,
-// with a random one it is only one of many.
 Json NextJson(const Live& live, const ExplainedRoute& explained) {
   if (!explained.next) {
     return {{"unavailable", explained.next.error().message}};
@@ -125,10 +124,14 @@ std::string ExplainedJson(const Live& live, const Explained& explained) {
                {"generation", explained.generation},
                {"rule", explained.decided ? ToJson(*explained.decided) : Json()},
                {"passed_over", Json::array()},
+               {"settings", Json::array()},
                {"untouched", explained.untouched},
                {"routes", Json::array()}};
   for (const Verdict& verdict : explained.passed_over) {
     json["passed_over"].push_back(ToJson(verdict));
+  }
+  for (const Verdict& verdict : explained.settings) {
+    json["settings"].push_back(ToJson(verdict));
   }
   for (const ExplainedRoute& one : explained.routes) {
     Json route = ToJson(one.route);
@@ -156,6 +159,9 @@ std::string ExplainedText(const Live& live, const Explained& explained) {
   }
   for (const Verdict& verdict : explained.passed_over) {
     text += "  passed over " + VerdictText(verdict);
+  }
+  for (const Verdict& verdict : explained.settings) {
+    text += "  setting " + VerdictText(verdict);
   }
   for (const ExplainedRoute& one : explained.routes) {
     text += fmt::format("  frontend {}: {}, {} positions, generation {}\n",

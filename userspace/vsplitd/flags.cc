@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "vsplit/image.h"
 #include "vsplit/resolve.h"
@@ -26,8 +27,24 @@ constexpr const char* kAbout =
 
 constexpr const char* kMore =
     "Without the agent:\n"
-    "  bpftool map dump pinned /sys/fs/bpf/vsplit/current      the tables by name\n"
+    "  bpftool map dump pinned /sys/fs/bpf/vsplit/frontends    the tables by name\n"
     "  vsplitd uninstall                                       detach and remove everything";
+
+// An option whose value is one of these words.
+template <class T>
+void AddWord(CLI::App& app, const std::string& name, T& target, std::map<std::string, T> words,
+             const std::string& help) {
+  std::string choice;
+  std::vector<std::string> allowed;
+  for (const auto& [word, value] : words) {
+    choice += (choice.empty() ? "" : "|") + word;
+    allowed.push_back(word);
+  }
+  app.add_option_function<std::string>(
+         name, [&target, words](const std::string& word) { target = words.at(word); }, help)
+      ->option_text(choice)
+      ->check(CLI::IsMember(allowed).description(""));
+}
 
 void AddPins(CLI::App& app, Flags& flags) {
   app.add_option("--pins", flags.agent.datapath.pins,
@@ -50,31 +67,23 @@ void AddPlaces(CLI::App& app, Flags& flags) {
 }
 
 void AddRules(CLI::App& app, Flags& flags) {
-  static const std::map<std::string, Policy> kPolicies = {{"exact", Policy::kExact},
-                                                          {"random", Policy::kRandom}};
-  static const std::map<std::string, UndeclaredPorts> kUndeclared = {
-      {"as-written", UndeclaredPorts::kAsWritten},
-      {"tcp", UndeclaredPorts::kTcp},
-      {"http", UndeclaredPorts::kHttp}};
-  static const std::map<std::string, bool> kHosts = {{"rules", false}, {"all", true}};
   ResolveOptions& resolve = flags.agent.resolve;
-  app.add_option("--policy", resolve.policy,
-                 "How subsets are drawn where the VirtualService does not say (annotation\n"
-                 "vsplit.io/policy). exact: every block of connections holds exactly the weights;\n"
-                 "random: each connection by chance, as Envoy does [exact]")
-      ->option_text("exact|random")
-      ->transform(CLI::CheckedTransformer(kPolicies).description(""));
-  app.add_option("--undeclared-ports", resolve.undeclared,
-                 "Rules read for a Service port that declares no protocol by its name or\n"
-                 "appProtocol. as-written: the list that the VirtualService has, tcp if it has\n"
-                 "both [as-written]")
-      ->option_text("as-written|tcp|http")
-      ->transform(CLI::CheckedTransformer(kUndeclared).description(""));
-  app.add_option("--hosts", flags.agent.all_hosts,
-                 "rules: only hosts that a VirtualService or DestinationRule names; all other\n"
-                 "Services stay with kube-proxy. all: every Service [rules]")
-      ->option_text("rules|all")
-      ->transform(CLI::CheckedTransformer(kHosts).description(""));
+  AddWord<Policy>(
+      app, "--policy", resolve.policy, {{"exact", Policy::kExact}, {"random", Policy::kRandom}},
+      "How subsets are drawn where the VirtualService does not say (annotation\n"
+      "vsplit.io/policy). exact: every block of connections holds exactly the weights;\n"
+      "random: each connection by chance, as Envoy does [exact]");
+  AddWord<UndeclaredPorts>(
+      app, "--undeclared-ports", resolve.undeclared,
+      {{"as-written", UndeclaredPorts::kAsWritten},
+       {"tcp", UndeclaredPorts::kTcp},
+       {"http", UndeclaredPorts::kHttp}},
+      "Rules read for a Service port that declares no protocol by its name or\n"
+      "appProtocol. as-written: the list that the VirtualService has, tcp if it has\n"
+      "both [as-written]");
+  AddWord<bool>(app, "--hosts", flags.agent.all_hosts, {{"rules", false}, {"all", true}},
+                "rules: only hosts that a VirtualService or DestinationRule names; all other\n"
+                "Services stay with kube-proxy. all: every Service [rules]");
   app.add_option("--domain", flags.agent.domain, "The cluster's DNS domain")->capture_default_str();
   app.add_option("--root-namespace", resolve.root_namespace,
                  "Namespace whose DestinationRules hold for all others, as Istio's rootNamespace")
@@ -82,28 +91,25 @@ void AddRules(CLI::App& app, Flags& flags) {
 }
 
 void AddTables(CLI::App& app, Flags& flags) {
-  static const std::map<std::string, bool> kObserve = {{"on", true}, {"off", false}};
-  app.add_option("--observe", flags.agent.datapath.observe,
-                 "off: no sockops program. A connect is cheaper; bytes and failed connections are\n"
-                 "not counted, and `opened` counts decisions [on]")
-      ->option_text("on|off")
-      ->transform(CLI::CheckedTransformer(kObserve).description(""));
+  AddWord<bool>(app, "--observe", flags.agent.datapath.observe, {{"on", true}, {"off", false}},
+                "off: no sockops program. A connect is cheaper; bytes and failed connections are\n"
+                "not counted, and `opened` counts decisions [on]");
   TableSizes& sizes = flags.agent.datapath.sizes;
   const char* const note = ". Tables that are there keep their sizes";
   app.add_option("--max-frontends", sizes.frontends,
                  std::string("Addresses and ports that can be split") + note)
       ->capture_default_str()
-      ->check(CLI::Range(16, 1 << 22));
+      ->check(CLI::Range(16, 1 << 22).description(""));
   app.add_option("--max-endpoints", sizes.endpoints,
                  std::string("Endpoints of all clusters together") + note)
       ->capture_default_str()
-      ->check(CLI::Range(16, 1 << 24));
+      ->check(CLI::Range(16, 1 << 24).description(""));
   app.add_option("--max-connections", sizes.connections,
                  std::string("Living connections that are counted; beyond, connections are split\n"
                              "and not counted") +
                      note)
       ->capture_default_str()
-      ->check(CLI::Range(16, 1 << 24));
+      ->check(CLI::Range(16, 1 << 24).description(""));
 }
 
 }  // namespace

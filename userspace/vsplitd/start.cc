@@ -105,7 +105,7 @@ Result<void> Agent::Adopt() {
   Log(Priority::kInfo, "in_force",
       {{"generation", std::to_string(tables_.generation)},
        {"frontends", std::to_string(wanted.frontends.size())},
-       {"changed", std::to_string(change.frontends.size())},
+       {"operations", std::to_string(plan->operations.size())},
        {"cgroup", datapath_->cgroup()}});
   return {};
 }

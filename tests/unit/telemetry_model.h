@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tables of a canary without a kernel, with counts made by hand.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
+#include "vsplit/schema.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+
+inline SocketAddress At(const char* text) {
+  return *ParseSocketAddress(text);
+}
+
+class Canary {
+ public:
+  static constexpr const char* kHost = "web.shop.svc.cluster.local";
+
+  Canary() : tables_(Empty()) {
+    ImageChange change;
+    change.frontends[Frontend{At("10.96.0.7:80")}] = ImageRoute{
+        .host = kHost,
+        .stride = 1,
+        .clusters = {{.name = Name("safe"), .weight = 9, .endpoints = {At("10.1.0.11:8080")}},
+                     {.name = Name("risky"), .endpoints = {At("10.1.0.21:8080")}}}};
+    Change(change);
+    resolved_.host = kHost;
+    resolved_.addresses = {At("10.96.0.7:80").ip};
+    const ObjectKey rule{Kind::kVirtualService, "shop", "web"};
+    resolved_.ports = {{.port = 80, .rule_object = rule, .rule_path = "spec.http[1]"}};
+    resolved_.verdicts = {
+        {Verdict::Kind::kNotEnforced, rule, "spec.http[0]", kHost, 80, "match.uri needs L7"},
+        {Verdict::Kind::kEnforced, rule, "spec.http[1]", kHost, 80, ""},
+        {Verdict::Kind::kNotEnforced, rule, "spec.tcp[0]", kHost, 90, "another port"}};
+    Object pod{.key = {Kind::kPod, "shop", "risky-1"}};
+    pod.spec = Pod{.ips = {At("10.1.0.21:1").ip}, .phase = "Running"};
+    Object ended{.key = {Kind::kPod, "shop", "a-job"}};
+    ended.spec = Pod{.ips = {At("10.1.0.21:1").ip}, .phase = "Succeeded"};
+    Object plain{.key = {Kind::kService, "shop", "plain"}};
+    plain.spec = Service{};
+    store_.Load({pod, ended, plain}, 3);
+  }
+
+  static std::string Name(const std::string& subset) {
+    return "outbound|80|" + subset + "|" + kHost;
+  }
+
+  route_counter& Counter(const std::string& subset) {
+    const std::uint32_t frontend = tables_.frontends.begin()->second.id;
+    return counters_.at(tables_.counters.at({frontend, tables_.cluster_ids.at(Name(subset))}));
+  }
+  endpoint_state& State(const std::string& subset, const char* address) {
+    return states_.at(tables_.endpoint_ids.at({tables_.cluster_ids.at(Name(subset)), At(address)}));
+  }
+  const Tables& tables() const { return tables_; }
+  void Change(const ImageChange& change) { Carry(MakePlan(tables_, change).value(), tables_); }
+  ResolvedHost& resolved() { return resolved_; }
+
+  Live View() const {
+    return {.tables = tables_,
+            .endpoint_states = states_,
+            .counters = counters_,
+            .store = store_,
+            .host = [this](const HostName& host) {
+              return host == resolved_.host ? &resolved_ : nullptr;
+            }};
+  }
+
+ private:
+  static constexpr std::uint32_t kRows = 32;
+
+  static void Carry(const Plan& plan, Tables& tables) {
+    for (const Operation& operation : plan.operations) {
+      Advance(tables, operation);
+    }
+  }
+
+  // Adopted from tables in which nothing is written.
+  static Tables Empty() {
+    static const std::vector<frontend_value> kFrontends(kRows);
+    static const std::vector<route_value> kRoutes(kRows);
+    static const std::vector<endpoint_value> kEndpoints(kRows);
+    static const std::vector<endpoint_state> kStates(kRows);
+    static const std::vector<route_counter> kCounters(kRows);
+    RawTables raw;
+    raw.frontends = kFrontends;
+    raw.routes = kRoutes;
+    raw.endpoints = kEndpoints;
+    raw.endpoint_states = kStates;
+    raw.counters = kCounters;
+    raw.turns = raw.clusters = raw.hosts = kRows;
+    Tables tables = Adopt(raw).value();
+    Carry(MakeRepair(tables), tables);
+    return tables;
+  }
+
+  Tables tables_;
+  std::vector<endpoint_state> states_{kRows};
+  std::vector<route_counter> counters_{kRows};
+  Store store_;
+  ResolvedHost resolved_;
+};
+
+}  // namespace vsplit
