@@ -46,7 +46,7 @@ const std::vector<KindInfo>& Kinds();
 const KindInfo& InfoOf(Kind kind);
 
 struct ObjectKey {
-  Kind kind;
+  Kind kind{};
   std::string ns;  // "" for kinds without namespace
   std::string name;
 

@@ -289,8 +289,24 @@ TEST(Parse, TooManyProblemsEndReading) {
             "line 1:1: kind: missing, it is required\n"
             "line 1:1: apiVersion: missing, it is required\n"
             "line 3:1: kind: missing, it is required\n"
-            "line 3:1: apiVersion: missing, it is required\n"
-            "line 3:1: found 4 problems so far, the rest of the text is not read\n");
+            "line 3:1: found 3 problems so far, the rest of the text is not read\n");
+}
+
+TEST(Parse, TooManyProblemsOfOneDocumentAreNotKept) {
+  std::string text = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ns\n";
+  for (int line = 0; line < 5000; ++line) {
+    text += "  field" + std::to_string(line) + ": 1\n";
+  }
+  const ParseResult result = Parse(text);
+  ASSERT_EQ(result.diagnostics.size(), 1001u);
+  EXPECT_EQ(
+      ToString(result.diagnostics[999]),
+      "line 1004:3: Namespace ns: metadata.field999: unknown field, allowed are annotations, "
+      "creationTimestamp, deletionGracePeriodSeconds, deletionTimestamp, finalizers, generateName, "
+      "generation, labels, managedFields, name, namespace, ownerReferences, resourceVersion, "
+      "selfLink, uid");
+  EXPECT_EQ(ToString(result.diagnostics[1000]),
+            "line 1:1: found 1000 problems so far, the rest of the text is not read");
 }
 
 // ---- kinds and metadata ------------------------------------------------------------------------

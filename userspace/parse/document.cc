@@ -154,6 +154,9 @@ bool Builder::Fail(Place place, std::string message) {
 }
 
 void Builder::AddProblem(Place place, std::string message) {
+  if (problems_.size() >= limits_.diagnostics) {
+    return;
+  }
   problems_.push_back({Path(), place, std::move(message)});
 }
 
@@ -323,6 +326,9 @@ bool Builder::AddAlias(const Node& target, Place place) {
 // Notes every key that is there twice, at its second place.
 void Builder::CheckDuplicates(const Node& map) {
   constexpr std::uint32_t kFew = 12;
+  if (problems_.size() >= limits_.diagnostics) {
+    return;
+  }
   if (map.count > kFew) {
     names_.clear();
     for (const Node* child = map.first; child != nullptr; child = child->next) {

@@ -73,6 +73,9 @@ void ReadCheckedLabels(const At& at, Labels& out) {
 void Report::Add(std::string path, Place place, std::string message,
                  Diagnostic::Severity severity) {
   failed = failed || severity == Diagnostic::Severity::kError;
+  if (Full()) {
+    return;
+  }
   diagnostics.push_back({.severity = severity,
                          .object = object,
                          .path = std::move(path),
@@ -88,7 +91,8 @@ std::string At::Path() const {
     way.push_back(at);
   }
   std::string path;
-  std::for_each(way.rbegin(), way.rend(), [&path](const At* at) {
+  std::ranges::reverse(way);
+  for (const At* at : way) {
     if (at->step_ == Step::kItem) {
       path += fmt::format("[{}]", at->index_);
     } else if (at->step_ == Step::kEntry) {
@@ -97,7 +101,7 @@ std::string At::Path() const {
       path += (path.empty() ? "" : ".");
       path += at->name();
     }
-  });
+  }
   return path;
 }
 
@@ -215,9 +219,9 @@ void ReadBool(const At& at, bool& out) {
 
 std::optional<std::int64_t> WholeNumber(const Node& node) {
   std::int64_t value = 0;
-  const char* end = node.text.data() + node.text.size();
-  const auto [stop, error] = std::from_chars(node.text.data(), end, value);
-  if (error != std::errc() || stop != end) {
+  const auto [stop, error] =
+      std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
+  if (error != std::errc() || stop != node.text.data() + node.text.size()) {
     return std::nullopt;
   }
   return value;

@@ -26,8 +26,11 @@ namespace vsplit::parse {
 struct Report {
   std::string object;  // "VirtualService default/fleetman"
   std::string source;
+  std::size_t limit = 0;  // of diagnostics; more are not kept
   Diagnostics diagnostics;
   bool failed = false;
+
+  bool Full() const { return diagnostics.size() >= limit; }
 
   void Add(std::string path, Place place, std::string message,
            Diagnostic::Severity severity = Diagnostic::Severity::kError);
@@ -104,7 +107,8 @@ void ReadMap(const At& at, const Shape<T>& shape, T& out) {
     return;
   }
   const std::span<const Refusal> refusals = RefusalsOf(shape.message);
-  for (const Node* child = at.node().first; child != nullptr; child = child->next) {
+  for (const Node* child = at.node().first; child != nullptr && !at.report().Full();
+       child = child->next) {
     const At field = at.Field(*child);
     const Field<T>* known = nullptr;
     for (const Field<T>& candidate : shape.fields) {

@@ -68,12 +68,13 @@ void CheckField(const At& at, std::string_view message);
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the messages above
 void CheckMap(const At& at, std::string_view message) {
-  const auto names = std::ranges::find(kMessages, message, &Names::message);
+  const auto* const names = std::ranges::find(kMessages, message, &Names::message);
   if (names == kMessages.end() || !at.Is(Node::Kind::kMap)) {
     return;
   }
   std::vector<std::string_view> known = SplitNames(names->fields);
-  for (const Node* child = at.node().first; child != nullptr; child = child->next) {
+  for (const Node* child = at.node().first; child != nullptr && !at.report().Full();
+       child = child->next) {
     const At field = at.Field(*child);
     const auto found = std::ranges::find(known, child->key, NameOfField);
     if (found == known.end()) {

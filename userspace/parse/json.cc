@@ -3,8 +3,8 @@
 // by skipping separators from the end of the one before, which costs a second look at each byte.
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -80,6 +80,7 @@ class TokenWalk {
 
 // The names of the functions are the library's.
 // NOLINTBEGIN(readability-identifier-naming)
+// NOLINTNEXTLINE(misc-include-cleaner): json.hpp is the only header that is meant to be included
 class Events : public nlohmann::json_sax<nlohmann::json> {
  public:
   // The document begins `base` bytes into the text of the walk.

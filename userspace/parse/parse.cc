@@ -133,7 +133,10 @@ void ReadMetadata(const At& root, const KindInfo& info, const std::string& defau
   RefuseAnnotations(at, info.kind);
   object.key.name = std::move(metadata.name);
   if (info.namespaced) {
-    object.key.ns = metadata.ns.empty() ? default_namespace : std::move(metadata.ns);
+    if (metadata.ns.empty()) {
+      metadata.ns = default_namespace;
+    }
+    object.key.ns = std::move(metadata.ns);
   }
   object.labels = std::move(metadata.labels);
   object.annotations = std::move(metadata.annotations);
@@ -161,8 +164,11 @@ std::vector<std::string> ApiVersionsOf(const KindInfo& info) {
 std::string LabelOf(const Node& root, const std::string& default_namespace) {
   const std::string_view kind = TextOf(root.Find("kind"));
   const Node* metadata = root.Find("metadata");
-  const std::string_view name = metadata == nullptr ? "" : TextOf(metadata->Find("name"));
-  if (kind.empty() || name.empty()) {
+  if (kind.empty() || metadata == nullptr) {
+    return std::string(kind);
+  }
+  const std::string_view name = TextOf(metadata->Find("name"));
+  if (name.empty()) {
     return std::string(kind);
   }
   std::string_view ns = TextOf(metadata->Find("namespace"));
@@ -230,7 +236,7 @@ class Reader {
     if (root.is_null()) {
       return true;  // an empty document
     }
-    Report report{.object = LabelOf(root, options_.default_namespace), .source = options_.source};
+    Report report = NewReport(LabelOf(root, options_.default_namespace));
     for (const Problem& problem : problems) {
       report.Add(problem.path, problem.place, problem.message);
     }
@@ -251,7 +257,8 @@ class Reader {
 
   // False, for the convenience of the caller.
   bool Note(const Problem& problem) {
-    Report report{.object = "", .source = options_.source};
+    Report report = NewReport("");
+    report.limit = 1;
     report.Add(problem.path, problem.place, problem.message);
     Keep(report);
     return false;
@@ -260,6 +267,13 @@ class Reader {
   ParseResult Finish() { return std::move(result_); }
 
  private:
+  Report NewReport(std::string object) const {
+    const std::size_t found = result_.diagnostics.size();
+    return {.object = std::move(object),
+            .source = options_.source,
+            .limit = options_.limits.diagnostics - std::min(found, options_.limits.diagnostics)};
+  }
+
   void TakeList(const At& root, Report& report) {
     struct Items {
       const Node* list = nullptr;
@@ -283,7 +297,7 @@ class Reader {
       if (result_.diagnostics.size() >= options_.limits.diagnostics) {
         return;
       }
-      Report one{.object = LabelOf(*item, options_.default_namespace), .source = options_.source};
+      Report one = NewReport(LabelOf(*item, options_.default_namespace));
       one.failed = !whole;
       const At top(one, root.node());
       const At list = top.Field(*items.list);

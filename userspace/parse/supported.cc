@@ -137,8 +137,10 @@ static_assert(std::ranges::is_sorted(kRefusals, {}, &Refusal::message));
 
 }  // namespace
 
-const std::string_view kNoHosts =
-    "not supported: a VirtualService without hosts is a delegate, and delegates are not resolved";
+std::string_view WhyNoHosts() {
+  return "not supported: a VirtualService without hosts is a delegate, and delegates are not "
+         "resolved";
+}
 
 std::span<const Refusal> RefusalsOf(std::string_view message) {
   const auto first = std::ranges::lower_bound(kRefusals, message, {}, &Refusal::message);

@@ -23,7 +23,7 @@ std::span<const Refusal> RefusalsOf(std::string_view message);
 void Refuse(std::span<const Refusal> refusals, const At& field);
 
 // A VirtualService without hosts is one that others delegate to.
-extern const std::string_view kNoHosts;
+std::string_view WhyNoHosts();
 
 // Whether a uri match matches every request: {prefix: "/"} or {regex: ".*"}.
 bool MatchesEveryUri(const Node& value);

@@ -91,7 +91,7 @@ void ReadSpec(const At& at, VirtualService& out) {
     return;
   }
   if (!Has(node, "hosts")) {
-    at.report().Add(at.Path("hosts"), node.place, std::string(kNoHosts));
+    at.report().Add(at.Path("hosts"), node.place, std::string(WhyNoHosts()));
   }
   if (!Has(node, "http") && !Has(node, "tcp") && !Has(node, "tls")) {
     at.Error("found no rules, at least one of http, tcp, tls is required");
