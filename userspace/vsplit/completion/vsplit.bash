@@ -66,15 +66,15 @@ _vsplit() {
         -n | --namespace) candidates=$(_vsplit_names namespaces) ;;
         -o | --output)
             candidates=json
-            [ "${words[0]}" != get ] || candidates='wide name yaml json'
+            [ "${words[0]:-}" != get ] || candidates='wide name yaml json'
             ;;
         --from) candidates=$(_vsplit_names pods) ;;
         --to | --interval) return ;;
         *)
             case $current in
-                -*) candidates=$(_vsplit_options "${words[0]}") ;;
+                -*) candidates=$(_vsplit_options "${words[0]:-}") ;;
                 *)
-                    case "${words[0]}/${#words[@]}" in
+                    case "${words[0]:-}/${#words[@]}" in
                         /0) candidates='apply get delete status top explain version completion' ;;
                         get/1) candidates="$kinds all image endpoints" ;;
                         delete/1) candidates=$kinds ;;

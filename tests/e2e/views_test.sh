@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What get, top, status, explain and the completion show while the canary runs.
+# shellcheck source=tests/e2e/expect.sh
+. "$(dirname "$0")/expect.sh"
+
+sandbox_fleetman
+sandbox_agent --observe=on
+vsplit apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
+expect_text "100 connections" 'risky 10
+safe 90' "$(split_of 100)"
+host=fleetman-staff-service.default.svc.cluster.local
+
+expect_line "get vs" "fleetman-staff-service +\[\"$host\"\] +[0-9]+s" "$(vsplit get vs)"
+expect_line "get vs -o wide" "fleetman-staff-service .* safe:90,risky:10" "$(vsplit get vs -o wide)"
+expect_line "get svc -A" 'default +fleetman-staff-service +ClusterIP +10\.96\.0\.7 +80/TCP +[0-9]+s' "$(vsplit get svc -A)"
+expect_line "get pods" 'fleetman-risky-1 +Running +10\.1\.0\.21 +[0-9]+s' "$(vsplit get po)"
+expect_text "get -o name" virtualservice.networking.istio.io/fleetman-staff-service "$(vsplit get vs -o name)"
+expect_line "get -o yaml" '  uid: [0-9a-f-]{36}' "$(vsplit get vs fleetman-staff-service -o yaml)"
+expect_line "get -o json" '    "kind": "VirtualService",' "$(vsplit get vs/fleetman-staff-service -o json)"
+# What get prints can be applied again.
+vsplit get vs,dr,svc,endpointslices,pods -o json >"$SANDBOX/all.json"
+expect_text "apply what get gave" 8 "$(vsplit apply -f "$SANDBOX/all.json" 2>/dev/null | grep -c ' unchanged$')"
+
+image=$(vsplit get image)
+expect_line "get image" "frontend 10\.96\.0\.7:80/tcp $host" "$image"
+expect_line "get image" "    cluster outbound\|80\|safe\|$host weight 9 least_request" "$image"
+expect_line "get endpoints" "10\.96\.0\.7:80 +outbound\|80\|risky\|$host +10\.1\.0\.21:8080 +default/fleetman-risky-1 +10 +0 +0 .*" "$(vsplit get endpoints)"
+
+top=$(vsplit top --once)
+expect_line "top" '  safe +90\.0 % +90\.0 % +\S+ +90 +0 +0 +0' "$top"
+expect_line "top" '  risky +10\.0 % +10\.0 % +\S+ +10 +0 +0 +0' "$top"
+expect_text "top of another host" 1 "$(vsplit top --once nothing | grep -c 'No route')"
+
+status=$(vsplit status)
+expect_line "status" 'Splitting: +yes' "$status"
+expect_line "status" "Cgroup: +$CGROUP" "$status"
+for program in connect4 connect6 getpeer4 getpeer6 sockops release; do
+    expect_line "status: programs" "  vsplit_$program +yes +[0-9]+ +$PINS/.*" "$status"
+done
+expect_line "status: rules" "  VirtualService default/fleetman-staff-service spec\.http\[0\] +$host:80 +approximated +.*" "$status"
+expect_line "status: split" '  risky +10\.0 % +10\.0 % .*' "$status"
+
+explained=$(vsplit explain --from default/fleetman-safe-1 --to "$host:80")
+expect_line "explain" '.*VirtualService default/fleetman-staff-service.*' "$explained"
+expect_line "explain" ".*outbound\|80\|(safe|risky)\|$host.*" "$explained"
+
+# The kill switch, as README.md has it: connections are left as they are, and nobody has the
+# ClusterIP. Switched back, the split goes on where it was.
+switch_kill() {
+    local bytes
+    mapfile -t bytes < <(bpftool -j map dump pinned "$PINS/control" | grep -o '"0x..' | tr -d '"' | sed "1,4d; 9s/.*/$1/")
+    bpftool map update pinned "$PINS/control" key 0 0 0 0 value "${bytes[@]}"
+}
+switch_kill 0x01
+expect_line "the kill switch shows" 'Splitting: +NO: the kill switch is on, every connection passes as it is' "$(vsplit status)"
+expect_text "connections pass untouched" '3 (Network is unreachable)' \
+    "$(sandbox_run client pod connect 10.96.0.7:80 3 || true)"
+switch_kill 0x00
+expect_text "100 more connections" 'risky 10
+safe 90' "$(split_of 100)"
+
+# Completion knows commands, kinds and names.
+complete_words() {
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+    _vsplit
+    printf '%s\n' "${COMPREPLY[@]}"
+}
+# shellcheck source=/dev/null
+. <(vsplit completion bash)
+expect_text "completion of commands" status "$(complete_words vsplit st)"
+expect_text "completion of names" fleetman-staff-service "$(complete_words vsplit get vs fl)"
+expect_text "completion of options" --dry-run "$(complete_words vsplit apply --d)"
+
+vsplit delete vs fleetman-staff-service >/dev/null
+expect_line "without the rule" "    cluster outbound\|80\|\|$host weight 1 least_request" "$(vsplit get image)"
