@@ -55,7 +55,7 @@ constexpr auto kRequestFields = std::to_array<RequestField>({
 template <class T>
 void NeedsRequest(const At& at, T& out) {
   out.request_fields.emplace_back(at.name());
-  const auto found = std::ranges::find(kRequestFields, at.name(), &RequestField::field);
+  const auto* const found = std::ranges::find(kRequestFields, at.name(), &RequestField::field);
   if (found != kRequestFields.end() && !found->message.empty()) {
     CheckNames(at, found->message);
   }

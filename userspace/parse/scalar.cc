@@ -9,10 +9,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "document.h"
 
@@ -118,8 +120,9 @@ Scalar ReadFloat(std::string_view text) {
 }
 
 Scalar ReadNumber(std::string_view written) {
-  std::string plain(written);
-  std::erase(plain, '_');
+  std::string plain;
+  std::ranges::copy_if(written, std::back_inserter(plain),
+                       [](char character) { return character != '_'; });
   if (auto whole = ReadWholeNumber(plain)) {
     return {Node::Kind::kInteger, std::move(*whole)};
   }

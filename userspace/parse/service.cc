@@ -2,11 +2,9 @@
 // Service (core/v1) and EndpointSlice (discovery.k8s.io/v1) of Kubernetes 1.32.
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <set>
 #include <string>
