@@ -15,7 +15,6 @@
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
-#include "vsplit/result.h"
 #include "vsplit/store.h"
 
 namespace vsplit {
