@@ -54,7 +54,7 @@ std::size_t CharacterLength(std::string_view text) {
   if (first < kAscii) {
     return first >= ' ' || first == '\n' || first == '\t' || first == '\r' ? 1 : 0;
   }
-  const auto found = std::ranges::find_if(kSequences, [first](const Sequence& sequence) {
+  const auto* const found = std::ranges::find_if(kSequences, [first](const Sequence& sequence) {
     return first >= sequence.first_from && first <= sequence.first_to;
   });
   if (found == kSequences.end() || text.size() < found->length || byte(1) < found->second_from ||

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <span>
 #include <string_view>
 
@@ -143,8 +142,10 @@ std::string_view WhyNoHosts() {
 }
 
 std::span<const Refusal> RefusalsOf(std::string_view message) {
-  const auto first = std::ranges::lower_bound(kRefusals, message, {}, &Refusal::message);
-  const auto last = std::ranges::upper_bound(kRefusals, message, {}, &Refusal::message);
+  // NOLINTBEGIN(misc-include-cleaner): <algorithm> has these
+  const auto* const first = std::ranges::lower_bound(kRefusals, message, {}, &Refusal::message);
+  const auto* const last = std::ranges::upper_bound(kRefusals, message, {}, &Refusal::message);
+  // NOLINTEND(misc-include-cleaner)
   return {first, last};
 }
 

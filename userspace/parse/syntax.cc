@@ -197,7 +197,7 @@ std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
     }
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     const std::size_t letters = std::min(text.find_first_of("0123456789."), text.size());
-    const auto unit = std::ranges::find(kUnits, text.substr(0, letters), &Unit::name);
+    const auto* const unit = std::ranges::find(kUnits, text.substr(0, letters), &Unit::name);
     if (unit == kUnits.end()) {
       return std::nullopt;
     }

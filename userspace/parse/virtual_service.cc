@@ -64,7 +64,7 @@ void ReadHosts(const At& at, std::vector<std::string>& out) {
       item.Error(fmt::format("found host \"{}\" twice", out[index]));
     } else if (const auto wildcard = WildcardOver(out[index], suffixes)) {
       item.Error(
-          fmt::format("found host \"{}\", which \"{}\" covers already", out[index], *wildcard));
+          fmt::format(R"(found host "{}", which "{}" covers already)", out[index], *wildcard));
     }
   }
 }

@@ -12,12 +12,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <ios>
 #include <istream>
-#include <optional>
 #include <streambuf>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "document.h"
@@ -234,7 +233,7 @@ class Events : public YAML::EventHandler {
                       (IsCore(tag, "float") && scalar.kind == Node::Kind::kFloat);
     if (!fits || builder_.wants_key()) {
       Check(builder_.Fail(
-          last_, fmt::format("found tag \"{}\" on \"{}\", which it does not fit", tag, value)));
+          last_, fmt::format(R"(found tag "{}" on "{}", which it does not fit)", tag, value)));
     }
     AddResolved(scalar, value);
   }
