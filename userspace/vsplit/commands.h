@@ -42,6 +42,7 @@ Result<void> Status(const Agent& agent, const StatusOptions& options);
 
 struct TopOptions {
   bool once = false;
+  bool measure = false;  // with once: over one interval, else nothing but totals
   std::chrono::milliseconds interval{1000};
   std::string host;  // only routes whose host or frontend contains this
 };

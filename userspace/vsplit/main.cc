@@ -73,7 +73,8 @@ route began. The bar shows NOW, '|' the target. REFUSED connections found no end
 
 Examples:
   vsplit top reviews
-  vsplit top --once                         one frame, for scripts)";
+  vsplit top --once                         one frame, for scripts
+  vsplit top --once --interval 10           one frame, measured over ten seconds)";
 
 constexpr const char* kExplain =
     R"(The kernel's own code decides on the live tables; nothing is connected and nothing is counted.
@@ -164,10 +165,11 @@ void AddViewCommands(CLI::App& app, CommandLine& line) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 3600.0));
   top->footer(kTop);
-  top->callback([&line] {
+  top->callback([&line, top] {
     constexpr double kMilliseconds = 1000;
     line.top.interval =
         std::chrono::milliseconds(static_cast<std::int64_t>(line.interval * kMilliseconds));
+    line.top.measure = top->count("--interval") > 0;
     line.run = [&](const Agent& a) { return Top(a, line.top); };
   });
 

@@ -93,12 +93,13 @@ Result<void> Top(const Agent& agent, const TopOptions& options) {
     const Terminal terminal = TerminalOf(STDOUT_FILENO);
     const ViewOptions view{.width = terminal.width, .utf8 = terminal.utf8, .host = options.host};
     const std::string frame = Frame(*now, before ? &*before : nullptr, view);
+    const bool last = options.once && (before || !options.measure);
     if (clear) {
       Redraw(frame);
-    } else {
-      fmt::print("{}{}", before ? "\n" : "", frame);
+    } else if (last || !options.once) {
+      fmt::print("{}{}", before && !last ? "\n" : "", frame);
     }
-    if (std::fflush(stdout) != 0 || options.once) {
+    if (std::fflush(stdout) != 0 || last) {
       return {};
     }
     before = *now;
