@@ -137,7 +137,8 @@ sandbox_close() {
         done
     fi
     # What others have pinned on it meanwhile stays.
-    if [ -e "$SANDBOX/mounted-bpffs" ] && [ -z "$(ls -A /sys/fs/bpf)" ]; then
+    if [ -e "$SANDBOX/mounted-bpffs" ] &&
+        [ -z "$(find /sys/fs/bpf -mindepth 1 ! -name '*.debug')" ]; then
         umount /sys/fs/bpf 2>/dev/null || true
     fi
     rm -rf "$SANDBOX"

@@ -30,6 +30,15 @@ expect_line "get endpoints" "10\.96\.0\.7:80 +outbound\|80\|risky\|$host +10\.1\
 top=$(vsplit top --once)
 expect_line "top" '  safe +90\.0 % +90\.0 % +\S+ +90 +0 +0 +0' "$top"
 expect_line "top" '  risky +10\.0 % +10\.0 % +\S+ +10 +0 +0 +0' "$top"
+# Over an interval, while connections are made: within one connection of the target.
+vsplit top --once --interval 2 >"$SANDBOX/measured" &
+measuring=$!
+while kill -0 $measuring 2>/dev/null; do
+    expect_text "50 connections while top measures" 'risky 5
+safe 45' "$(split_of 50)"
+done
+wait $measuring
+expect_line "top over an interval" '  safe +90\.0 % +(8[89]|9[012])\.[0-9] % +(89|90)\.[0-9] % .*' "$(cat "$SANDBOX/measured")"
 expect_text "top of another host" 1 "$(vsplit top --once nothing | grep -c 'No route')"
 
 status=$(vsplit status)
@@ -44,21 +53,6 @@ expect_line "status: split" '  risky +10\.0 % +10\.0 % .*' "$status"
 explained=$(vsplit explain --from default/fleetman-safe-1 --to "$host:80")
 expect_line "explain" '.*VirtualService default/fleetman-staff-service.*' "$explained"
 expect_line "explain" ".*outbound\|80\|(safe|risky)\|$host.*" "$explained"
-
-# The kill switch, as README.md has it: connections are left as they are, and nobody has the
-# ClusterIP. Switched back, the split goes on where it was.
-switch_kill() {
-    local bytes
-    mapfile -t bytes < <(bpftool -j map dump pinned "$PINS/control" | grep -o '"0x..' | tr -d '"' | sed "1,4d; 9s/.*/$1/")
-    bpftool map update pinned "$PINS/control" key 0 0 0 0 value "${bytes[@]}"
-}
-switch_kill 0x01
-expect_line "the kill switch shows" 'Splitting: +NO: the kill switch is on, every connection passes as it is' "$(vsplit status)"
-expect_text "connections pass untouched" '3 (Network is unreachable)' \
-    "$(sandbox_run client pod connect 10.96.0.7:80 3 || true)"
-switch_kill 0x00
-expect_text "100 more connections" 'risky 10
-safe 90' "$(split_of 100)"
 
 # Completion knows commands, kinds and names.
 complete_words() {
