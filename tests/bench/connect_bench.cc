@@ -28,6 +28,8 @@ namespace {
 constexpr int kBatch = 100;
 constexpr int kServices = 10'000;
 constexpr int kPods = 10;
+constexpr int kEcho = 11;
+constexpr char kEchoService[] = "10.96.0.11:80";
 
 using Clock = std::chrono::steady_clock;
 
@@ -36,8 +38,13 @@ struct Way {
   std::string name;
   const TestCgroup* cgroup;  // null: outside of every cgroup with programs
   std::vector<SocketAddress> targets;
-  std::vector<double> nanoseconds{};
+  std::vector<double> connect_ns{};  // of connect() alone
+  std::vector<double> whole_ns{};    // of connect(), the answer and the server's close
 };
+
+double Nanoseconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::nano>(to - from).count();
+}
 
 double Median(std::vector<double>& values) {
   std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
@@ -80,8 +87,9 @@ void Run(std::vector<Way>& ways, const TestCgroup& any, int rounds) {
           fmt::print(stderr, "connect_bench: {}: connect failed\n", way.name);
           std::exit(1);
         }
-        way.nanoseconds.push_back(std::chrono::duration<double, std::nano>(after - before).count());
         ReadAll(sockets[k][i].get());
+        way.connect_ns.push_back(Nanoseconds(before, after));
+        way.whole_ns.push_back(Nanoseconds(before, Clock::now()));
       }
     }
   }
@@ -116,7 +124,54 @@ TableImage ManyServices() {
     image.frontends.emplace(Frontend{Address(fmt::format("10.{}.{}.1:80", 100 + i / 250, i % 250))},
                             std::move(route));
   }
+  image.frontends.emplace(Frontend{Address(kEchoService)},
+                          Route({{"outbound|80|echo|echo", 1, {PodAddress(kEcho)}}}));
   return image;
+}
+
+// After connect() nothing of vsplit is in the way: ping-pong of one byte and of 64 KiB on open
+// connections, in turn.
+void CompareOpenConnections(const TestCgroup* observed, const TestCgroup& any) {
+  struct Open {
+    const char* name;
+    Connected connection;
+    std::vector<double> small{}, large{};
+  };
+  std::vector<Open> opens;
+  any.Leave();
+  opens.push_back({"direct", Connect(PodAddress(kEcho))});
+  opens.push_back({"direct again", Connect(PodAddress(kEcho))});
+  observed->Enter();
+  opens.push_back({"split, observe on", Connect(Address(kEchoService))});
+  std::vector<char> buffer(65'536, 'x');
+  const auto exchange = [&buffer](int socket, std::size_t bytes) {
+    const Clock::time_point before = Clock::now();
+    for (std::size_t sent = 0, got = 0; got < bytes;) {
+      if (sent < bytes) {
+        sent += static_cast<std::size_t>(
+            std::max<ssize_t>(0, send(socket, buffer.data(), bytes - sent, MSG_NOSIGNAL)));
+      }
+      got += static_cast<std::size_t>(
+          std::max<ssize_t>(0, recv(socket, buffer.data(), buffer.size(), 0)));
+    }
+    return Nanoseconds(before, Clock::now());
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    for (Open& open : opens) {
+      open.small.push_back(exchange(open.connection.socket.get(), 1));
+      if (i % 10 == 0) {
+        open.large.push_back(exchange(open.connection.socket.get(), buffer.size()));
+      }
+    }
+  }
+  const double small = Median(opens[0].small);
+  const double large = Median(opens[0].large);
+  fmt::print("open connections, ratios to direct\n  {:<28} {:>12} {:>14}\n", "", "round trip",
+             "throughput");
+  for (Open& open : opens) {
+    fmt::print("  {:<28} {:>12.3f} {:>14.3f}\n", open.name, Median(open.small) / small,
+               large / Median(open.large));
+  }
 }
 
 void Main(int rounds) {
@@ -130,6 +185,7 @@ void Main(int rounds) {
   for (int pod = 1; pod <= kPods; ++pod) {
     node.AddPod(fmt::format("pod-{}", pod), pod);
   }
+  node.AddPod("echo", kEcho, PodServer::Manner::kEcho);
   node.Put(ManyServices());
 
   // The same tables' contents again, without sockops, on a cgroup beside the first.
@@ -154,7 +210,9 @@ void Main(int rounds) {
   }
   std::vector<SocketAddress> services;
   for (const auto& [frontend, route] : ManyServices().frontends) {
-    services.push_back(frontend.address);
+    if (frontend.address != Address(kEchoService)) {
+      services.push_back(frontend.address);
+    }
   }
   const TestCgroup* observed = &node.test_cgroup();
   std::vector<Way> ways{{"direct", nullptr, pods},
@@ -166,16 +224,21 @@ void Main(int rounds) {
                         {"split of 10000, observe on", observed, services}};
   Run(ways, quiet, std::max(1, rounds / 10));  // warm
   for (Way& way : ways) {
-    way.nanoseconds.clear();
+    way.connect_ns.clear();
+    way.whole_ns.clear();
   }
   Run(ways, quiet, rounds);
-  const double direct = Median(ways[0].nanoseconds);
-  fmt::print("connect(), median of {} each, client and pods on one CPU\n",
-             ways[0].nanoseconds.size());
+  const double direct = Median(ways[0].connect_ns);
+  const double whole = Median(ways[0].whole_ns);
+  fmt::print("median of {} connections each, client and pods on one CPU; ratios to direct\n",
+             ways[0].connect_ns.size());
+  fmt::print("  {:<28} {:>12} {:>8} {:>14}\n", "", "connect()", "ratio", "per second");
   for (Way& way : ways) {
-    const double median = Median(way.nanoseconds);
-    fmt::print("  {:<28} {:>8.0f} ns   {:.3f} x direct\n", way.name, median, median / direct);
+    const double median = Median(way.connect_ns);
+    fmt::print("  {:<28} {:>9.0f} ns {:>8.3f} {:>14.3f}\n", way.name, median, median / direct,
+               whole / Median(way.whole_ns));
   }
+  CompareOpenConnections(observed, quiet);
   fmt::print("programs, by the kernel's own statistics\n");
   const Descriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
   std::vector<Way> warm{{"on", observed, {services.front()}}, {"off", &quiet, {services.front()}}};

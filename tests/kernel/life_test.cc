@@ -50,7 +50,7 @@ class LifeTest : public ::testing::TestWithParam<bool> {
   LifeTest() : node_(GetParam()) {}
   void SetUp() override {
     node_.AddPod("web", 1);
-    node_.AddPod("holding", 2, true);
+    node_.AddPod("holding", 2, PodServer::Manner::kHold);
     node_.AddPodWithoutServer(3);
     node_.AddSilentPod(4);
     TableImage image;

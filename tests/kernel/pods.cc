@@ -138,8 +138,7 @@ Descriptor::~Descriptor() {
   }
 }
 
-// ---- bpffs, cgroup, namespaces
-// --------------------------------------------------------------------
+// ---- bpffs, cgroup, namespaces ----
 
 TestBpffs::TestBpffs() : path_("/tmp/vsplit-bpffs-XXXXXX") {
   Require(mkdtemp(path_.data()) != nullptr, "mkdtemp");
@@ -191,12 +190,11 @@ void TestNetns::Run(const std::function<void()>& body) const {
   }).join();
 }
 
-// ---- servers
-// ---------------------------------------------------------------------------------------
+// ---- servers ----
 
 PodServer::PodServer(const TestNetns& netns, std::string name,
-                     const std::vector<SocketAddress>& addresses, bool hold)
-    : name_(std::move(name)), hold_(hold), stop_(eventfd(0, EFD_CLOEXEC)) {
+                     const std::vector<SocketAddress>& addresses, Manner manner)
+    : name_(std::move(name)), manner_(manner), stop_(eventfd(0, EFD_CLOEXEC)) {
   netns.Run([this, &addresses] {
     for (const SocketAddress& address : addresses) {
       const int family = address.ip.is_v4() ? AF_INET : AF_INET6;
@@ -220,30 +218,50 @@ PodServer::~PodServer() {
 
 void PodServer::Serve() {
   std::vector<Descriptor> held;
-  std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}};
-  for (const Descriptor& listener : listeners_) {
-    waits.push_back({listener.get(), POLLIN, 0});
-  }
-  while (poll(waits.data(), waits.size(), -1) > 0 && waits[0].revents == 0) {
+  for (bool stopped = false; !stopped;) {
+    std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}};
+    for (const Descriptor& listener : listeners_) {
+      waits.push_back({listener.get(), POLLIN, 0});
+    }
+    for (const Descriptor& connection : held) {
+      waits.push_back({manner_ == Manner::kEcho ? connection.get() : -1, POLLIN, 0});
+    }
+    poll(waits.data(), waits.size(), -1);
+    stopped = waits[0].revents != 0;
     for (std::size_t i = 1; i < waits.size(); ++i) {
-      if ((waits[i].revents & POLLIN) == 0) {
+      if ((waits[i].revents & (POLLIN | POLLHUP | POLLERR)) == 0) {
         continue;
       }
-      Descriptor connection(accept4(waits[i].fd, nullptr, nullptr, SOCK_CLOEXEC));
-      if (connection.get() < 0) {
+      if (i <= listeners_.size()) {
+        Accept(waits[i].fd, held);
         continue;
       }
-      [[maybe_unused]] const ssize_t sent =
-          send(connection.get(), name_.data(), name_.size(), MSG_NOSIGNAL);
-      if (hold_) {
-        held.push_back(std::move(connection));
+      std::array<char, 65536> buffer{};
+      const ssize_t got = recv(waits[i].fd, buffer.data(), buffer.size(), 0);
+      if (got > 0) {
+        send(waits[i].fd, buffer.data(), static_cast<std::size_t>(got), MSG_NOSIGNAL);
+      } else {
+        held[i - 1 - listeners_.size()] = Descriptor();
       }
     }
+    std::erase_if(held, [](const Descriptor& connection) { return connection.get() < 0; });
   }
 }
 
-// ---- node
-// --------------------------------------------------------------------------------------------
+void PodServer::Accept(int listener, std::vector<Descriptor>& held) const {
+  Descriptor connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+  if (connection.get() < 0) {
+    return;
+  }
+  if (manner_ != Manner::kEcho) {
+    send(connection.get(), name_.data(), name_.size(), MSG_NOSIGNAL);
+  }
+  if (manner_ != Manner::kAnswer) {
+    held.push_back(std::move(connection));
+  }
+}
+
+// ---- node ----
 
 TestNode::TestNode(bool observe, std::uint32_t max_connections, TableSizes sizes) {
   options_.pins = bpffs_.path() + "/vsplit";
@@ -275,12 +293,12 @@ void TestNode::Join(const TestNetns& netns, const std::string& port, int number)
                         number / 256, number % 256, number));
 }
 
-void TestNode::AddPod(const std::string& name, int number, bool hold) {
+void TestNode::AddPod(const std::string& name, int number, PodServer::Manner manner) {
   Pod& pod = pods_[name];
   pod.netns = std::make_unique<TestNetns>();
   Join(*pod.netns, fmt::format("pod{}", number), number);
   pod.server = std::make_unique<PodServer>(
-      *pod.netns, name, std::vector{PodAddress(number), PodAddress6(number)}, hold);
+      *pod.netns, name, std::vector{PodAddress(number), PodAddress6(number)}, manner);
 }
 
 void TestNode::AddPodWithoutServer(int number) {
@@ -341,8 +359,7 @@ std::int64_t TestNode::ActiveOfAll() const {
       [](std::int64_t sum, const endpoint_state& state) { return sum + state.active; });
 }
 
-// ---- images
-// ------------------------------------------------------------------------------------------
+// ---- images ----
 
 std::size_t TestNode::Remembered() const {
   const auto connections = datapath_->Connections();
@@ -383,8 +400,7 @@ TableImage Image(const std::map<std::string, ImageRoute>& frontends) {
   return image;
 }
 
-// ---- client
-// ------------------------------------------------------------------------------------------
+// ---- client ----
 
 Connected Connect(const SocketAddress& to, int family, int type_flags) {
   if (family == 0) {

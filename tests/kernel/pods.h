@@ -81,12 +81,13 @@ class TestNetns {
   Descriptor fd_;
 };
 
-// Answers every connection with its name and closes it; with `hold` it keeps them open instead,
-// until the client closes.
+// Answers every connection with its name and closes it, or keeps it open until the client closes,
+// or sends back what it gets.
 class PodServer {
  public:
+  enum class Manner { kAnswer, kHold, kEcho };
   PodServer(const TestNetns& netns, std::string name, const std::vector<SocketAddress>& addresses,
-            bool hold = false);
+            Manner manner = Manner::kAnswer);
   ~PodServer();
   PodServer(const PodServer&) = delete;
   PodServer& operator=(const PodServer&) = delete;
@@ -94,8 +95,9 @@ class PodServer {
 
  private:
   void Serve();
+  void Accept(int listener, std::vector<Descriptor>& held) const;
   std::string name_;
-  bool hold_;
+  Manner manner_;
   std::vector<Descriptor> listeners_;
   Descriptor stop_;  // eventfd
   std::thread thread_;
@@ -111,7 +113,8 @@ class TestNode {
   TestNode& operator=(const TestNode&) = delete;
 
   // A pod with 10.1.0.N and fd00:1::N that serves on port 8080 of both.
-  void AddPod(const std::string& name, int number, bool hold = false);
+  void AddPod(const std::string& name, int number,
+              PodServer::Manner manner = PodServer::Manner::kAnswer);
   void AddPodWithoutServer(int number);  // refuses every connection
   void AddSilentPod(int number);         // never answers: every SYN is lost
   void RemovePod(const std::string& name);

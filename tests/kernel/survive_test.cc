@@ -153,7 +153,10 @@ TEST_F(SurviveTest, KilledAgentsUnderLoadLoseNoConnection) {
         node_.Put(Image({{kService, Canary(1 + i % 7, 1 + i % 5)}}));
       }
     }
-    load.WaitFor(50);
+    const std::uint64_t begun = node_.datapath().control().active_generation;
+    EXPECT_TRUE(
+        Eventually([&] { return node_.datapath().control().active_generation >= begun + 5; }));
+    load.WaitFor(10);
     kill(agent, SIGKILL);
     waitpid(agent, nullptr, 0);
     node_.Restart();
@@ -161,8 +164,8 @@ TEST_F(SurviveTest, KilledAgentsUnderLoadLoseNoConnection) {
   }
   const Counts counts = load.Stop();
   EXPECT_EQ(counts.size(), 2U) << ::testing::PrintToString(counts);
-  node_.Put(Image({{kService, Canary(9, 1)}}));
-  EXPECT_EQ(AskMany(Address(kService), 10), (Counts{{"safe", 9}, {"risky", 1}}));
+  node_.Put(Image({{kService, Canary(11, 1)}}));
+  EXPECT_EQ(AskMany(Address(kService), 12), (Counts{{"safe", 11}, {"risky", 1}}));
   EXPECT_TRUE(Eventually([this] { return node_.ActiveOfAll() == 0; }));
 }
 
@@ -316,6 +319,23 @@ TEST_F(SurviveTest, AnotherCgroupTakesTheLinksOver) {
   EXPECT_EQ(rmdir(child.c_str()), 0);
 }
 
+// The kernel would take any program of the same type into a link.
+TEST_F(SurviveTest, LinksOfAnotherHookAreReplacedAndNotUpdated) {
+  node_.Put(Image({{kService, Canary(9, 1)}}));
+  const std::string links = node_.options().pins + "/links/";
+  std::filesystem::rename(links + "connect4", links + "kept");
+  std::filesystem::rename(links + "connect6", links + "connect4");
+  std::filesystem::rename(links + "kept", links + "connect6");
+  EXPECT_EQ(node_.datapath().Attachments()[4].trouble,
+            "the pinned link belongs to another hook or cgroup");
+  node_.Restart();
+  ASSERT_TRUE(node_.datapath().Attach());
+  for (const Attachment& attachment : node_.datapath().Attachments()) {
+    EXPECT_TRUE(attachment.attached) << attachment.program << ": " << attachment.trouble;
+  }
+  EXPECT_EQ(AskMany(Address(kService), 10), (Counts{{"safe", 9}, {"risky", 1}}));
+}
+
 TEST_F(SurviveTest, TablesOfAnotherLayoutGiveWayUnderLoad) {
   node_.Put(Image({{kService, Canary(9, 1)}}));
   Load load(4);
@@ -351,7 +371,7 @@ TEST_F(SurviveTest, FullTablesRefuseThePlanAndKeepWhatIsInForce) {
 
 TEST(FullTest, ConnectionsBeyondTheTableAreSplitAndCountedAsUntracked) {
   TestNode node(true, 8);
-  node.AddPod("web", 1, true);
+  node.AddPod("web", 1, PodServer::Manner::kHold);
   node.Put(Image({{kService, Only("web", 1)}}));
   std::vector<Connected> open;
   for (int i = 0; i < 40; ++i) {
