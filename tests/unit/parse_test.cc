@@ -202,6 +202,19 @@ TEST(Parse, FieldsMayNotBeThereTwice) {
       "line 1:64: Namespace ns: kind: found this field twice, first in line 1\n");
 }
 
+TEST(Parse, LargeMapsWithFieldsTwiceAreReadInGoodTime) {
+  std::string text = "{";
+  for (int name = 0; name < 20'000; ++name) {
+    text += "\"" + std::to_string(name) + "\":0,";
+  }
+  text += "\"7\":0,\"7\":0,\"19999\":0}";
+  EXPECT_EQ(Problems(text),
+            "line 1:1: kind: missing, it is required\n"
+            "line 1:1: apiVersion: missing, it is required\n"
+            "line 1:188892: 7: found this field twice, first in line 1\n"
+            "line 1:188904: 19999: found this field twice, first in line 1\n");
+}
+
 // ---- aliases -----------------------------------------------------------------------------------
 
 TEST(Parse, AliasesAndMergesAreExpanded) {

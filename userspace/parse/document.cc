@@ -77,8 +77,10 @@ std::optional<Problem> CheckCharacters(std::string_view text) {
       const auto line_start = before.rfind('\n') + 1;  // npos + 1 is 0
       const Place place{.line = static_cast<int>(std::ranges::count(before, '\n')) + 1,
                         .column = static_cast<int>(at - line_start) + 1};
-      return Problem{"", place,
-                     fmt::format("found byte 0x{:02x}, text in UTF-8 without control characters is "
+      return Problem{
+          .path = "",
+          .place = place,
+          .message = fmt::format("found byte 0x{:02x}, text in UTF-8 without control characters is "
                                  "allowed",
                                  static_cast<unsigned char>(text[at]))};
     }
@@ -149,7 +151,7 @@ bool Builder::EndDocument() {
 }
 
 bool Builder::Fail(Place place, std::string message) {
-  failure_ = Problem{Path(), place, std::move(message)};
+  failure_ = Problem{.path = Path(), .place = place, .message = std::move(message)};
   return false;
 }
 
@@ -157,7 +159,7 @@ void Builder::AddProblem(Place place, std::string message) {
   if (problems_.size() >= limits_.diagnostics) {
     return;
   }
-  problems_.push_back({Path(), place, std::move(message)});
+  problems_.push_back({.path = Path(), .place = place, .message = std::move(message)});
 }
 
 // Of the value that comes next.
@@ -323,47 +325,45 @@ bool Builder::AddAlias(const Node& target, Place place) {
   return true;
 }
 
-// Notes every key that is there twice, at its second place.
+// Notes keys that are there twice, at their second place. Not more than a few of one map, so that a
+// hostile one does not cost its square.
 void Builder::CheckDuplicates(const Node& map) {
-  constexpr std::uint32_t kFew = 12;
+  constexpr std::size_t kFew = 12;
   if (problems_.size() >= limits_.diagnostics) {
     return;
   }
-  if (map.count > kFew) {
-    names_.clear();
-    for (const Node* child = map.first; child != nullptr; child = child->next) {
-      names_.push_back(child->key);
-    }
-    std::ranges::sort(names_);
-    if (std::ranges::adjacent_find(names_) == names_.end()) {
-      return;
-    }
+  names_.clear();
+  for (const Node* child = map.first; child != nullptr; child = child->next) {
+    names_.push_back(child->key);
   }
-  std::uint32_t found = 0;
-  for (const Node* later = map.first; later != nullptr; later = later->next) {
-    for (const Node* earlier = map.first; earlier != later; earlier = earlier->next) {
-      if (earlier->key == later->key) {
-        std::string path = Path();
-        path += (path.empty() ? "" : ".");
-        path += later->key;
-        problems_.push_back(
-            {std::move(path), later->key_place,
-             fmt::format("found this field twice, first in line {}", earlier->key_place.line)});
-        ++found;
-        break;
-      }
+  std::ranges::sort(names_);
+  std::size_t found = 0;
+  for (auto twice = std::ranges::adjacent_find(names_); twice != names_.end() && found < kFew;
+       ++found) {
+    const std::string_view name = *twice;
+    const Node* earlier = map.Find(name);
+    const Node* later = earlier->next;
+    while (later->key != name) {
+      later = later->next;
     }
-    if (found == kFew) {
-      return;  // enough to see; keeps a hostile map from costing its square
-    }
+    std::string path = Path();
+    path += (path.empty() ? "" : ".");
+    path += name;
+    problems_.push_back({.path = std::move(path),
+                         .place = later->key_place,
+                         .message = fmt::format("found this field twice, first in line {}",
+                                                earlier->key_place.line)});
+    const auto others = std::ranges::find_if(
+        twice, names_.end(), [name](std::string_view other) { return other != name; });
+    twice = std::ranges::adjacent_find(others, names_.end());
   }
 }
 
 std::optional<Problem> ReadDocuments(std::string_view text, TextFormat format,
                                      const ParseLimits& limits, const OnDocument& on_document) {
   if (text.size() > limits.bytes) {
-    return Problem{
-        "", {}, fmt::format("found {} bytes, at most {} are allowed", text.size(), limits.bytes)};
+    return Problem{.message = fmt::format("found {} bytes, at most {} are allowed", text.size(),
+                                          limits.bytes)};
   }
   if (text.starts_with("\xEF\xBB\xBF")) {
     text.remove_prefix(3);
@@ -384,7 +384,9 @@ std::optional<Problem> ReadDocuments(std::string_view text, TextFormat format,
       return std::nullopt;
     }
     if (format == TextFormat::kJson || !text.starts_with("---")) {
-      return Problem{"", {.line = line, .column = 1}, "found text after the end of a JSON value"};
+      return Problem{.path = "",
+                     .place = {.line = line, .column = 1},
+                     .message = "found text after the end of a JSON value"};
     }
     format = TextFormat::kYaml;  // YAML reads JSON that follows "---" as well
   }

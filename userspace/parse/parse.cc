@@ -249,10 +249,11 @@ class Reader {
       Keep(report);
     }
     return result_.diagnostics.size() < options_.limits.diagnostics ||
-           Note({"", root.place,
-                 fmt::format("found {} problems so far, the rest of the text is not "
-                             "read",
-                             result_.diagnostics.size())});
+           Note(
+               {.path = "",
+                .place = root.place,
+                .message = fmt::format("found {} problems so far, the rest of the text is not read",
+                                       result_.diagnostics.size())});
   }
 
   // False, for the convenience of the caller.

@@ -112,11 +112,11 @@ Scalar ReadFloat(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return {Node::Kind::kFloat, ""};
+    return {.kind = Node::Kind::kFloat, .text = ""};
   }
   std::array<char, 64> buffer{};
   const auto written = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
-  return {Node::Kind::kFloat, std::string(buffer.data(), written.ptr)};
+  return {.kind = Node::Kind::kFloat, .text = std::string(buffer.data(), written.ptr)};
 }
 
 Scalar ReadNumber(std::string_view written) {
@@ -124,40 +124,40 @@ Scalar ReadNumber(std::string_view written) {
   std::ranges::copy_if(written, std::back_inserter(plain),
                        [](char character) { return character != '_'; });
   if (auto whole = ReadWholeNumber(plain)) {
-    return {Node::Kind::kInteger, std::move(*whole)};
+    return {.kind = Node::Kind::kInteger, .text = std::move(*whole)};
   }
   if (IsFloat(plain)) {
     return ReadFloat(plain);
   }
-  return {Node::Kind::kString, std::string(written)};
+  return {.kind = Node::Kind::kString, .text = std::string(written)};
 }
 
 }  // namespace
 
 Scalar ResolvePlainScalar(std::string_view written) {
   if (written.empty()) {
-    return {Node::Kind::kNull, "null"};
+    return {.kind = Node::Kind::kNull, .text = "null"};
   }
   const char front = written.front();
   if (IsDigit(front) || front == '+' || front == '-' || front == '.') {
     if (std::ranges::find(kNoNumber, written) != kNoNumber.end()) {
-      return {Node::Kind::kFloat, ""};
+      return {.kind = Node::Kind::kFloat, .text = ""};
     }
     return ReadNumber(written);
   }
   if (std::string_view("yYnNtTfFoO~").find(front) == std::string_view::npos) {
-    return {Node::Kind::kString, std::string(written)};
+    return {.kind = Node::Kind::kString, .text = std::string(written)};
   }
   if (std::ranges::find(kTrue, written) != kTrue.end()) {
-    return {Node::Kind::kBool, "true"};
+    return {.kind = Node::Kind::kBool, .text = "true"};
   }
   if (std::ranges::find(kFalse, written) != kFalse.end()) {
-    return {Node::Kind::kBool, "false"};
+    return {.kind = Node::Kind::kBool, .text = "false"};
   }
   if (std::ranges::find(kNull, written) != kNull.end()) {
-    return {Node::Kind::kNull, "null"};
+    return {.kind = Node::Kind::kNull, .text = "null"};
   }
-  return {Node::Kind::kString, std::string(written)};
+  return {.kind = Node::Kind::kString, .text = std::string(written)};
 }
 
 }  // namespace vsplit::parse
