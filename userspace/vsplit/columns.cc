@@ -23,6 +23,14 @@ struct Column {
   Reader read;
 };
 
+constexpr Column Narrow(std::string_view kind, std::string_view title, Reader read) {
+  return {.kind = kind, .title = title, .wide = false, .read = read};
+}
+
+constexpr Column Wide(std::string_view kind, std::string_view title, Reader read) {
+  return {.kind = kind, .title = title, .wide = true, .read = read};
+}
+
 constexpr std::string_view kNone = "<none>";
 
 std::string OrNone(const std::string& text) {
@@ -128,35 +136,35 @@ std::string Weights(const Json& object) {
 }
 
 constexpr std::array kColumns = {
-    Column{"namespaces", "STATUS", false,
+    Narrow("namespaces", "STATUS",
            [](const Json& object) {
              const std::string phase = TextAt(object, "/status/phase");
              return phase.empty() ? std::string("Active") : phase;
-           }},
-    Column{"pods", "STATUS", false,
-           [](const Json& object) { return OrNone(TextAt(object, "/status/phase")); }},
-    Column{"pods", "IP", false, PodIps},
-    Column{"pods", "NODE", true,
-           [](const Json& object) { return OrNone(TextAt(object, "/spec/nodeName")); }},
-    Column{"pods", "LABELS", true,
-           [](const Json& object) { return Pairs(ItemsAt(object, "/metadata/labels")); }},
-    Column{"services", "TYPE", false, ServiceType},
-    Column{"services", "CLUSTER-IP", false, ClusterIps},
-    Column{"services", "PORT(S)", false, ServicePorts},
-    Column{"services", "SELECTOR", true,
-           [](const Json& object) { return Pairs(ItemsAt(object, "/spec/selector")); }},
-    Column{"endpointslices", "ADDRESSTYPE", false,
-           [](const Json& object) { return TextAt(object, "/addressType"); }},
-    Column{"endpointslices", "PORTS", false, SlicePorts},
-    Column{"endpointslices", "ENDPOINTS", false, SliceEndpoints},
-    Column{"destinationrules", "HOST", false,
-           [](const Json& object) { return TextAt(object, "/spec/host"); }},
-    Column{"destinationrules", "SUBSETS", true, Subsets},
-    Column{"virtualservices", "GATEWAYS", false,
-           [](const Json& object) { return Quoted(ItemsAt(object, "/spec/gateways")); }},
-    Column{"virtualservices", "HOSTS", false,
-           [](const Json& object) { return Quoted(ItemsAt(object, "/spec/hosts")); }},
-    Column{"virtualservices", "WEIGHTS", true, Weights},
+           }),
+    Narrow("pods", "STATUS",
+           [](const Json& object) { return OrNone(TextAt(object, "/status/phase")); }),
+    Narrow("pods", "IP", PodIps),
+    Wide("pods", "NODE",
+         [](const Json& object) { return OrNone(TextAt(object, "/spec/nodeName")); }),
+    Wide("pods", "LABELS",
+         [](const Json& object) { return Pairs(ItemsAt(object, "/metadata/labels")); }),
+    Narrow("services", "TYPE", ServiceType),
+    Narrow("services", "CLUSTER-IP", ClusterIps),
+    Narrow("services", "PORT(S)", ServicePorts),
+    Wide("services", "SELECTOR",
+         [](const Json& object) { return Pairs(ItemsAt(object, "/spec/selector")); }),
+    Narrow("endpointslices", "ADDRESSTYPE",
+           [](const Json& object) { return TextAt(object, "/addressType"); }),
+    Narrow("endpointslices", "PORTS", SlicePorts),
+    Narrow("endpointslices", "ENDPOINTS", SliceEndpoints),
+    Narrow("destinationrules", "HOST",
+           [](const Json& object) { return TextAt(object, "/spec/host"); }),
+    Wide("destinationrules", "SUBSETS", Subsets),
+    Narrow("virtualservices", "GATEWAYS",
+           [](const Json& object) { return Quoted(ItemsAt(object, "/spec/gateways")); }),
+    Narrow("virtualservices", "HOSTS",
+           [](const Json& object) { return Quoted(ItemsAt(object, "/spec/hosts")); }),
+    Wide("virtualservices", "WEIGHTS", Weights),
 };
 
 // The narrow columns, AGE, and behind it the wide ones, as kubectl does.

@@ -14,14 +14,25 @@ namespace vsplit {
 namespace {
 
 constexpr std::string_view kIstio = "networking.istio.io";
+// In the order of the members.
+constexpr KindName Name(std::string_view kind, std::string_view plural, std::string_view singular,
+                        std::string_view shorts, std::string_view group, bool namespaced) {
+  return {.kind = kind,
+          .plural = plural,
+          .singular = singular,
+          .shorts = shorts,
+          .group = group,
+          .namespaced = namespaced};
+}
+
 constexpr std::array kKinds = {
-    KindName{"Namespace", "namespaces", "namespace", "ns", "", false},
-    KindName{"Node", "nodes", "node", "no", "", false},
-    KindName{"Pod", "pods", "pod", "po", "", true},
-    KindName{"Service", "services", "service", "svc", "", true},
-    KindName{"EndpointSlice", "endpointslices", "endpointslice", "", "discovery.k8s.io", true},
-    KindName{"DestinationRule", "destinationrules", "destinationrule", "dr", kIstio, true},
-    KindName{"VirtualService", "virtualservices", "virtualservice", "vs", kIstio, true},
+    Name("Namespace", "namespaces", "namespace", "ns", "", false),
+    Name("Node", "nodes", "node", "no", "", false),
+    Name("Pod", "pods", "pod", "po", "", true),
+    Name("Service", "services", "service", "svc", "", true),
+    Name("EndpointSlice", "endpointslices", "endpointslice", "", "discovery.k8s.io", true),
+    Name("DestinationRule", "destinationrules", "destinationrule", "dr", kIstio, true),
+    Name("VirtualService", "virtualservices", "virtualservice", "vs", kIstio, true),
 };
 
 std::string Lower(std::string_view text) {
