@@ -33,7 +33,7 @@ using Result = tl::expected<T, Error>;
 
 inline tl::unexpected<Error> Fail(std::string message,
                                   Error::Reason reason = Error::Reason::kSystem) {
-  return tl::unexpected<Error>(Error{std::move(message), reason});
+  return tl::unexpected<Error>(Error{.message = std::move(message), .reason = reason});
 }
 
 // The same error with "context: " in front.
