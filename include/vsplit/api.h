@@ -102,6 +102,8 @@ class Server {
 
   Server(Server&&) noexcept;
   Server& operator=(Server&&) noexcept;
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
   ~Server();
 
  private:

@@ -82,6 +82,7 @@ struct FixedPath {
   Outcome<Response> (*answer)(const Call&);
 };
 
+// NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr std::array kFixedPaths = {
     FixedPath{"healthz", "GET", AnswerHealth},
     FixedPath{"readyz", "GET", AnswerReady},
@@ -93,6 +94,7 @@ constexpr std::array kFixedPaths = {
     FixedPath{"apis/vsplit.io/v1/split", "GET", AnswerSplit},
     FixedPath{"apis/vsplit.io/v1/explain", "GET", AnswerExplain},
 };
+// NOLINTEND(modernize-use-designated-initializers)
 
 std::string Join(const std::vector<std::string>& segments) {
   std::string path;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tl/expected.hpp>
 #include <utility>
 
@@ -105,7 +106,7 @@ Outcome<Call> TakeApart(const Request& request, const Backend& backend) {
 Outcome<bool> IsDryRun(const Call& call) {
   const std::string value = call.Query("dryRun");
   if (!value.empty() && value != "All") {
-    return BadRequest("invalid dryRun \"" + value + "\", the only value is \"All\"");
+    return BadRequest(R"(invalid dryRun ")" + value + R"(", the only value is "All")");
   }
   return value == "All";
 }
@@ -113,7 +114,7 @@ Outcome<bool> IsDryRun(const Call& call) {
 Outcome<bool> Flag(const Call& call, const std::string& name) {
   const std::string value = call.Query(name);
   if (!value.empty() && value != "true" && value != "false") {
-    return BadRequest("invalid " + name + " \"" + value + "\", it is \"true\" or \"false\"");
+    return BadRequest("invalid " + name + " \"" + value + R"(", it is "true" or "false")");
   }
   return value == "true";
 }

@@ -30,7 +30,7 @@ struct Place {
   std::string ns;    // empty: all namespaces, or a kind without them
   std::string name;  // empty: the collection
 
-  ObjectKey key() const { return {info->kind, ns, name}; }
+  ObjectKey key() const { return {.kind = info->kind, .ns = ns, .name = name}; }
   std::string api_version() const { return ApiVersion(*info, version); }
 };
 
@@ -288,10 +288,12 @@ struct Verb {
   Outcome<Response> (*answer)(const Call&, const Place&);
 };
 
+// NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr std::array kVerbs = {
     Verb{"GET", false, List}, Verb{"POST", false, Post},    Verb{"GET", true, Get},
     Verb{"PUT", true, Put},   Verb{"DELETE", true, Delete},
 };
+// NOLINTEND(modernize-use-designated-initializers)
 
 }  // namespace
 

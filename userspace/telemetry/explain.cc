@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
@@ -7,19 +7,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
-#include "live.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
-#include "vsplit/schema.h"
 #include "vsplit/store.h"
 #include "vsplit/telemetry.h"
 
@@ -61,7 +59,9 @@ bool IsKnown(const Live& live, const HostName& host) {
     return true;
   }
   const auto service = ServiceOfHost(host, live.store.domain());
-  return service && live.store.Find({Kind::kService, service->first, service->second}) != nullptr;
+  return service &&
+         live.store.Find({.kind = Kind::kService, .ns = service->first, .name = service->second}) !=
+             nullptr;
 }
 
 // The first name that is known, in the order in which a pod's resolver completes it.
@@ -70,8 +70,10 @@ std::optional<HostName> CompleteHost(const Live& live, const std::string& name,
   const std::string& domain = live.store.domain();
   for (const std::string& suffix :
        {"." + ns + ".svc." + domain, ".svc." + domain, "." + domain, std::string()}) {
-    if (IsKnown(live, name + suffix)) {
-      return name + suffix;
+    HostName host = name;
+    host += suffix;
+    if (IsKnown(live, host)) {
+      return host;
     }
   }
   return std::nullopt;
@@ -85,7 +87,8 @@ Result<std::string> NamespaceOf(const Live& live, const std::string& from) {
   if (slash == std::string::npos || slash == 0 || slash + 1 == from.size()) {
     return Fail("from \"" + from + "\" is not NAMESPACE/POD", Error::Reason::kInvalid);
   }
-  const ObjectKey key{Kind::kPod, from.substr(0, slash), from.substr(slash + 1)};
+  const ObjectKey key{
+      .kind = Kind::kPod, .ns = from.substr(0, slash), .name = from.substr(slash + 1)};
   if (live.store.Find(key) == nullptr) {
     return Fail("there is no " + ToString(key), Error::Reason::kNotFound);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An explanation as JSON and as text.
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <chrono>
@@ -17,7 +17,6 @@
 #include "tables.h"
 #include "vsplit/address.h"
 #include "vsplit/datapath.h"
-#include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "json.h"
 #include "vsplit/address.h"

@@ -2,23 +2,22 @@
 #include "agent.h"
 
 #include <chrono>
-#include <cstdint>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
 #include "hosts.h"
 #include "identity.h"
 #include "log.h"
+#include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/compile.h"
 #include "vsplit/datapath.h"
 #include "vsplit/disk.h"
 #include "vsplit/image.h"
-#include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
@@ -162,6 +161,15 @@ Result<void> Agent::Repair() {
   return {};
 }
 
+void Agent::MakeRoom() {
+  if (broken_) {
+    return;  // the next transaction repairs, and waits as well
+  }
+  if (const Result<void> done = datapath_->Apply(vsplit::MakeRoom(tables_), tables_); !done) {
+    Log(Priority::kWarning, "make_room_failed", {{"error", done.error().message}});
+  }
+}
+
 // The objects on disk and in memory become what is still in force.
 Error Agent::TakeBack(const std::vector<Change>& changes, const Error& cause) {
   store_.Undo();
@@ -175,14 +183,12 @@ Error Agent::TakeBack(const std::vector<Change>& changes, const Error& cause) {
   }
   const Result<void> restored = disk_.Commit(inverse, store_.resource_version());
   if (restored) {
-    return {"put into force: " + cause.message + "; keeping the rules in force",
-            Error::Reason::kSystem};
+    return {.message = "put into force: " + cause.message + "; keeping the rules in force"};
   }
-  return {"put into force: " + cause.message +
-              "; the rules before stay in force, but the disk already holds the new objects and "
-              "they will come into force when the agent starts again: " +
-              restored.error().message,
-          Error::Reason::kSystem};
+  return {.message = "put into force: " + cause.message +
+                     "; the rules before stay in force, but the disk already holds the new "
+                     "objects and they will come into force when the agent starts again: " +
+                     restored.error().message};
 }
 
 }  // namespace vsplit

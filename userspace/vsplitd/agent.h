@@ -43,6 +43,9 @@ class Agent {
   // One transaction: in force and durable when it returns, or nothing has changed.
   Result<Applied> Transact(std::vector<Write> writes, bool dry_run);
 
+  // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for.
+  void MakeRoom();
+
  private:
   // What a transaction will do, before it has done anything.
   struct Prepared {
@@ -74,9 +77,9 @@ class Agent {
   Disk disk_;
   Store store_;
   ServedHosts hosts_;
-  std::optional<Datapath> datapath_;  // there once Start has returned
-  Tables tables_;                     // what datapath_ holds
-  bool broken_ = false;               // a plan failed midway and was not yet cleaned up
+  std::unique_ptr<Datapath> datapath_;  // there once Start has returned
+  Tables tables_;                       // what datapath_ holds
+  bool broken_ = false;                 // a plan failed midway and was not yet cleaned up
   ApplyRecord record_;
 };
 

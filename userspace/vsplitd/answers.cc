@@ -2,15 +2,15 @@
 // What the agent answers to the api.
 #include <algorithm>
 #include <chrono>
-#include <ctime>
-#include <map>
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
 #include "agent.h"
 #include "hosts.h"
 #include "log.h"
+#include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
 #include "vsplit/image.h"
@@ -25,10 +25,9 @@
 namespace vsplit {
 namespace {
 
+// CLOCK_MONOTONIC, which is what Linux makes of a steady clock.
 std::chrono::nanoseconds Monotonic() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+  return std::chrono::steady_clock::now().time_since_epoch();
 }
 
 AppliedRule ToRule(const Verdict& verdict) {
@@ -108,7 +107,7 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
       const bool known =
           before != nullptr &&
           std::ranges::find(before->resolved.verdicts, verdict) != before->resolved.verdicts.end();
-      if (!known || std::ranges::binary_search(written, verdict.object)) {
+      if (!known || std::binary_search(written.begin(), written.end(), verdict.object)) {
         rules.push_back(ToRule(verdict));
       }
     }

@@ -2,11 +2,14 @@
 #include "flags.h"
 
 #include <CLI/App.hpp>
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
+#include <CLI/Error.hpp>
+#include <CLI/Validators.hpp>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "vsplit/datapath.h"
 #include "vsplit/image.h"
 #include "vsplit/resolve.h"
 
@@ -32,8 +35,8 @@ constexpr const char* kMore =
 
 // An option whose value is one of these words.
 template <class T>
-void AddWord(CLI::App& app, const std::string& name, T& target, std::map<std::string, T> words,
-             const std::string& help) {
+void AddWord(CLI::App& app, const std::string& name, T& target,
+             const std::map<std::string, T>& words, const std::string& help) {
   std::string choice;
   std::vector<std::string> allowed;
   for (const auto& [word, value] : words) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hosts.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <map>
 #include <optional>
@@ -11,7 +11,6 @@
 
 #include "vsplit/address.h"
 #include "vsplit/image.h"
-#include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
@@ -50,8 +49,11 @@ void Strike(Index& index, const Keys& keys, const HostName& host) {
 // Whether the host gives the frontend up with this change.
 bool GivesUp(const HostChange& change, const HostName& host, const Frontend& frontend) {
   const auto found = change.find(host);
-  return found != change.end() &&
-         (!found->second || !found->second->part.frontends.contains(frontend));
+  if (found == change.end()) {
+    return false;
+  }
+  const std::optional<ServedHost>& after = found->second;
+  return !after || !after->part.frontends.contains(frontend);
 }
 
 }  // namespace
@@ -71,42 +73,60 @@ std::set<HostName> ServedHosts::DependingOn(const Dependencies& changed) const {
 
 Result<ImageChange> ServedHosts::ChangeOf(const HostChange& change) const {
   ImageChange image;
-  for (const auto& [host, after] : change) {
-    if (const ServedHost* before = Find(host)) {
-      for (const auto& [frontend, route] : before->part.frontends) {
-        if (GivesUp(change, host, frontend)) {
-          image.frontends[frontend] = std::nullopt;
-        }
-      }
-    }
-  }
+  AddGivenUp(change, image);
   std::map<Frontend, HostName> claims;
   for (const auto& [host, after] : change) {
     if (!after) {
       continue;
     }
-    const ServedHost* before = Find(host);
     for (const auto& [frontend, route] : after->part.frontends) {
-      const auto owner = owners_.find(frontend);
-      const bool taken = owner != owners_.end() && owner->second != host &&
-                         !GivesUp(change, owner->second, frontend);
-      const auto [claim, fresh] = claims.emplace(frontend, host);
-      if (taken || !fresh) {
-        return Fail(
-            fmt::format("frontend {} belongs to two hosts: {} and {}", ToString(frontend.address),
-                        taken ? owner->second : claim->second, host),
-            Error::Reason::kInvalid);
+      if (const HostName* other = OtherOwner(change, host, frontend, claims)) {
+        return Fail(fmt::format("frontend {} belongs to two hosts: {} and {}",
+                                ToString(frontend.address), *other, host),
+                    Error::Reason::kInvalid);
       }
-      const auto same =
-          before == nullptr ? after->part.frontends.end() : before->part.frontends.find(frontend);
-      const bool unchanged =
-          before != nullptr && same != before->part.frontends.end() && same->second == route;
-      if (!unchanged) {
+      if (!Has(host, frontend, route)) {
         image.frontends[frontend] = route;
       }
     }
   }
   return image;
+}
+
+void ServedHosts::AddGivenUp(const HostChange& change, ImageChange& image) const {
+  for (const auto& [host, after] : change) {
+    const ServedHost* before = Find(host);
+    if (before == nullptr) {
+      continue;
+    }
+    for (const auto& [frontend, route] : before->part.frontends) {
+      if (GivesUp(change, host, frontend)) {
+        image.frontends[frontend] = std::nullopt;
+      }
+    }
+  }
+}
+
+const HostName* ServedHosts::OtherOwner(const HostChange& change, const HostName& host,
+                                        const Frontend& frontend,
+                                        std::map<Frontend, HostName>& claims) const {
+  const auto owner = owners_.find(frontend);
+  if (owner != owners_.end() && owner->second != host &&
+      !GivesUp(change, owner->second, frontend)) {
+    return &owner->second;
+  }
+  const auto [claim, fresh] = claims.emplace(frontend, host);
+  return fresh ? nullptr : &claim->second;
+}
+
+bool ServedHosts::Has(const HostName& host, const Frontend& frontend,
+                      const ImageRoute& route) const {
+  const ServedHost* served = Find(host);
+  if (served == nullptr) {
+    return false;
+  }
+  const auto found = served->part.frontends.find(frontend);
+  return found != served->part.frontends.end() && found->second == route;
 }
 
 std::string ServedHosts::DifferenceOf(const HostChange& change) const {

@@ -46,6 +46,11 @@ class ServedHosts {
   void Take(HostChange change);
 
  private:
+  void AddGivenUp(const HostChange& change, ImageChange& image) const;
+  // Whoever else has the frontend, or claims it in the same change; notes the claim.
+  const HostName* OtherOwner(const HostChange& change, const HostName& host,
+                             const Frontend& frontend, std::map<Frontend, HostName>& claims) const;
+  bool Has(const HostName& host, const Frontend& frontend, const ImageRoute& route) const;
   void Forget(const HostName& host);
 
   std::map<HostName, ServedHost> hosts_;

@@ -2,8 +2,9 @@
 #include "identity.h"
 
 #include <fmt/chrono.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/random.h>
+#include <sys/types.h>
 
 #include <cerrno>
 #include <chrono>

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // vsplitd: one process, one thread, one loop.
-#include <signal.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/system/error_code.hpp>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "agent.h"
 #include "flags.h"
@@ -18,11 +21,13 @@
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
 #include "vsplit/result.h"
+#include "vsplit/store.h"
 
 namespace vsplit {
 namespace {
 
 constexpr const char* kRunFolder = "/run/vsplit";
+constexpr std::chrono::milliseconds kIdle{50};  // since the last write, for Agent::MakeRoom
 
 int GiveUp(const Error& error) {
   Log(Priority::kError, "giving_up", {{"error", error.message}});
@@ -62,7 +67,20 @@ int Serve(const Flags& flags) {
       loop.stop();
     }
   });
-  const Result<Server> server = Server::Listen(loop, flags.server, (*agent)->MakeBackend());
+  boost::asio::steady_timer idle(loop);
+  Backend backend = (*agent)->MakeBackend();
+  backend.write = [&idle, &agent, write = std::move(backend.write)](std::vector<Write> writes,
+                                                                    bool dry_run) {
+    Result<Applied> applied = write(std::move(writes), dry_run);
+    idle.expires_after(kIdle);
+    idle.async_wait([&agent](boost::system::error_code error) {
+      if (!error) {
+        (*agent)->MakeRoom();
+      }
+    });
+    return applied;
+  };
+  const Result<Server> server = Server::Listen(loop, flags.server, std::move(backend));
   if (!server) {
     return GiveUp(server.error());
   }
@@ -75,6 +93,7 @@ int Serve(const Flags& flags) {
 }  // namespace
 }  // namespace vsplit
 
+// NOLINTNEXTLINE(bugprone-exception-escape): what is thrown here is lack of memory
 int main(int argc, char** argv) {
   const vsplit::FlagsResult parsed = vsplit::ParseFlags(argc, argv, VSPLIT_VERSION);
   if (!parsed.flags) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // From nothing to serving: objects from disk, tables from the kernel, and what differs.
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
 #include "agent.h"
 #include "hosts.h"
 #include "log.h"
+#include "vsplit/address.h"
 #include "vsplit/datapath.h"
 #include "vsplit/disk.h"
 #include "vsplit/image.h"
@@ -83,7 +83,7 @@ Result<void> Agent::Adopt() {
   if (!datapath) {
     return tl::unexpected<Error>(datapath.error());
   }
-  datapath_.emplace(*std::move(datapath));
+  datapath_ = std::make_unique<Datapath>(*std::move(datapath));
   if (Result<void> repaired = Repair(); !repaired) {
     return repaired;
   }
