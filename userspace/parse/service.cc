@@ -232,7 +232,8 @@ void ReadTarget(const At& at, SliceEndpoint& out) {
   TargetReference target;
   ReadMap(at, kTarget, target);
   if (target.kind == "Pod") {
-    out.pod = ObjectKey{Kind::kPod, std::move(target.ns), std::move(target.name)};
+    out.pod =
+        ObjectKey{.kind = Kind::kPod, .ns = std::move(target.ns), .name = std::move(target.name)};
   }
 }
 
