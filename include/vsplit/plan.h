@@ -259,6 +259,11 @@ Result<Plan> MakePlan(const Tables& tables, const ImageChange& change);
 // removes names and frontends that nothing in force uses, and waits, so that the rest is free.
 Plan MakeRepair(const Tables& tables);
 
+// For idle moments: what is retired becomes free, so that the next new weights of a frontend find a
+// sequence without a Wait of their own. Empty when no sequence is retired; other room runs out so
+// rarely that its Wait can be part of the plan that needs it.
+Plan MakeRoom(const Tables& tables);
+
 frontend_key KeyOf(const Frontend& frontend);
 
 // What the operation does to the tables. MakePlan and Advance together are a model of the kernel's

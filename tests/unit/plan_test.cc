@@ -317,6 +317,21 @@ TEST_F(PlanTest, ThreeWeightChangesNeedNoWaitAndNeverRestartASequenceInUse) {
   EXPECT_EQ(model_.broken, std::vector<std::string>{});
 }
 
+TEST_F(PlanTest, AfterAnIdleMomentNoWeightChangeWaits) {
+  for (std::uint32_t weight = 1; weight < 12; ++weight) {
+    Put({{{Service(1), Route("web", {{"safe", 13, 3}, {"risky", weight, 1}})}}});
+    const int waits = model_.waits;
+    Run(MakeRoom(tables_).operations);
+    EXPECT_EQ(model_.waits - waits, weight == 1 ? 0 : 1) << "the first weights retire nothing";
+    EXPECT_EQ(MakeRoom(tables_).changes(), false);
+    const Plan next = PlanTo({{{Service(1), Route("web", {{"safe", 13, 3}, {"other", 1, 1}})}}});
+    EXPECT_TRUE(std::ranges::none_of(next.operations, [](const Operation& operation) {
+      return std::holds_alternative<Wait>(operation);
+    }));
+  }
+  EXPECT_EQ(model_.broken, std::vector<std::string>{});
+}
+
 TEST_F(PlanTest, AnEndpointThatComesBackHasItsOldId) {
   Put({{{Service(7), Route("web", {{"safe", 1, 3}})}}});
   const std::uint32_t cluster = tables_.cluster_ids.at("safe");

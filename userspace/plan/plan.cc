@@ -523,38 +523,4 @@ Result<Plan> MakePlan(const Tables& tables, const ImageChange& change) {
   return Planner(tables).Make(change);
 }
 
-Plan MakeRepair(const Tables& tables) {
-  Plan plan{{}, tables.generation};
-  std::set<std::uint32_t> living;  // frontend ids
-  for (const auto& [frontend, row] : tables.frontends) {
-    for (std::uint32_t which = 0; which < row.words.size(); ++which) {
-      if (row.words.at(which) >> ROUTE_ROW_BITS > tables.generation) {
-        plan.operations.emplace_back(WriteWord{frontend, row.id, which, 0});
-      }
-    }
-    if (tables.RowInForce(row) == 0) {
-      plan.operations.emplace_back(DeleteFrontend{frontend, row.id});
-    } else {
-      living.insert(row.id);
-    }
-  }
-  for (const auto& [key, index] : tables.counters) {
-    if (!living.contains(key.first)) {
-      plan.operations.emplace_back(FreeCounter{index, key.first, key.second});
-    }
-  }
-  plan.operations.emplace_back(Wait{});
-  FrontendSpace places = tables.frontend_space;
-  for (const Operation& operation : plan.operations) {
-    if (const auto* deleted = std::get_if<DeleteFrontend>(&operation)) {
-      places.Retire(deleted->frontend);
-    }
-  }
-  places.Recycle();
-  for (const std::uint32_t place : places.Clearable()) {
-    plan.operations.emplace_back(ClearFrontend{place});
-  }
-  return plan;
-}
-
 }  // namespace vsplit
