@@ -38,25 +38,26 @@ static inline __u32 draw_position(struct frontend_value* frontend, const struct 
   return split_position(d->number, total, route->stride, route->seed);
 }
 
-/* The cluster whose share holds this position; a route of many clusters is a chain of rows. With
- * round robin `turn` becomes its index into `turns`. */
-static struct route_cluster* cluster_at(struct route_value* route, __u32 position, __u32* turn) {
+/*
+ * The cluster whose share holds this position, as row * ROUTE_CLUSTERS + its place in the row, or
+ * NOWHERE; a route of many clusters is a chain of rows.
+ */
+__noinline __u32 cluster_at(__u32 row, __u32 position) {
+  UNROLLED
   for (int i = 0; i < ROUTE_ROWS; i++) {
-    for (int j = 0; j < ROUTE_CLUSTERS; j++) {
-      if (position < route->clusters[j].bound) {
-        if (route->clusters[j].algorithm == ALGORITHM_ROUND_ROBIN)
-          *turn = route->turns[j];
-        return &route->clusters[j];
-      }
-    }
-    __u32 next = route->next;
-    if (!next)
-      return 0;
-    route = bpf_map_lookup_elem(&routes, &next);
+    struct route_value* route = bpf_map_lookup_elem(&routes, &row);
     if (!route)
-      return 0;
+      return NOWHERE;
+    UNROLLED
+    for (int j = 0; j < ROUTE_CLUSTERS; j++) {
+      if (position < route->clusters[j].bound)
+        return row * ROUTE_CLUSTERS + j;
+    }
+    row = route->next;
+    if (!row)
+      return NOWHERE;
   }
-  return 0;
+  return NOWHERE;
 }
 
 /* The endpoint id in this row; 0 for none. */
@@ -106,18 +107,21 @@ static struct endpoint_state* pick_endpoint(const struct route_cluster* cluster,
 
 /* Fills in everything below the route. */
 static inline void decide_route(struct decision* d, struct frontend_value* frontend,
-                                struct route_value* route, int draw) {
-  __u32 turn = 0;
-  d->position = draw_position(frontend, route, d, draw);
-  struct route_cluster* cluster = cluster_at(route, d->position, &turn);
-  if (!cluster)
+                                const struct route_value* head, int draw) {
+  d->position = draw_position(frontend, head, d, draw);
+  __u32 at = cluster_at(d->row, d->position);
+  __u32 row = at / ROUTE_CLUSTERS;
+  const struct route_value* route = bpf_map_lookup_elem(&routes, &row);
+  if (at == NOWHERE || !route)
     return;
+  const struct route_cluster* cluster = &route->clusters[at % ROUTE_CLUSTERS];
   d->cluster = cluster->cluster;
   d->counter = cluster->counter;
   d->verdict = VERDICT_REFUSED;
   if (!cluster->count)
     return;
-  struct endpoint_state* endpoint = pick_endpoint(cluster, turn, d, draw);
+  struct endpoint_state* endpoint =
+      pick_endpoint(cluster, route->turns[at % ROUTE_CLUSTERS], d, draw);
   if (!endpoint)
     return;
   d->verdict = VERDICT_SPLIT;
@@ -125,10 +129,12 @@ static inline void decide_route(struct decision* d, struct frontend_value* front
   d->port = endpoint->port;
 }
 
-/* The decision for what is asked. `d` is all zero; its verdict says what became of it. */
+/* The decision for what is asked (aligned to 8 bytes). `d` is all zero; its verdict says what
+ * became of it. */
 static inline void decide(struct decision* d, const struct frontend_key* asked, int draw) {
-  __u32 id = 0;
-  struct frontend_value* frontend = find_frontend(asked, &id);
+  const __u64* halves = (const __u64*)asked->address;
+  __u32 id = frontend_at(halves[0], halves[1], asked->port, asked->protocol);
+  struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &id);
   if (!frontend)
     return;
   d->frontend = id;

@@ -21,21 +21,33 @@ static inline struct total_value* totals_block(void) {
 /* Places of `frontends`, a power of two, less one. Set by the agent before it loads the object. */
 const volatile __u32 frontend_mask = 0;
 
-/* The frontend that is asked for; its place goes to `id`. `asked` is aligned to 8 bytes. */
-static struct frontend_value* find_frontend(const struct frontend_key* asked, __u32* id) {
-  const __u64* halves = (const __u64*)asked->address;
-  __u32 place = frontend_place(halves[0], halves[1], asked->port, frontend_mask);
+#define NOWHERE (~0u)
+
+/*
+ * Loops are unrolled. Without CAP_PERFMON the verifier also follows the branches that a processor
+ * may mispredict, and a loop that is mispredicted to go on never ends. The functions with loops are
+ * global, so that it looks at each once and not once for each way that leads there.
+ */
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+/* Where the frontend that is asked for lies in `frontends`, or NOWHERE. */
+__noinline __u32 frontend_at(__u64 upper, __u64 lower, __u32 port, __u32 protocol) {
+  __u32 place = frontend_place(upper, lower, port, frontend_mask);
+  UNROLLED
   for (int i = 0; i < FRONTEND_PROBES; i++) {
-    *id = (place + i) & frontend_mask;
-    struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, id);
-    if (!frontend || frontend->state == FRONTEND_FREE)
-      return 0;
+    __u32 at = (place + i) & frontend_mask;
+    struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &at);
+    if (!frontend)
+      return NOWHERE;
     const __u64* theirs = (const __u64*)frontend->address;
-    if (theirs[1] == halves[1] && theirs[0] == halves[0] && frontend->port == asked->port &&
-        frontend->protocol == asked->protocol && frontend->state == FRONTEND_USED)
-      return frontend;
+    __u64 differs = (theirs[0] ^ upper) | (theirs[1] ^ lower) | (frontend->port ^ port) |
+                    (frontend->protocol ^ protocol) | (frontend->state ^ FRONTEND_USED);
+    if (!differs)
+      return at;
+    if (frontend->state == FRONTEND_FREE)
+      return NOWHERE;
   }
-  return 0;
+  return NOWHERE;
 }
 
 #define NO_WORD (~0ull)
@@ -46,6 +58,7 @@ static struct frontend_value* find_frontend(const struct frontend_key* asked, __
  * NO_WORD after WORD_TRIES of that.
  */
 static __u64 word_in_force(const struct control_value* block, const struct frontend_value* row) {
+  UNROLLED
   for (int i = 0; i < WORD_TRIES; i++) {
     __u64 active = READ_ONCE(block->active_generation);
     __u64 a = READ_ONCE(row->words[0]);

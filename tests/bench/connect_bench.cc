@@ -5,7 +5,7 @@
 //
 //   connect_bench [ROUNDS]      default 200 rounds of 100 connections for each way
 #include <bpf/bpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -157,7 +157,8 @@ void CompareOpenConnections(const TestCgroup* observed, const TestCgroup& any) {
     return Nanoseconds(before, Clock::now());
   };
   for (int i = 0; i < 20'000; ++i) {
-    for (Open& open : opens) {
+    for (std::size_t j = 0; j < opens.size(); ++j) {
+      Open& open = opens[(static_cast<std::size_t>(i) + j) % opens.size()];
       open.small.push_back(exchange(open.connection.socket.get(), 1));
       if (i % 10 == 0) {
         open.large.push_back(exchange(open.connection.socket.get(), buffer.size()));

@@ -3,10 +3,12 @@
 // mind.
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -334,6 +336,28 @@ TEST_F(SurviveTest, LinksOfAnotherHookAreReplacedAndNotUpdated) {
     EXPECT_TRUE(attachment.attached) << attachment.program << ": " << attachment.trouble;
   }
   EXPECT_EQ(AskMany(Address(kService), 10), (Counts{{"safe", 9}, {"risky", 1}}));
+}
+
+// All that the agent needs; without CAP_PERFMON the verifier is stricter.
+TEST_F(SurviveTest, LoadsAndAttachesWithTwoCapabilities) {
+  node_.Put(Image({{kService, Canary(9, 1)}}));
+  const pid_t agent = fork();
+  if (agent == 0) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    data[0].effective = data[0].permitted = 1U << CAP_NET_ADMIN;
+    data[1].effective = data[1].permitted = 1U << (CAP_BPF - 32);
+    if (syscall(SYS_capset, &header, data.data()) != 0) {
+      _exit(2);
+    }
+    node_.Restart();
+    node_.Put(Image({{kService, Canary(1, 1)}}));
+    _exit(node_.datapath().Attach() && !HasFailure() ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(agent, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(AskMany(Address(kService), 10), (Counts{{"safe", 5}, {"risky", 5}}));
 }
 
 TEST_F(SurviveTest, TablesOfAnotherLayoutGiveWayUnderLoad) {

@@ -4,7 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/bpf.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -49,10 +49,15 @@ int KeepLines(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) {
     return 0;
   }
-  std::array<char, 4096> line{};
-  const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
+  va_list again;
+  va_copy(again, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  std::string line(static_cast<std::size_t>(std::max(length, 0)) + 1, '\0');
+  std::vsnprintf(line.data(), line.size(), format, arguments);
+  line.pop_back();
   std::string& lines = LibbpfLines();
-  lines += line.data();
+  lines += line;
   constexpr std::size_t kKept = 2000;
   if (lines.size() > kKept) {
     lines.erase(0, lines.size() - kKept);
