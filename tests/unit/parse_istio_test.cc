@@ -2,7 +2,6 @@
 // VirtualService and DestinationRule: what is kept, what is wrong, what is refused for now.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,7 +9,6 @@
 
 #include "parse_text.h"
 #include "vsplit/objects.h"
-#include "vsplit/parse.h"
 
 namespace vsplit {
 namespace {

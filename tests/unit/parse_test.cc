@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Documents: YAML, JSON, positions, limits, metadata, kinds.
+// Documents: YAML, JSON, scalars, places, limits.
 #include "vsplit/parse.h"
 
 #include <gtest/gtest.h>
@@ -13,6 +13,7 @@
 
 #include "parse_text.h"
 #include "vsplit/objects.h"
+#include "vsplit/result.h"
 
 namespace vsplit {
 namespace {
@@ -69,15 +70,17 @@ TEST(Parse, AllVersionsOfIstioAreTheSameKind) {
 
 // ---- JSON and YAML -----------------------------------------------------------------------------
 
+void ExpectRoundTrip(const Object& yaml) {
+  const Object json = OneObject(yaml.json);
+  EXPECT_EQ(json.key, yaml.key);
+  EXPECT_EQ(json.spec, yaml.spec);
+  EXPECT_EQ(json.json, yaml.json);
+  EXPECT_EQ(OneObject(JsonToYaml(yaml.json)).json, yaml.json);
+}
+
 TEST(Parse, JsonOfAnObjectReadsBackAsTheSameObject) {
-  for (const char* name : {"virtual-service-kiali.yaml", "virtual-service-plain.yaml"}) {
-    const Object yaml = OneObject(ReadFile(name));
-    const Object json = OneObject(yaml.json);
-    EXPECT_EQ(json.key, yaml.key);
-    EXPECT_EQ(json.spec, yaml.spec);
-    EXPECT_EQ(json.json, yaml.json);
-    EXPECT_EQ(OneObject(JsonToYaml(yaml.json)).json, yaml.json);
-  }
+  ExpectRoundTrip(OneObject(ReadFile("virtual-service-kiali.yaml")));
+  ExpectRoundTrip(OneObject(ReadFile("virtual-service-plain.yaml")));
 }
 
 TEST(Parse, JsonTextKeepsOrderAndKinds) {
@@ -155,29 +158,36 @@ TEST(Parse, EmptyDocumentsAreNothing) {
 
 // ---- scalars -----------------------------------------------------------------------------------
 
-TEST(Parse, UnquotedScalarsAreWhatKubectlTakesThemFor) {
-  const auto problem = [](const std::string& found) {
-    return "line 6:10: Namespace ns: metadata.labels[key]: found " + found +
-           ", a string is allowed; quote it\n";
-  };
+std::string LabelProblem(const std::string& found) {
+  return "line 6:10: Namespace ns: metadata.labels[key]: found " + found +
+         ", a string is allowed; quote it\n";
+}
+
+TEST(Parse, UnquotedBooleansAreThoseOfKubectl) {
   for (const std::string text : {"y", "Y", "yes", "No", "on", "OFF", "true", "False"}) {
-    EXPECT_EQ(Problems(LabelWritten(text)), problem("boolean " + text));
+    EXPECT_EQ(Problems(LabelWritten(text)), LabelProblem("boolean " + text));
   }
+}
+
+TEST(Parse, UnquotedNumbersAreThoseOfKubectl) {
   for (const std::string text : {"1", "-1", "0x1F", "0o17", "017", "0b11", "1_000", "1.5", ".5",
                                  "1e3", "18446744073709551615"}) {
-    EXPECT_EQ(Problems(LabelWritten(text)), problem("number " + text));
+    EXPECT_EQ(Problems(LabelWritten(text)), LabelProblem("number " + text));
   }
-  for (const std::string text : {"\"y\"", "'1'", "!!str on"}) {
-    EXPECT_EQ(Problems(LabelWritten(text)), "") << text;
-  }
-  for (const std::string text : {"yep", "1.2.3", "0x", "0b2x", "v1", "2024-10-10", "oN", "nULL"}) {
-    EXPECT_EQ(LabelRead(text), text);
-  }
-  EXPECT_EQ(LabelRead("null"), "");  // like no value at all
   EXPECT_EQ(Problems(LabelWritten(".inf")),
             "line 6:10: Namespace ns: metadata.labels.key: found number .inf, a finite number is "
             "allowed\n" +
-                problem("number .inf"));
+                LabelProblem("number .inf"));
+}
+
+TEST(Parse, OtherScalarsAreStrings) {
+  for (const std::string text : {"yep", "1.2.3", "0x", "0b2x", "v1", "2024-10-10", "oN", "nULL"}) {
+    EXPECT_EQ(LabelRead(text), text);
+  }
+  EXPECT_EQ(LabelRead("\"y\""), "y");
+  EXPECT_EQ(LabelRead("'1'"), "1");
+  EXPECT_EQ(LabelRead("!!str on"), "on");
+  EXPECT_EQ(LabelRead("null"), "");  // like no value at all
 }
 
 TEST(Parse, KeysThatAreNoStringsAreProblems) {
@@ -207,7 +217,7 @@ TEST(Parse, LargeMapsWithFieldsTwiceAreReadInGoodTime) {
   for (int name = 0; name < 20'000; ++name) {
     text += "\"" + std::to_string(name) + "\":0,";
   }
-  text += "\"7\":0,\"7\":0,\"19999\":0}";
+  text += R"("7":0,"7":0,"19999":0})";
   EXPECT_EQ(Problems(text),
             "line 1:1: kind: missing, it is required\n"
             "line 1:1: apiVersion: missing, it is required\n"
@@ -267,34 +277,34 @@ TEST(Parse, LimitsSayWhatTheyAre) {
       "5000 are allowed in YAML\n");
 }
 
+std::string Repeat(std::string_view text, std::size_t times) {
+  std::string repeated;
+  while (times-- > 0) {
+    repeated += text;
+  }
+  return repeated;
+}
+
+void ExpectTooDeep(const std::string& text) {
+  const std::string problems = Problems(text);
+  EXPECT_EQ(problems.substr(problems.find("found")),
+            "found maps and lists nested deeper than 64 levels, at most 64 are allowed\n");
+}
+
 TEST(Parse, DepthIsLimitedWhateverTheForm) {
-  const std::string expected =
-      "found maps and lists nested deeper than 64 levels, at most 64 are allowed\n";
-  const auto message = [](const std::string& text) {
-    const std::string problems = Problems(text);
-    return problems.substr(problems.find("found"));
-  };
   std::string blocks;
   for (std::size_t level = 0; level < 70; ++level) {
     blocks += std::string(level, ' ') + "a:\n";
   }
-  EXPECT_EQ(message(blocks), expected);
-  const auto repeat = [](std::string_view text, std::size_t times) {
-    std::string repeated;
-    while (times-- > 0) {
-      repeated += text;
-    }
-    return repeated;
-  };
+  ExpectTooDeep(blocks);
   for (const std::size_t levels : {65, 100'000, 1'000'000}) {
-    EXPECT_EQ(message(repeat("[", levels)), expected);
-    EXPECT_EQ(message(repeat("{\"a\":", levels)), expected);
-    EXPECT_EQ(message("a: " + repeat("[", levels) + repeat("]", levels)), expected);
-    EXPECT_EQ(message("a: " + repeat("{a: ", levels)), expected);
-    EXPECT_EQ(message(repeat("- ", levels)), expected);
-    EXPECT_EQ(message(repeat("? ", levels)), "found a map or list as a key, a string is allowed\n");
+    ExpectTooDeep(Repeat("[", levels));
+    ExpectTooDeep(Repeat(R"({"a":)", levels));
+    ExpectTooDeep("a: " + Repeat("[", levels) + Repeat("]", levels));
+    ExpectTooDeep("a: " + Repeat("{a: ", levels));
+    ExpectTooDeep(Repeat("- ", levels));
   }
-  EXPECT_EQ(Parse("a: " + std::string(63, '[') + std::string(63, ']')).diagnostics.size(), 2u);
+  EXPECT_EQ(Parse("a: " + Repeat("[", 63) + Repeat("]", 63)).diagnostics.size(), 2u);
 }
 
 TEST(Parse, TooManyProblemsEndReading) {
@@ -322,74 +332,7 @@ TEST(Parse, TooManyProblemsOfOneDocumentAreNotKept) {
             "line 1:1: found 1000 problems so far, the rest of the text is not read");
 }
 
-// ---- kinds and metadata ------------------------------------------------------------------------
-
-TEST(Parse, KindsAndVersionsHaveToBeKnown) {
-  EXPECT_EQ(
-      Problems("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"),
-      "line 2:7: Deployment default/d: kind: found \"Deployment\", allowed are Namespace, Node, "
-      "Pod, Service, EndpointSlice, DestinationRule, VirtualService, List\n");
-  EXPECT_EQ(Problems("apiVersion: v1\nkind: Servce\nmetadata: {name: d}\n"),
-            "line 2:7: Servce default/d: kind: found \"Servce\", did you mean \"Service\"?\n");
-  EXPECT_EQ(
-      Problems("apiVersion: networking.istio.io/v2\nkind: VirtualService\n"),
-      "line 1:13: VirtualService: apiVersion: found \"networking.istio.io/v2\", allowed for a "
-      "VirtualService: networking.istio.io/v1, networking.istio.io/v1beta1, "
-      "networking.istio.io/v1alpha3\n");
-}
-
-TEST(Parse, NamesAndNamespacesAreChecked) {
-  const auto of = [](const std::string& kind, const std::string& metadata) {
-    return Problems("apiVersion: v1\nkind: " + kind + "\nmetadata: " + metadata + "\n");
-  };
-  EXPECT_EQ(of("Namespace", "{labels: {}}"),
-            "line 3:11: Namespace: metadata.name: missing, it is required\n");
-  EXPECT_EQ(of("Namespace", "{name: a.b}"),
-            "line 3:18: Namespace a.b: metadata.name: found \"a.b\", a DNS label (a-z, 0-9, -) is "
-            "allowed\n");
-  EXPECT_EQ(of("Node", "{name: a.b, namespace: c}"),
-            "line 3:34: Node a.b: metadata.namespace: found \"c\", a Node has no namespace\n");
-  EXPECT_EQ(
-      of("Pod", "{name: A}"),
-      "line 3:18: Pod default/A: metadata.name: found \"A\", a DNS name (a-z, 0-9, - and .) is "
-      "allowed\n");
-  EXPECT_EQ(
-      of("Pod", "{name: a, labels: {-a: x, b: \"c d\"}}"),
-      "line 3:30: Pod default/a: metadata.labels[-a]: found key \"-a\", at most 63 letters, "
-      "digits, -, _ and . with a letter or digit at both ends are allowed, after an optional "
-      "DNS name and /\n"
-      "line 3:40: Pod default/a: metadata.labels[b]: found \"c d\", at most 63 letters, digits, "
-      "-, _ and . with a letter or digit at both ends are allowed\n");
-}
-
-TEST(Parse, DefaultNamespaceIsForObjectsThatNameNone) {
-  const ParseOptions options{.default_namespace = "shop"};
-  const ParseResult result = Parse(
-      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n"
-      "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: b}\n---\n"
-      "apiVersion: v1\nkind: Node\nmetadata: {name: a}\n",
-      options);
-  ASSERT_EQ(result.objects.size(), 3u);
-  EXPECT_EQ(ToString(result.objects[0].key), "Pod shop/a");
-  EXPECT_EQ(ToString(result.objects[1].key), "Pod b/a");
-  EXPECT_EQ(ToString(result.objects[2].key), "Node a");
-}
-
-TEST(Parse, ListsAreReadAsTheirItems) {
-  const ParseResult result = Parse(
-      "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: \"\"}\nitems:\n"
-      "- apiVersion: v1\n  kind: Node\n  metadata: {name: a}\n"
-      "- apiVersion: v1\n  kind: Pod\n  metadata: {name: b}\n  spec: {nodeNam: a}\n"
-      "- {kind: List}\n");
-  ASSERT_EQ(result.objects.size(), 1u);
-  EXPECT_EQ(result.objects[0].json, R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}})");
-  ASSERT_EQ(result.diagnostics.size(), 2u);
-  EXPECT_EQ(ToString(result.diagnostics[0]),
-            "line 11:10: Pod default/b: items[1].spec.nodeNam: unknown field, did you mean "
-            "\"nodeName\"?");
-  EXPECT_EQ(ToString(result.diagnostics[1]),
-            "line 12:3: List: items[2]: found a List in a List, objects are allowed");
-}
+// ---- several objects ---------------------------------------------------------------------------
 
 TEST(Parse, ObjectsWithoutProblemsAreGivenNextToThoseWithSome) {
   const ParseResult result = Parse(LabelWritten("1") + "\n---\n" + LabelWritten("good"));

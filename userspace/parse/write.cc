@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -206,7 +205,7 @@ void AppendJsonString(std::string& out, std::string_view text) {
     } else if (byte == '\t') {
       out += "\\t";
     } else {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
+      out += fmt::format("\\u{:04x}", byte);
     }
   }
   out += text.substr(done);
