@@ -2,7 +2,6 @@
 // Service, EndpointSlice, Pod, Node, Namespace: what is kept, what is wrong.
 #include <gtest/gtest.h>
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +10,6 @@
 #include "parse_text.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
-#include "vsplit/parse.h"
 
 namespace vsplit {
 namespace {
