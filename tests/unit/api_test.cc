@@ -197,6 +197,20 @@ TEST_F(Api, DeleteAnswersWithTheUidAndHonoursPreconditions) {
   EXPECT_EQ(Call("DELETE", web).status, 404U);
 }
 
+TEST_F(Api, BrokenDeleteOptionsAreBadRequests) {
+  Call("POST", kServices, kService);
+  const std::string web = std::string(kServices) + "/web";
+  EXPECT_EQ(Body("DELETE", web, "[1]"),
+            Status(400, "BadRequest", "the body of a DELETE is empty or DeleteOptions in JSON"));
+  EXPECT_EQ(Body("DELETE", web, R"({"preconditions":{"age":"1"}})"),
+            Status(400, "BadRequest", "broken DeleteOptions: preconditions.age"));
+  EXPECT_EQ(Body("DELETE", web, R"({"dryRun":true})"),
+            Status(400, "BadRequest", "broken DeleteOptions"));
+  EXPECT_EQ(Body("DELETE", web, std::string(100'000, '[')),
+            Status(400, "BadRequest", "the body of a DELETE is larger than 65536 bytes"));
+  EXPECT_EQ(backend_.store().Count(Kind::kService), 1U);
+}
+
 TEST_F(Api, DryRunChangesNothing) {
   EXPECT_EQ(Call("POST", std::string(kServices) + "?dryRun=All", kService).status, 201U);
   EXPECT_EQ(Call("POST", std::string(kApply) + "?dryRun=All", kService).status, 200U);

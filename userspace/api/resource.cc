@@ -214,6 +214,8 @@ Outcome<Response> Put(const Call& call, const Place& place) {
   return WriteObject(call, place, Write::Mode::kReplace);
 }
 
+constexpr std::size_t kDeleteOptionsBytes = 64u << 10;
+
 // What a DELETE may say in its body: DeleteOptions of meta/v1.
 struct DeleteOptions {
   bool dry_run = false;
@@ -229,6 +231,10 @@ Outcome<DeleteOptions> ReadDeleteOptions(const Call& call) {
   DeleteOptions options{.dry_run = *dry_run};
   if (call.request.body.empty()) {
     return options;
+  }
+  if (call.request.body.size() > kDeleteOptionsBytes) {
+    return BadRequest("the body of a DELETE is larger than " + std::to_string(kDeleteOptionsBytes) +
+                      " bytes");
   }
   const Json body = Json::parse(call.request.body, nullptr, false);
   if (!body.is_object()) {

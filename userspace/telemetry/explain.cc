@@ -68,10 +68,9 @@ bool IsKnown(const Live& live, const HostName& host) {
 std::optional<HostName> CompleteHost(const Live& live, const std::string& name,
                                      const std::string& ns) {
   const std::string& domain = live.store.domain();
-  for (const std::string& suffix :
-       {"." + ns + ".svc." + domain, ".svc." + domain, "." + domain, std::string()}) {
-    HostName host = name;
-    host += suffix;
+  for (HostName host :
+       {fmt::format("{}.{}.svc.{}", name, ns, domain), fmt::format("{}.svc.{}", name, domain),
+        fmt::format("{}.{}", name, domain), name}) {
     if (IsKnown(live, host)) {
       return host;
     }

@@ -2,6 +2,7 @@
 // What the agent answers to the api.
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -91,12 +92,10 @@ void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds tota
 // The verdicts of the transaction's own rules, and those that it changed for other rules.
 std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
                                         const HostChange& hosts) const {
-  std::vector<ObjectKey> written;
-  written.reserve(changes.size());
+  std::set<ObjectKey> written;
   for (const Change& change : changes) {
-    written.push_back(change.key);
+    written.insert(change.key);
   }
-  std::ranges::sort(written);
   std::vector<AppliedRule> rules;
   for (const auto& [host, after] : hosts) {
     if (!after) {
@@ -107,7 +106,7 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
       const bool known =
           before != nullptr &&
           std::ranges::find(before->resolved.verdicts, verdict) != before->resolved.verdicts.end();
-      if (!known || std::binary_search(written.begin(), written.end(), verdict.object)) {
+      if (!known || written.contains(verdict.object)) {
         rules.push_back(ToRule(verdict));
       }
     }
