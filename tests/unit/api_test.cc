@@ -24,7 +24,6 @@ constexpr const char* kRules = "/apis/networking.istio.io/v1/namespaces/default/
 constexpr const char* kAlphaRules =
     "/apis/networking.istio.io/v1alpha3/namespaces/default/virtualservices";
 constexpr const char* kApply = "/apis/vsplit.io/v1/apply";
-constexpr const char* kDelete = "/apis/vsplit.io/v1/delete";
 
 class Api : public testing::Test {
  protected:

@@ -57,7 +57,7 @@ TEST_F(Transaction, IsRefusedAsAWholeWithEveryMistake) {
   const Response response =
       Post(kApply, std::string(kTwo) +
                        "---\napiVersion: v1\nkind: Service\nmetadata: {name: web2}\n"
-                       "spec: {ports: [{port: 80, prot: 1}]}\n"
+                       "spec: {ports: [{port: 80, appProtocol: 2}]}\n"
                        "---\napiVersion: v1\nkind: Service\nmetadata: {name: web3}\n"
                        "spec: {ports: [{port: 80, name: 1}]}\n");
   EXPECT_EQ(response.status, 422U);
@@ -65,10 +65,12 @@ TEST_F(Transaction, IsRefusedAsAWholeWithEveryMistake) {
   EXPECT_EQ(
       response.body,
       R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":)"
-      R"("shop.yaml:14:27: Service shop/web2: spec.ports[0].prot: unknown field\n)"
+      R"("shop.yaml:14:40: Service shop/web2: spec.ports[0].appProtocol: found number 2, a string is )"
+      R"(allowed; quote it\n)"
       R"(shop.yaml:19:33: Service shop/web3: spec.ports[0].name: found number 1, a string is )"
       R"(allowed; quote it","reason":"Invalid","details":{"causes":[)"
-      R"({"reason":"FieldValueInvalid","message":"unknown field","field":"spec.ports[0].prot"},)"
+      R"({"reason":"FieldValueInvalid","message":"found number 2, a string is allowed; quote it",)"
+      R"("field":"spec.ports[0].appProtocol"},)"
       R"({"reason":"FieldValueInvalid","message":"found number 1, a string is allowed; quote it",)"
       R"("field":"spec.ports[0].name"}]},"code":422})"
       "\n");
