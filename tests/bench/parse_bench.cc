@@ -2,123 +2,27 @@
 // What reading costs: N services (default 10 000), each a Service, an EndpointSlice with ten
 // endpoints, a DestinationRule with two subsets and a VirtualService, as YAML documents and as a
 // stream of JSON values. Seconds are of processor time, so that a busy machine does not matter.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/resource.h>
+#include <time.h>  // NOLINT(modernize-deprecated-headers): clock_gettime is POSIX
 
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <string_view>
 
+#include "services.h"
+#include "vsplit/objects.h"
 #include "vsplit/parse.h"
 #include "vsplit/result.h"
 
 namespace {
 
-constexpr int kEndpoints = 10;
-
-std::string SliceOf(int service) {
-  std::string text = fmt::format(R"(apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata:
-  name: service-{0}-1
-  namespace: default
-  labels:
-    kubernetes.io/service-name: service-{0}
-addressType: IPv4
-ports:
-- name: http
-  port: 8080
-  protocol: TCP
-endpoints:
-)",
-                                 service);
-  for (int endpoint = 0; endpoint < kEndpoints; ++endpoint) {
-    text += fmt::format(R"(- addresses:
-  - 10.{2}.{3}.{1}
-  conditions:
-    ready: true
-    serving: true
-    terminating: false
-  nodeName: node-{1}
-  targetRef:
-    kind: Pod
-    name: service-{0}-{1}
-    namespace: default
-)",
-                        service, endpoint, 1 + service / 256, service % 256);
-  }
-  return text;
-}
-
-std::string ServiceOf(int service) {
-  return fmt::format(R"(apiVersion: v1
-kind: Service
-metadata:
-  name: service-{0}
-  namespace: default
-spec:
-  clusterIP: 172.16.{1}.{2}
-  selector:
-    app: service-{0}
-  ports:
-  - name: http
-    port: 80
-    protocol: TCP
-    targetPort: 8080
-)",
-                     service, service / 256, service % 256);
-}
-
-std::string DestinationRuleOf(int service) {
-  return fmt::format(R"(apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata:
-  name: service-{0}
-  namespace: default
-spec:
-  host: service-{0}.default.svc.cluster.local
-  subsets:
-  - name: safe
-    labels:
-      version: safe
-  - name: risky
-    labels:
-      version: risky
-)",
-                     service);
-}
-
-std::string VirtualServiceOf(int service) {
-  return fmt::format(R"(apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata:
-  name: service-{0}
-  namespace: default
-spec:
-  hosts:
-  - service-{0}.default.svc.cluster.local
-  http:
-  - route:
-    - destination:
-        host: service-{0}.default.svc.cluster.local
-        subset: safe
-      weight: 90
-    - destination:
-        host: service-{0}.default.svc.cluster.local
-        subset: risky
-      weight: 10
-)",
-                     service);
-}
-
 std::string AllOf(int services) {
   std::string text;
   for (int service = 0; service < services; ++service) {
-    text += "---\n" + ServiceOf(service) + "---\n" + SliceOf(service) + "---\n" +
-            DestinationRuleOf(service) + "---\n" + VirtualServiceOf(service);
+    text += vsplit::bench::RulesOf(service);
   }
   return text;
 }
