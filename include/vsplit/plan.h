@@ -83,6 +83,7 @@ class FrontendSpace {
   std::vector<State> states_;
   std::uint32_t used_ = 0;
   std::uint32_t retired_ = 0;
+  std::uint32_t gone_ = 0;
 };
 
 // ---- operations --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "keys.h"
@@ -120,6 +121,7 @@ std::optional<std::uint32_t> FrontendSpace::PlaceFor(const Frontend& frontend) c
 void FrontendSpace::Claim(std::uint32_t place) {
   Check(states_.at(place) == State::kFree || states_[place] == State::kGone,
         "only free places are claimed");
+  gone_ -= states_[place] == State::kGone ? 1 : 0;
   states_[place] = State::kUsed;
   ++used_;
 }
@@ -131,7 +133,8 @@ void FrontendSpace::Retire(std::uint32_t place) {
 }
 
 void FrontendSpace::Clear(std::uint32_t place) {
-  states_.at(place) = State::kFree;
+  gone_ -= states_.at(place) == State::kGone ? 1 : 0;
+  states_[place] = State::kFree;
 }
 
 void FrontendSpace::SetGone(std::uint32_t place) {
@@ -142,12 +145,15 @@ void FrontendSpace::SetGone(std::uint32_t place) {
 void FrontendSpace::Recycle() {
   if (retired_ > 0) {
     std::ranges::replace(states_, State::kRetired, State::kGone);
-    retired_ = 0;
+    gone_ += std::exchange(retired_, 0);
   }
 }
 
 std::vector<std::uint32_t> FrontendSpace::Clearable() const {
   std::vector<std::uint32_t> clearable;
+  if (gone_ == 0) {
+    return clearable;
+  }
   bool ends = states_.front() == State::kFree;  // the search ends in the place behind
   for (std::size_t place = states_.size(); place-- > 0;) {
     ends = states_[place] == State::kFree || (ends && states_[place] == State::kGone);
