@@ -60,6 +60,8 @@ class Datapath {
   // Opens or makes the tables below `pins` and loads the programs. Nothing is attached yet.
   static Result<Datapath> Open(const DatapathOptions& options);
 
+  Datapath(const Datapath&) = delete;
+  Datapath& operator=(const Datapath&) = delete;
   Datapath(Datapath&&) noexcept;
   Datapath& operator=(Datapath&&) noexcept;
   ~Datapath();

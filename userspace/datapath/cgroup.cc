@@ -2,6 +2,7 @@
 // Where the pods' cgroups are: cgroup2 from the mount table, hybrid layouts too.
 #include <sys/stat.h>
 
+#include <cstddef>
 #include <fstream>
 #include <sstream>
 #include <string>

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -347,7 +348,10 @@ Result<decision> Datapath::Decide(const Frontend& frontend, bool draw) const {
   decide_context context{};
   context.asked = KeyOf(frontend);
   context.flags = draw ? DECIDE_DRAW : 0;
-  LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &context, .ctx_size_in = sizeof(context));
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  options.ctx_in = &context;
+  options.ctx_size_in = sizeof(context);
   const bpf_program* program =
       bpf_object__find_program_by_name(state_->loaded.object.get(), "vsplit_decide");
   if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0) {

@@ -14,6 +14,8 @@
 
 namespace vsplit {
 
+// NOLINTBEGIN(cppcoreguidelines-special-member-functions): assignment takes its argument by value,
+// which moves or refuses to copy
 class UniqueFd {
  public:
   UniqueFd() = default;
@@ -67,6 +69,8 @@ class MappedTable {
  private:
   std::span<T> entries_;
 };
+
+// NOLINTEND(cppcoreguidelines-special-member-functions)
 
 template <auto Release>
 struct Releaser {

@@ -6,9 +6,9 @@
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 #include <linux/bpf.h>
+#include <linux/btf.h>
 #include <linux/magic.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/statfs.h>
 
 #include <algorithm>
 #include <array>
@@ -20,9 +20,11 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -82,7 +84,7 @@ Result<void> MakePinFolder(const std::string& pins) {
   if (statfs(pins.c_str(), &status) != 0) {
     return FailErrno(fmt::format("pins folder {}", pins));
   }
-  if (static_cast<unsigned long>(status.f_type) != BPF_FS_MAGIC) {
+  if (static_cast<std::uint32_t>(status.f_type) != BPF_FS_MAGIC) {
     std::filesystem::remove(pins + "/links", error);
     std::filesystem::remove(pins, error);
     return Fail(

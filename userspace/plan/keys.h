@@ -14,6 +14,7 @@
 
 namespace vsplit {
 
+// NOLINTNEXTLINE(modernize-avoid-c-arrays): a field of the tables
 inline SocketAddress AddressOf(const __u8 (&address)[16], __u16 port) {
   SocketAddress result;
   std::ranges::copy(address, result.ip.bytes.begin());
@@ -21,6 +22,7 @@ inline SocketAddress AddressOf(const __u8 (&address)[16], __u16 port) {
   return result;
 }
 
+// NOLINTNEXTLINE(modernize-avoid-c-arrays): a field of the tables
 inline void CopyAddress(const SocketAddress& from, __u8 (&address)[16], __u16& port) {
   std::ranges::copy(from.ip.bytes, address);
   port = from.port;

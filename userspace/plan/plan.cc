@@ -2,23 +2,16 @@
 // From what is in force and what is wanted to the operations between.
 #include "vsplit/plan.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <map>
 #include <optional>
-#include <set>
-#include <string>
-#include <string_view>
-#include <unordered_map>
+#include <tl/expected.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "keys.h"
+#include "allotment.h"
 #include "vsplit/image.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
@@ -62,33 +55,10 @@ OldRoute TakeApart(const Tables& tables, std::uint32_t row) {
   return old;
 }
 
-// Room for one table ran out; says which and what makes it larger.
-tl::unexpected<Error> FailFull(std::string_view table, std::uint32_t used, std::uint32_t capacity,
-                               std::string_view flag) {
-  return Fail(fmt::format("table {} is full: {} of {} in use; raise {} (tables are made anew after "
-                          "`vsplitd uninstall`)",
-                          table, used, capacity, flag),
-              Error::Reason::kFull);
-}
-
-tl::unexpected<Error> FailFull(std::string_view table, const IdSpace& space,
-                               std::string_view flag) {
-  return FailFull(table, space.used(), space.capacity() - 1, flag);
-}
-
 class Planner {
  public:
   explicit Planner(const Tables& tables)
-      : t_(tables),
-        frontends_(tables.frontend_space),
-        routes_(tables.route_space),
-        endpoints_(tables.endpoint_space),
-        states_(tables.state_space),
-        turns_(tables.turn_space),
-        counters_(tables.counter_space),
-        clusters_(tables.cluster_space),
-        hosts_(tables.host_space),
-        generation_(tables.generation + 1) {}
+      : t_(tables), generation_(tables.generation + 1), allotment_(tables, generation_, before_) {}
 
   Result<Plan> Make(const ImageChange& change) {
     for (const auto& [frontend, route] : change.frontends) {
@@ -111,185 +81,17 @@ class Planner {
   }
 
  private:
-  // ---- room ----
-
-  // Takes ids; when there are none, makes what was retired free, then what was left behind.
-  template <class TakeSome>
-  std::optional<std::uint32_t> Take(TakeSome take) {
-    std::optional<std::uint32_t> first = take();
-    if (!first && !waited_) {
-      waited_ = true;
-      WaitForPrograms();
-      first = take();
-    }
-    if (!first && !swept_) {
-      swept_ = true;
-      Sweep();
-      first = take();
-    }
-    return first;
-  }
-
-  std::optional<std::uint32_t> Take(IdSpace& space, std::uint32_t count = 1) {
-    return Take([&] { return space.Take(count); });
-  }
-
-  void WaitForPrograms() {
-    before_.emplace_back(Wait{});
-    frontends_.Recycle();
-    for (const std::uint32_t place : frontends_.Clearable()) {
-      before_.emplace_back(ClearFrontend{place});
-      frontends_.Clear(place);
-    }
-    for (IdSpace* space : {&routes_, &endpoints_, &states_, &turns_, &counters_}) {
-      space->Recycle();
-    }
-  }
-
-  // Gives up the names that neither the tables in force nor this plan use.
-  void Sweep() {
-    std::set<std::uint32_t> clusters_kept = clusters_used_;
-    for (const auto& [key, id] : t_.endpoint_ids) {
-      if (t_.endpoint_uses.contains(id) || states_used_.contains(id)) {
-        clusters_kept.insert(key.first);
-      } else {
-        before_.emplace_back(FreeEndpointState{id, key.first, key.second});
-        states_.Retire(id);
-        freed_states_.insert(id);
-      }
-    }
-    for (const auto& [key, index] : t_.counters) {
-      if (t_.cluster_uses.contains(key.second) || counters_used_.contains(index)) {
-        clusters_kept.insert(key.second);
-      } else {
-        before_.emplace_back(FreeCounter{index, key.first, key.second});
-        counters_.Retire(index);
-        freed_counters_.insert(index);
-      }
-    }
-    for (const auto& [id, name] : t_.cluster_names) {
-      if (!t_.cluster_uses.contains(id) && !clusters_kept.contains(id)) {
-        before_.emplace_back(DeleteCluster{id});
-        clusters_.Free(id);
-        freed_clusters_.insert(id);
-      }
-    }
-    for (const auto& [id, name] : t_.host_names) {
-      if (!t_.host_uses.contains(id) && !hosts_used_.contains(id)) {
-        before_.emplace_back(DeleteHost{id});
-        hosts_.Free(id);
-        freed_hosts_.insert(id);
-      }
-    }
-    WaitForPrograms();
-  }
-
-  // ---- names ----
-
-  Result<std::uint32_t> HostId(const std::string& name) {
-    const auto known = t_.host_ids.find(name);
-    if (known != t_.host_ids.end() && !freed_hosts_.contains(known->second)) {
-      hosts_used_.insert(known->second);
-      return known->second;
-    }
-    const auto [made, is_new] = new_hosts_.emplace(name, 0);
-    if (is_new) {
-      const std::optional<std::uint32_t> id = Take(hosts_);
-      if (!id) {
-        return FailFull("hosts", hosts_, "--max-frontends");
-      }
-      made->second = *id;
-      before_.emplace_back(WriteHost{*id, name});
-    }
-    return made->second;
-  }
-
-  Result<std::uint32_t> ClusterId(const std::string& name) {
-    const auto known = t_.cluster_ids.find(name);
-    if (known != t_.cluster_ids.end() && !freed_clusters_.contains(known->second)) {
-      clusters_used_.insert(known->second);
-      return known->second;
-    }
-    const auto [made, is_new] = new_clusters_.emplace(name, 0);
-    if (is_new) {
-      const std::optional<std::uint32_t> id = Take(clusters_);
-      if (!id) {
-        return FailFull("clusters", clusters_, "--max-frontends");
-      }
-      made->second = *id;
-      before_.emplace_back(WriteCluster{*id, name});
-    }
-    return made->second;
-  }
-
-  Result<std::uint32_t> StateId(std::uint32_t cluster, const SocketAddress& address) {
-    const auto known = t_.endpoint_ids.find({cluster, address});
-    if (known != t_.endpoint_ids.end() && !freed_states_.contains(known->second)) {
-      states_used_.insert(known->second);
-      return known->second;
-    }
-    const auto [made, is_new] = new_states_.emplace(std::pair(cluster, address), 0);
-    if (is_new) {
-      const std::optional<std::uint32_t> id = Take(states_);
-      if (!id) {
-        return FailFull("endpoint_state", states_, "--max-endpoints");
-      }
-      made->second = *id;
-      WriteEndpointState write{*id, {}};
-      CopyAddress(address, write.value.address, write.value.port);
-      write.value.cluster = cluster;
-      write.value.since = generation_;
-      before_.emplace_back(write);
-    }
-    return made->second;
-  }
-
-  Result<std::uint32_t> CounterIndex(std::uint32_t frontend, std::uint32_t cluster) {
-    const auto known = t_.counters.find({frontend, cluster});
-    if (known != t_.counters.end() && !freed_counters_.contains(known->second)) {
-      counters_used_.insert(known->second);
-      return known->second;
-    }
-    const auto [made, is_new] = new_counters_.emplace(std::pair(frontend, cluster), 0);
-    if (is_new) {
-      const std::optional<std::uint32_t> index = Take(counters_);
-      if (!index) {
-        return FailFull("route_counters", counters_, "--max-frontends");
-      }
-      made->second = *index;
-      WriteCounter write{*index, {}};
-      write.value.frontend = frontend;
-      write.value.cluster = cluster;
-      write.value.since = generation_;
-      before_.emplace_back(write);
-    }
-    return made->second;
-  }
-
-  Result<std::uint32_t> NewTurn() {
-    const std::optional<std::uint32_t> id = Take(turns_);
-    if (!id) {
-      return FailFull("turns", turns_, "--max-frontends");
-    }
-    before_.emplace_back(WriteTurn{*id, {}});
-    return *id;
-  }
-
   // ---- one frontend ----
 
   void Remove(const Frontend& frontend) {
     const Tables::FrontendRow& row = t_.frontends.at(frontend);
-    OldRoute old = TakeApart(t_, t_.RowInForce(row));
+    const OldRoute old = TakeApart(t_, t_.RowInForce(row));
     WriteNext(frontend, row, 0);
     after_.emplace_back(DeleteFrontend{frontend, row.id});
     RetireRest(frontend, old);
     // The next frontend with this id starts with counters of its own.
-    for (auto it = t_.counters.lower_bound({row.id, 0});
-         it != t_.counters.end() && it->first.first == row.id; ++it) {
-      if (!freed_counters_.contains(it->second)) {
-        after_.emplace_back(FreeCounter{it->second, row.id, it->first.second});
-        counters_used_.insert(it->second);  // not to be swept as well
-      }
+    for (const auto& [index, cluster] : allotment_.GiveUpCounters(row.id)) {
+      after_.emplace_back(FreeCounter{index, row.id, cluster});
     }
   }
 
@@ -299,13 +101,11 @@ class Planner {
     if (found != t_.frontends.end()) {
       row = found->second;
     } else {
-      const std::optional<std::uint32_t> place =
-          Take([&] { return frontends_.PlaceFor(frontend); });
+      const Result<std::uint32_t> place = allotment_.NewPlace(frontend);
       if (!place) {
-        return FailFull("frontends", frontends_.used(), frontends_.capacity(), "--max-frontends");
+        return tl::unexpected<Error>(place.error());
       }
       row.id = *place;
-      frontends_.Claim(*place);
       before_.emplace_back(InsertFrontend{frontend, *place});
     }
     OldRoute old = TakeApart(t_, t_.RowInForce(row));
@@ -329,15 +129,15 @@ class Planner {
   Result<std::uint32_t> WriteRows(const Frontend& frontend, const Tables::FrontendRow& row,
                                   const ImageRoute& wanted, OldRoute& old) {
     std::vector<WriteRoute> rows((wanted.clusters.size() + ROUTE_CLUSTERS - 1) / ROUTE_CLUSTERS);
-    const Result<std::uint32_t> host = HostId(wanted.host);
+    const Result<std::uint32_t> host = allotment_.HostId(wanted.host);
     if (!host) {
       return tl::unexpected<Error>(host.error());
     }
     const Numbering numbering = RouteSequence(frontend, row, wanted, old);
     for (WriteRoute& write : rows) {
-      const std::optional<std::uint32_t> id = Take(routes_);
+      const Result<std::uint32_t> id = allotment_.NewRoute();
       if (!id) {
-        return FailFull("routes", routes_, "--max-frontends");
+        return id;
       }
       write = {*id, {}};
       write.value.generation = generation_;
@@ -391,11 +191,10 @@ class Planner {
     }
     std::uint32_t taken = numbered ? 1U << old.head.sequence : 0;
     constexpr std::uint32_t kAll = (1U << FRONTEND_SEQUENCES) - 1;
-    if (((taken | row.retired_sequences) & kAll) == kAll && !waited_) {
-      waited_ = true;
-      WaitForPrograms();
+    if (((taken | row.retired_sequences) & kAll) == kAll) {
+      allotment_.WaitOnce();
     }
-    taken |= waited_ ? 0 : row.retired_sequences;
+    taken |= allotment_.waited() ? 0 : row.retired_sequences;
     __u8 which = 0;
     while ((taken >> which & 1) != 0) {
       ++which;
@@ -406,11 +205,11 @@ class Planner {
 
   Result<void> FillCluster(std::uint32_t frontend, const ImageCluster& wanted, OldRoute& old,
                            route_cluster& slot, __u32& turn) {
-    const Result<std::uint32_t> cluster = ClusterId(wanted.name);
+    const Result<std::uint32_t> cluster = allotment_.ClusterId(wanted.name);
     if (!cluster) {
       return tl::unexpected<Error>(cluster.error());
     }
-    const Result<std::uint32_t> counter = CounterIndex(frontend, *cluster);
+    const Result<std::uint32_t> counter = allotment_.CounterIndex(frontend, *cluster);
     if (!counter) {
       return tl::unexpected<Error>(counter.error());
     }
@@ -426,7 +225,7 @@ class Planner {
       if (before != nullptr && before->turn != 0) {
         before->turn_kept = true;
         turn = before->turn;
-      } else if (const Result<std::uint32_t> made = NewTurn(); made) {
+      } else if (const Result<std::uint32_t> made = allotment_.NewTurn(); made) {
         turn = *made;
       } else {
         return tl::unexpected<Error>(made.error());
@@ -458,13 +257,13 @@ class Planner {
       return {};
     }
     const auto count = static_cast<std::uint32_t>(wanted.endpoints.size());
-    const std::optional<std::uint32_t> first = Take(endpoints_, count);
+    const Result<std::uint32_t> first = allotment_.NewEndpoints(count);
     if (!first) {
-      return FailFull("endpoints", endpoints_, "--max-endpoints");
+      return tl::unexpected<Error>(first.error());
     }
     slot.first = *first;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const Result<std::uint32_t> id = StateId(slot.cluster, wanted.endpoints[i]);
+      const Result<std::uint32_t> id = allotment_.StateId(slot.cluster, wanted.endpoints[i]);
       if (!id) {
         return tl::unexpected<Error>(id.error());
       }
@@ -492,18 +291,10 @@ class Planner {
   }
 
   const Tables& t_;
-  FrontendSpace frontends_;
-  IdSpace routes_, endpoints_, states_, turns_, counters_, clusters_, hosts_;
   std::uint64_t generation_;
   std::vector<Operation> before_;  // the commit
   std::vector<Operation> after_;
-  bool waited_ = false, swept_ = false;
-  std::unordered_map<std::string, std::uint32_t> new_hosts_, new_clusters_;
-  std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> new_states_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> new_counters_;
-  // Of the names that were there: those this plan uses, and those it gave up.
-  std::set<std::uint32_t> hosts_used_, clusters_used_, states_used_, counters_used_;
-  std::set<std::uint32_t> freed_hosts_, freed_clusters_, freed_states_, freed_counters_;
+  Allotment allotment_;
 };
 
 }  // namespace

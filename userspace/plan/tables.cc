@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the tables say: adopting them as they lie in the kernel, and reading the image out of them.
 
-#include <fmt/format.h>
-#include <netinet/in.h>
+#include <fmt/core.h>
+#include <linux/in.h>
 
 #include <algorithm>
 #include <cstddef>

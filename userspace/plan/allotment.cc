@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "allotment.h"
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "keys.h"
+#include "vsplit/address.h"
+#include "vsplit/image.h"
+#include "vsplit/plan.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+namespace {
+
+// Room for one table ran out; says which and what makes it larger.
+tl::unexpected<Error> FailFull(std::string_view table, std::uint32_t used, std::uint32_t capacity,
+                               std::string_view flag) {
+  return Fail(fmt::format("table {} is full: {} of {} in use; raise {} (tables are made anew after "
+                          "`vsplitd uninstall`)",
+                          table, used, capacity, flag),
+              Error::Reason::kFull);
+}
+
+tl::unexpected<Error> FailFull(std::string_view table, const IdSpace& space,
+                               std::string_view flag) {
+  return FailFull(table, space.used(), space.capacity() - 1, flag);
+}
+
+}  // namespace
+
+Allotment::Allotment(const Tables& tables, std::uint64_t generation,
+                     std::vector<Operation>& operations)
+    : t_(tables),
+      generation_(generation),
+      operations_(operations),
+      frontends_(tables.frontend_space),
+      routes_(tables.route_space),
+      endpoints_(tables.endpoint_space),
+      states_(tables.state_space),
+      turns_(tables.turn_space),
+      counters_(tables.counter_space),
+      clusters_(tables.cluster_space),
+      hosts_(tables.host_space) {}
+
+// Takes ids; when there are none, makes what was retired free, then what was left behind.
+template <class TakeSome>
+std::optional<std::uint32_t> Allotment::Take(TakeSome take) {
+  std::optional<std::uint32_t> first = take();
+  if (!first && !waited_) {
+    WaitOnce();
+    first = take();
+  }
+  if (!first && !swept_) {
+    swept_ = true;
+    Sweep();
+    first = take();
+  }
+  return first;
+}
+
+std::optional<std::uint32_t> Allotment::Take(IdSpace& space, std::uint32_t count) {
+  return Take([&space, count] { return space.Take(count); });
+}
+
+void Allotment::WaitOnce() {
+  if (!waited_) {
+    waited_ = true;
+    Recycle();
+  }
+}
+
+void Allotment::Recycle() {
+  operations_.emplace_back(Wait{});
+  frontends_.Recycle();
+  for (const std::uint32_t place : frontends_.Clearable()) {
+    operations_.emplace_back(ClearFrontend{place});
+    frontends_.Clear(place);
+  }
+  for (IdSpace* space : {&routes_, &endpoints_, &states_, &turns_, &counters_}) {
+    space->Recycle();
+  }
+}
+
+// Gives up the names that neither the tables in force nor this plan use.
+void Allotment::Sweep() {
+  const std::set<std::uint32_t> kept = SweepStatesAndCounters();
+  for (const auto& [id, name] : t_.cluster_names) {
+    if (!t_.cluster_uses.contains(id) && !kept.contains(id)) {
+      operations_.emplace_back(DeleteCluster{id});
+      clusters_.Free(id);
+      freed_clusters_.insert(id);
+    }
+  }
+  for (const auto& [id, name] : t_.host_names) {
+    if (!t_.host_uses.contains(id) && !hosts_used_.contains(id)) {
+      operations_.emplace_back(DeleteHost{id});
+      hosts_.Free(id);
+      freed_hosts_.insert(id);
+    }
+  }
+  Recycle();
+}
+
+// Returns the ids of the clusters that something still belongs to.
+std::set<std::uint32_t> Allotment::SweepStatesAndCounters() {
+  std::set<std::uint32_t> kept = clusters_used_;
+  for (const auto& [key, id] : t_.endpoint_ids) {
+    if (t_.endpoint_uses.contains(id) || states_used_.contains(id)) {
+      kept.insert(key.first);
+    } else {
+      operations_.emplace_back(FreeEndpointState{id, key.first, key.second});
+      states_.Retire(id);
+      freed_states_.insert(id);
+    }
+  }
+  for (const auto& [key, index] : t_.counters) {
+    if (t_.cluster_uses.contains(key.second) || counters_used_.contains(index)) {
+      kept.insert(key.second);
+    } else {
+      operations_.emplace_back(FreeCounter{index, key.first, key.second});
+      counters_.Retire(index);
+      freed_counters_.insert(index);
+    }
+  }
+  return kept;
+}
+
+Result<std::uint32_t> Allotment::HostId(const std::string& name) {
+  const auto known = t_.host_ids.find(name);
+  if (known != t_.host_ids.end() && !freed_hosts_.contains(known->second)) {
+    hosts_used_.insert(known->second);
+    return known->second;
+  }
+  const auto [made, is_new] = new_hosts_.emplace(name, 0);
+  if (is_new) {
+    const std::optional<std::uint32_t> id = Take(hosts_);
+    if (!id) {
+      return FailFull("hosts", hosts_, "--max-frontends");
+    }
+    made->second = *id;
+    operations_.emplace_back(WriteHost{*id, name});
+  }
+  return made->second;
+}
+
+Result<std::uint32_t> Allotment::ClusterId(const std::string& name) {
+  const auto known = t_.cluster_ids.find(name);
+  if (known != t_.cluster_ids.end() && !freed_clusters_.contains(known->second)) {
+    clusters_used_.insert(known->second);
+    return known->second;
+  }
+  const auto [made, is_new] = new_clusters_.emplace(name, 0);
+  if (is_new) {
+    const std::optional<std::uint32_t> id = Take(clusters_);
+    if (!id) {
+      return FailFull("clusters", clusters_, "--max-frontends");
+    }
+    made->second = *id;
+    operations_.emplace_back(WriteCluster{*id, name});
+  }
+  return made->second;
+}
+
+Result<std::uint32_t> Allotment::StateId(std::uint32_t cluster, const SocketAddress& address) {
+  const auto known = t_.endpoint_ids.find({cluster, address});
+  if (known != t_.endpoint_ids.end() && !freed_states_.contains(known->second)) {
+    states_used_.insert(known->second);
+    return known->second;
+  }
+  const auto [made, is_new] = new_states_.emplace(std::pair(cluster, address), 0);
+  if (is_new) {
+    const std::optional<std::uint32_t> id = Take(states_);
+    if (!id) {
+      return FailFull("endpoint_state", states_, "--max-endpoints");
+    }
+    made->second = *id;
+    WriteEndpointState write{*id, {}};
+    CopyAddress(address, write.value.address, write.value.port);
+    write.value.cluster = cluster;
+    write.value.since = generation_;
+    operations_.emplace_back(write);
+  }
+  return made->second;
+}
+
+Result<std::uint32_t> Allotment::CounterIndex(std::uint32_t frontend, std::uint32_t cluster) {
+  const auto known = t_.counters.find({frontend, cluster});
+  if (known != t_.counters.end() && !freed_counters_.contains(known->second)) {
+    counters_used_.insert(known->second);
+    return known->second;
+  }
+  const auto [made, is_new] = new_counters_.emplace(std::pair(frontend, cluster), 0);
+  if (is_new) {
+    const std::optional<std::uint32_t> index = Take(counters_);
+    if (!index) {
+      return FailFull("route_counters", counters_, "--max-frontends");
+    }
+    made->second = *index;
+    WriteCounter write{*index, {}};
+    write.value.frontend = frontend;
+    write.value.cluster = cluster;
+    write.value.since = generation_;
+    operations_.emplace_back(write);
+  }
+  return made->second;
+}
+
+Result<std::uint32_t> Allotment::NewTurn() {
+  const std::optional<std::uint32_t> id = Take(turns_);
+  if (!id) {
+    return FailFull("turns", turns_, "--max-frontends");
+  }
+  operations_.emplace_back(WriteTurn{*id, {}});
+  return *id;
+}
+
+Result<std::uint32_t> Allotment::NewRoute() {
+  const std::optional<std::uint32_t> row = Take(routes_);
+  if (!row) {
+    return FailFull("routes", routes_, "--max-frontends");
+  }
+  return *row;
+}
+
+Result<std::uint32_t> Allotment::NewEndpoints(std::uint32_t count) {
+  const std::optional<std::uint32_t> first = Take(endpoints_, count);
+  if (!first) {
+    return FailFull("endpoints", endpoints_, "--max-endpoints");
+  }
+  return *first;
+}
+
+Result<std::uint32_t> Allotment::NewPlace(const Frontend& frontend) {
+  const std::optional<std::uint32_t> place =
+      Take([this, &frontend] { return frontends_.PlaceFor(frontend); });
+  if (!place) {
+    return FailFull("frontends", frontends_.used(), frontends_.capacity(), "--max-frontends");
+  }
+  frontends_.Claim(*place);
+  return *place;
+}
+
+std::vector<std::pair<std::uint32_t, std::uint32_t>> Allotment::GiveUpCounters(
+    std::uint32_t frontend) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> given_up;
+  for (auto it = t_.counters.lower_bound({frontend, 0});
+       it != t_.counters.end() && it->first.first == frontend; ++it) {
+    if (!freed_counters_.contains(it->second)) {
+      given_up.emplace_back(it->second, it->first.second);
+      counters_used_.insert(it->second);  // not to be swept as well
+    }
+  }
+  return given_up;
+}
+
+}  // namespace vsplit
