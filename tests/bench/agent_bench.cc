@@ -279,7 +279,9 @@ void PrintChanges(const Vsplitd& vsplitd, const std::string& name, std::chrono::
 }
 
 void PrintStart(Vsplitd& vsplitd, const std::string& name) {
-  fmt::print("  {:<32} {:>9.0f} ms until ready\n", name, vsplitd.Start() / kMillisecond);
+  const double seconds = vsplitd.Start();
+  fmt::print("  {:<32} {:>9.0f} ms until ready, {:.1f} MB resident\n", name, seconds / kMillisecond,
+             vsplitd.Resident("VmRSS:") / kMegabyte);
 }
 
 void Run(int services) {
