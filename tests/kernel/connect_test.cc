@@ -35,7 +35,6 @@ class ConnectTest : public ::testing::Test {
 
 TEST_F(ConnectTest, SplitsExactlyAndEveryTenHoldNineAndOne) {
   node_.Put(Image({{kService, Canary(9, 1)}}));
-  Counts all;
   for (int block = 0; block < 100; ++block) {
     const Counts ten = AskMany(Address(kService), 10);
     ASSERT_EQ(ten, (Counts{{"safe", 9}, {"risky", 1}})) << "block " << block;

@@ -90,7 +90,7 @@ SocketAddress FromRaw(const sockaddr_storage& storage) {
   SocketAddress address;
   if (storage.ss_family == AF_INET) {
     const auto* in = reinterpret_cast<const sockaddr_in*>(&storage);
-    address = *ParseSocketAddress("0.0.0.0:1");
+    address.ip = Address("0.0.0.0:1").ip;
     std::memcpy(address.ip.bytes.data() + 12, &in->sin_addr, 4);
     address.port = ntohs(in->sin_port);
   } else {
@@ -370,7 +370,7 @@ std::size_t TestNode::Remembered() const {
 SocketAddress Address(const std::string& text) {
   const std::optional<SocketAddress> address = ParseSocketAddress(text);
   Require(address.has_value(), "address " + text);
-  return *address;
+  return address.value_or(SocketAddress{});
 }
 
 SocketAddress PodAddress(int number) {

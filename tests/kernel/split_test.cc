@@ -26,7 +26,7 @@ std::vector<std::uint32_t> SlowBlock(std::uint64_t block, std::uint32_t total, s
       (static_cast<unsigned __int128>(split_hash(block + (std::uint64_t{seed} << 32))) * total) >>
       32;
   std::vector<std::uint32_t> positions;
-  std::uint64_t position = static_cast<std::uint64_t>(rotation);
+  auto position = static_cast<std::uint64_t>(rotation);
   for (std::uint32_t place = 0; place < total; ++place) {
     positions.push_back(static_cast<std::uint32_t>(position));
     position += stride;

@@ -45,7 +45,7 @@ ImageRoute Only(const char* name, int pod) {
 // Clients that never stop asking; how often each name answered, errors included.
 class Load {
  public:
-  explicit Load(int clients, std::string service = kService)
+  explicit Load(int clients, const std::string& service = kService)
       : counts_(static_cast<std::size_t>(clients)) {
     for (Counts& mine : counts_) {
       threads_.emplace_back([this, &mine, service] {
