@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "address.h"
 #include "maps.h"
 #include "route.h"
 
@@ -139,12 +140,36 @@ static void remember(__u64 cookie, const struct frontend_key* asked, const struc
   }
 }
 
+/* Whether this is the address of the endpoint that was chosen. `peer` is aligned to 8 bytes. */
+static inline int is_endpoint(const struct connection_value* connection, const __u8* peer,
+                              __u16 port) {
+  __u32 id = connection->endpoint;
+  const struct endpoint_state* state = bpf_map_lookup_elem(&endpoint_state, &id);
+  if (!state)
+    return 0;
+  const __u64* theirs = (const __u64*)state->address;
+  const __u64* halves = (const __u64*)peer;
+  return !((theirs[0] ^ halves[0]) | (theirs[1] ^ halves[1]) | (state->port ^ port));
+}
+
 /* sockops: the SYN of a connection is about to be sent. */
 static inline void on_connect(struct bpf_sock_ops* ops) {
   struct connection_key key = {.cookie = bpf_get_socket_cookie(ops)};
   struct connection_value* connection = bpf_map_lookup_elem(&connections, &key);
   if (!connection || connection->flags & CONNECTION_COUNTED)
     return;
+  __u8 peer[16] __attribute__((aligned(8)));
+  if (ops->family == 2 /* AF_INET */)
+    write_words(peer, 0, 0, MAPPED_WORD, ops->remote_ip4);
+  else
+    /* Word by word: the context takes no wider loads. */
+    write_words(peer, READ_ONCE(ops->remote_ip6[0]), READ_ONCE(ops->remote_ip6[1]),
+                READ_ONCE(ops->remote_ip6[2]), READ_ONCE(ops->remote_ip6[3]));
+  if (!is_endpoint(connection, peer, (__u16)bpf_ntohl(ops->remote_port))) {
+    /* An earlier connect() of this socket was split and came to nothing; this one is not ours. */
+    bpf_map_delete_elem(&connections, &key);
+    return;
+  }
   bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
   connection->flags |= CONNECTION_COUNTED;
   count_active(connection, 1);

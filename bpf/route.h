@@ -39,12 +39,13 @@ __noinline __u32 frontend_at(__u64 upper, __u64 lower, __u32 port, __u32 protoco
     struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &at);
     if (!frontend)
       return NOWHERE;
+    __u8 state = READ_ONCE(frontend->state);
     const __u64* theirs = (const __u64*)frontend->address;
     __u64 differs = (theirs[0] ^ upper) | (theirs[1] ^ lower) | (frontend->port ^ port) |
-                    (frontend->protocol ^ protocol) | (frontend->state ^ FRONTEND_USED);
+                    (frontend->protocol ^ protocol) | (state ^ FRONTEND_USED);
     if (!differs)
       return at;
-    if (frontend->state == FRONTEND_FREE)
+    if (state == FRONTEND_FREE)
       return NOWHERE;
   }
   return NOWHERE;

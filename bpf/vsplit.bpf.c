@@ -40,8 +40,14 @@ static inline int is_tcp(const struct bpf_sock_addr* ctx) {
 /* All of a connect() but for reading and writing its address. Returns ALLOW or REFUSE. */
 static inline int split(struct bpf_sock_addr* ctx, const struct frontend_key* asked,
                         struct decision* d) {
-  if (is_tcp(ctx))
-    decide(d, asked, 1);
+  if (!is_tcp(ctx))
+    return ALLOW;
+  decide(d, asked, 1);
+  if (d->verdict != VERDICT_SPLIT && release_matters()) {
+    /* The socket may have been split before, and would be counted there until it is closed. */
+    struct connection_value ended;
+    forget(bpf_get_socket_cookie(ctx), &ended);
+  }
   if (d->verdict == VERDICT_SPLIT)
     remember(bpf_get_socket_cookie(ctx), asked, d);
   else if (d->verdict == VERDICT_REFUSED)
@@ -75,14 +81,19 @@ int vsplit_connect6(struct bpf_sock_addr* ctx) {
   return verdict;
 }
 
-static inline struct connection_value* connection_of(struct bpf_sock_addr* ctx) {
+/* The connection of this socket, if it is the one to this peer: the socket may have been connected
+ * again, to somebody who is none of ours. */
+static inline struct connection_value* connection_to(struct bpf_sock_addr* ctx, const __u8* peer) {
   struct connection_key key = {.cookie = bpf_get_socket_cookie(ctx)};
-  return bpf_map_lookup_elem(&connections, &key);
+  struct connection_value* connection = bpf_map_lookup_elem(&connections, &key);
+  return connection && is_endpoint(connection, peer, asked_port(ctx)) ? connection : 0;
 }
 
 SEC("cgroup/getpeername4")
 int vsplit_getpeer4(struct bpf_sock_addr* ctx) {
-  struct connection_value* connection = connection_of(ctx);
+  __u8 peer[16] __attribute__((aligned(8)));
+  read_address4(ctx, peer);
+  struct connection_value* connection = connection_to(ctx, peer);
   if (connection)
     write_address4(ctx, connection->address, connection->port);
   return ALLOW;
@@ -90,7 +101,9 @@ int vsplit_getpeer4(struct bpf_sock_addr* ctx) {
 
 SEC("cgroup/getpeername6")
 int vsplit_getpeer6(struct bpf_sock_addr* ctx) {
-  struct connection_value* connection = connection_of(ctx);
+  __u8 peer[16] __attribute__((aligned(8)));
+  read_address6(ctx, peer);
+  struct connection_value* connection = connection_to(ctx, peer);
   if (connection)
     write_address6(ctx, connection->address, connection->port);
   return ALLOW;

@@ -30,7 +30,6 @@ sandbox_open() {
     local name
     name=$(basename "$SANDBOX" | tr . -)
     echo "$name" >"$SANDBOX/name"
-    echo "$mount/$name" >"$SANDBOX/cgroup"
     if [ "$(stat -f -c %T /sys/fs/bpf)" != bpf_fs ]; then
         mount -t bpf bpf /sys/fs/bpf || sandbox_fail "cannot mount a bpffs on /sys/fs/bpf"
         touch "$SANDBOX/mounted-bpffs"
@@ -45,8 +44,12 @@ sandbox_open() {
 # sandbox_use FOLDER: sets the variables of a sandbox that is there.
 sandbox_use() {
     SANDBOX=$1
-    NAME=$(cat "$SANDBOX/name")
-    CGROUP=$(cat "$SANDBOX/cgroup")
+    # Whoever else made a folder of that name must not tell us what to remove.
+    if [ ! -O "$SANDBOX" ] || [ -L "$SANDBOX" ]; then
+        sandbox_fail "$SANDBOX is not ours"
+    fi
+    NAME=$(basename "$SANDBOX" | tr . -)
+    CGROUP=$(sandbox_cgroup_mount)/$NAME
     PINS=/sys/fs/bpf/$NAME
     export VSPLIT_SOCKET=$SANDBOX/vsplit.sock
 }

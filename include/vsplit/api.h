@@ -100,8 +100,8 @@ class Server {
   static Result<Server> Listen(boost::asio::io_context& loop, const ServerOptions& options,
                                Backend backend);
 
-  Server(Server&&) noexcept;
-  Server& operator=(Server&&) noexcept;
+  Server(Server&& other) noexcept;
+  Server& operator=(Server&& other) noexcept;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();

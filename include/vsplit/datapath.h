@@ -53,7 +53,9 @@ struct Feature {
 // The mount point of cgroup2 from the mount table (hybrid layouts too), and below it the kubelet's
 // pods cgroup if there is one.
 Result<std::string> FindCgroupMount();
-Result<std::string> FindCgroup();
+// The one with the id `attached` comes first, if it is one of these: a kubelet that comes later
+// does not move what is in force.
+Result<std::string> FindCgroup(std::uint64_t attached = 0);
 
 class Datapath {
  public:

@@ -64,7 +64,7 @@ VSPLIT_LAYOUT(control_value, 16);
 /* frontend_value.state */
 #define FRONTEND_FREE 0 /* nobody is here, nor was: the search ends */
 #define FRONTEND_USED 1
-#define FRONTEND_GONE 2 /* nobody is here: the search goes on */
+#define FRONTEND_GONE 2 /* nobody is here, the address is all zero: the search goes on */
 
 struct frontend_value {
   __u8 address[16];

@@ -25,6 +25,7 @@ constexpr char kService[] = "10.96.0.7:80";
 constexpr char kService6[] = "[fd00:96::7]:80";
 constexpr char kClosed[] = "10.96.0.8:80";
 constexpr char kSilent[] = "10.96.0.9:80";
+constexpr char kNoRoute[] = "10.96.0.11:80";
 constexpr char kHolding[] = "10.96.0.10:80";
 
 sockaddr_in Raw(const std::string& text) {
@@ -62,6 +63,7 @@ class LifeTest : public ::testing::TestWithParam<bool> {
     add(kClosed, PodAddress(3));
     add(kSilent, PodAddress(4));
     add(kHolding, PodAddress(2));
+    add(kNoRoute, Address("192.0.2.1:80"));
     node_.Put(image);
   }
   void TearDown() override {
@@ -159,6 +161,24 @@ TEST_P(LifeTest, DisconnectedAndConnectedAgain) {
   ASSERT_EQ(connect(connected.socket.get(), &nowhere, sizeof(nowhere)), 0);
   EXPECT_EQ(ConnectSocket(connected.socket.get(), kService), 0);
   EXPECT_EQ(ReadAll(connected.socket.get()), "web");
+}
+
+// Split once, and then connected to somebody who is none of ours.
+TEST_P(LifeTest, ConnectedElsewhereAfterASplit) {
+  const Connected connected = Connect(Address(kClosed));
+  ASSERT_EQ(connected.error, ECONNREFUSED);
+  EXPECT_EQ(ConnectSocket(connected.socket.get(), "10.1.0.2:8080"), 0);
+  EXPECT_EQ(PeerName(connected.socket.get()), PodAddress(2));
+  EXPECT_EQ(node_.ActiveOfAll(), 0);
+  EXPECT_EQ(Of(kClosed).opened, 1U);
+}
+
+TEST_P(LifeTest, ConnectedElsewhereAfterAConnectThatSentNothing) {
+  const Descriptor client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(ConnectSocket(client.get(), kNoRoute), ENETUNREACH);
+  EXPECT_EQ(ConnectSocket(client.get(), "10.1.0.2:8080"), 0);
+  EXPECT_EQ(PeerName(client.get()), PodAddress(2));
+  EXPECT_EQ(node_.ActiveOfAll(), 0);
 }
 
 TEST_P(LifeTest, FastOpenWithoutData) {

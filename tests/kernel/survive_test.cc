@@ -305,20 +305,37 @@ TEST_F(SurviveTest, AttachmentsAreWhatTheKernelSays) {
   EXPECT_TRUE(node_.datapath().Attachments()[4].attached);
 }
 
-TEST_F(SurviveTest, AnotherCgroupTakesTheLinksOver) {
+TEST_F(SurviveTest, AnotherCgroupIsRefusedWhileTheFirstLives) {
   node_.Put(Image({{"10.1.0.1:8080", Only("risky", 9)}}));
   const std::string child = node_.cgroup() + "/child";
   ASSERT_EQ(mkdir(child.c_str(), 0755), 0);
   DatapathOptions options = node_.options();
   options.cgroup = child;
   node_.Restart(options);
-  ASSERT_TRUE(node_.datapath().Attach());
-  EXPECT_EQ(Ask(Address("10.1.0.1:8080")), "safe");
+  const Result<void> attached = node_.datapath().Attach();
+  ASSERT_FALSE(attached);
+  EXPECT_NE(attached.error().message.find("is attached to another cgroup"), std::string::npos)
+      << attached.error().message;
+  EXPECT_EQ(Ask(Address("10.1.0.1:8080")), "risky");
   options.cgroup = node_.cgroup();
   node_.Restart(options);
-  ASSERT_TRUE(node_.datapath().Attach());
-  EXPECT_EQ(Ask(Address("10.1.0.1:8080")), "risky");
+  EXPECT_TRUE(node_.datapath().Attach());
   EXPECT_EQ(rmdir(child.c_str()), 0);
+}
+
+TEST_F(SurviveTest, UninstallTouchesNothingButItsOwnPinsOnABpffs) {
+  const std::string stranger = node_.options().pins + "/stranger";
+  const std::string control = node_.options().pins + "/control";
+  const Descriptor map(bpf_obj_get(control.c_str()));
+  ASSERT_EQ(bpf_obj_pin(map.get(), stranger.c_str()), 0);
+  EXPECT_FALSE(Datapath::Uninstall(node_.options().pins));
+  EXPECT_TRUE(std::filesystem::exists(stranger));
+  EXPECT_FALSE(std::filesystem::exists(control));
+  ASSERT_EQ(unlink(stranger.c_str()), 0);
+  const Result<void> elsewhere = Datapath::Uninstall("/tmp");
+  ASSERT_FALSE(elsewhere);
+  EXPECT_EQ(elsewhere.error().message,
+            "pins folder /tmp is not on a bpffs (mount -t bpf bpf /sys/fs/bpf)");
 }
 
 // The kernel would take any program of the same type into a link.

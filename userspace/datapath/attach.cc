@@ -96,6 +96,15 @@ Result<void> AttachOne(const Loaded& loaded, const HookedProgram& hooked, int cg
       return FailErrno(fmt::format("replace the program of {}", path));
     }
   }
+  // Connections that are open below the other cgroup would never be seen to end.
+  if (link.fd && link.info.type == BPF_LINK_TYPE_CGROUP &&
+      link.info.cgroup.attach_type == hooked.attach && link.info.cgroup.cgroup_id != 0 &&
+      link.info.cgroup.cgroup_id != cgroup_id) {
+    return Fail(
+        fmt::format("{} is attached to another cgroup (id {}, which is the inode number of "
+                    "its folder); give --cgroup that one, or run `vsplitd uninstall` first",
+                    path, link.info.cgroup.cgroup_id));
+  }
   return AttachNew(program, hooked, cgroup, path);
 }
 
@@ -163,6 +172,11 @@ Result<void> AttachAll(const Loaded& loaded, const DatapathOptions& options) {
     }
   }
   return {};
+}
+
+std::uint64_t AttachedCgroup(const std::string& pins) {
+  const PinnedLink link = OpenLink(pins + "/links/connect4");
+  return link.fd && link.info.type == BPF_LINK_TYPE_CGROUP ? link.info.cgroup.cgroup_id : 0;
 }
 
 void DetachAll(const std::string& pins) {

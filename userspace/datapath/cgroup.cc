@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -36,10 +37,17 @@ Result<std::string> FindCgroupMount() {
   return Fail("no cgroup2 is mounted here (mount -t cgroup2 cgroup2 /sys/fs/cgroup)");
 }
 
-Result<std::string> FindCgroup() {
+Result<std::string> FindCgroup(std::uint64_t attached) {
   Result<std::string> mount = FindCgroupMount();
   if (!mount) {
     return mount;
+  }
+  for (const char* candidate : {"", "/kubepods.slice", "/kubepods"}) {
+    struct stat status{};
+    if (attached != 0 && stat((*mount + candidate).c_str(), &status) == 0 &&
+        status.st_ino == attached) {
+      return *mount + candidate;
+    }
   }
   // The kubelet's root for pods, with the systemd and with the cgroupfs driver.
   for (const char* pods : {"/kubepods.slice", "/kubepods"}) {

@@ -94,7 +94,7 @@ Result<Datapath> Datapath::Open(const DatapathOptions& options) {
   auto state = std::make_unique<State>();
   state->options = options;
   if (options.cgroup.empty()) {
-    Result<std::string> found = FindCgroup();
+    Result<std::string> found = FindCgroup(AttachedCgroup(options.pins));
     if (!found) {
       return tl::unexpected<Error>(found.error());
     }
@@ -187,7 +187,11 @@ class Writer {
     return {};
   }
   Result<void> operator()(const DeleteFrontend& op) const {
-    return SetState(op.frontend, FRONTEND_GONE);
+    // Without its key too: whoever reads the place while it is given to another frontend must not
+    // take the old address for the new one's.
+    Result<void> gone = SetState(op.frontend, FRONTEND_GONE);
+    std::ranges::fill(s_.frontends.entries()[op.frontend].address, __u8{0});
+    return gone;
   }
   Result<void> operator()(const DeleteHost& op) const { return Delete("hosts", name_key{op.id}); }
   Result<void> operator()(const DeleteCluster& op) const {
@@ -287,6 +291,8 @@ std::vector<Feature> Datapath::Features() const {
   return {
       feature("observe", state_->options.observe,
               "switched off (--observe=off): bytes and failures are not counted"),
+      feature("counts of MPTCP connections", state_->options.observe,
+              "without sockops nobody sees them end: they stay in the active counts"),
       feature("refuse with ECONNREFUSED", loaded.refuses,
               "the kernel is older than 5.18: a refused connect() fails with EPERM"),
       feature("exact numbers", loaded.fetches,
@@ -371,10 +377,17 @@ void Datapath::SetPassthrough(bool on) {
 
 Result<void> Datapath::Uninstall(const std::string& pins) {
   std::error_code error;
+  if (!std::filesystem::exists(pins, error)) {
+    return {};
+  }
+  if (Result<void> ours = CheckPinFolder(pins); !ours) {
+    return ours;
+  }
   DetachAll(pins);
   for (const std::string& folder : {pins + "/links", pins}) {
     for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-      if (!std::filesystem::remove(entry.path(), error) && error) {
+      if (IsOurPin(entry.path().filename().string()) &&
+          !std::filesystem::remove(entry.path(), error) && error) {
         return FailErrno(fmt::format("remove {}", entry.path().string()), error.value());
       }
     }

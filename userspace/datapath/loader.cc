@@ -80,17 +80,12 @@ tl::unexpected<Error> FailLibbpf(std::string_view context, int error) {
 Result<void> MakePinFolder(const std::string& pins) {
   std::error_code error;
   std::filesystem::create_directories(pins + "/links", error);
-  struct statfs status{};
-  if (statfs(pins.c_str(), &status) != 0) {
-    return FailErrno(fmt::format("pins folder {}", pins));
-  }
-  if (static_cast<std::uint32_t>(status.f_type) != BPF_FS_MAGIC) {
+  Result<void> good = CheckPinFolder(pins);
+  if (!good) {
     std::filesystem::remove(pins + "/links", error);
     std::filesystem::remove(pins, error);
-    return Fail(
-        fmt::format("pins folder {} is not on a bpffs (mount -t bpf bpf /sys/fs/bpf)", pins));
   }
-  return {};
+  return good;
 }
 
 struct PinnedMap {
@@ -220,6 +215,23 @@ bool KernelHas(std::string_view helper) {
   return false;
 }
 
+// Whether an atomic add gives the old value back, by loading a program that does so.
+bool KernelFetches() {
+  const std::array<bpf_insn, 5> program{
+      bpf_insn{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = 1},
+      bpf_insn{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+               .dst_reg = BPF_REG_10,
+               .src_reg = BPF_REG_1,
+               .off = -8,
+               .imm = BPF_ADD | BPF_FETCH},
+      bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+      bpf_insn{.code = BPF_JMP | BPF_EXIT}};
+  const UniqueFd fd(bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "fetch", "Dual BSD/GPL",
+                                  program.data(), program.size(), nullptr));
+  return static_cast<bool>(fd);
+}
+
 Result<BpfObject> LoadOne(const void* bytes, std::size_t size, const DatapathOptions& options,
                           std::string_view prefix, bool decides) {
   LibbpfLines().clear();
@@ -279,17 +291,13 @@ Result<Loaded> Load(const DatapathOptions& options) {
   loaded.decides = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, nullptr) == 1;
   loaded.refuses = KernelHas("BPF_FUNC_set_retval");
 
+  loaded.fetches = KernelFetches();
   std::size_t size = 0;
-  const void* bytes = vsplit_core::elf_bytes(&size);
+  const void* bytes =
+      loaded.fetches ? vsplit_core::elf_bytes(&size) : vsplit_core_no_fetch::elf_bytes(&size);
   Result<BpfObject> object = LoadOne(bytes, size, options, prefix, loaded.decides);
   if (!object) {
-    bytes = vsplit_core_no_fetch::elf_bytes(&size);
-    Result<BpfObject> second = LoadOne(bytes, size, options, prefix, loaded.decides);
-    if (!second) {
-      return tl::unexpected<Error>(object.error());
-    }
-    loaded.fetches = false;
-    object = std::move(second);
+    return tl::unexpected<Error>(object.error());
   }
   loaded.object = *std::move(object);
   return loaded;
@@ -314,6 +322,33 @@ Result<void> PutRenewedInPlace(const DatapathOptions& options) {
     }
   }
   return {};
+}
+
+Result<void> CheckPinFolder(const std::string& pins) {
+  struct statfs status{};
+  if (statfs(pins.c_str(), &status) != 0) {
+    return FailErrno(fmt::format("pins folder {}", pins));
+  }
+  if (static_cast<std::uint32_t>(status.f_type) != BPF_FS_MAGIC) {
+    return Fail(
+        fmt::format("pins folder {} is not on a bpffs (mount -t bpf bpf /sys/fs/bpf)", pins));
+  }
+  return {};
+}
+
+bool IsOurPin(std::string_view name) {
+  static constexpr std::array<std::string_view, 12> kTables = {
+      "control", "frontends",      "routes", "endpoints",   "turns",    "endpoint_state",
+      "totals",  "route_counters", "hosts",  "connections", "clusters", "barrier"};
+  if (name.starts_with(kRenewed)) {
+    name.remove_prefix(kRenewed.size());
+  }
+  if (name.ends_with("_new")) {
+    name.remove_suffix(4);
+  }
+  return std::ranges::find(kTables, name) != kTables.end() ||
+         std::ranges::any_of(HookedPrograms(),
+                             [name](const HookedProgram& hooked) { return name == hooked.link; });
 }
 
 int TableFd(const Loaded& loaded, const char* name) {

@@ -28,6 +28,11 @@ Result<Loaded> Load(const DatapathOptions& options);
 // every program in force uses the new ones.
 Result<void> PutRenewedInPlace(const DatapathOptions& options);
 
+// Whether the folder, which exists, is on a bpffs.
+Result<void> CheckPinFolder(const std::string& pins);
+// Whether a file of this name below `pins` or its `links` is one that we pin.
+bool IsOurPin(std::string_view name);
+
 // The descriptor of a table of the object. The table must exist.
 int TableFd(const Loaded& loaded, const char* name);
 // How many entries it was made for.

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -50,11 +51,15 @@ Result<Lock> Lock::Take(const std::string& folder, const std::string& pins) {
     return Fail("make the folder " + folder + ": " + error.message());
   }
   const std::string path = folder + "/" + FileName(pins);
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     return FailErrno("lock file " + path);
   }
   Lock lock(fd);
+  // Whoever can open the file can hold the lock.
+  if (::fchmod(fd, 0600) != 0) {
+    return FailErrno("lock file " + path);
+  }
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       return FailErrno("lock file " + path);
