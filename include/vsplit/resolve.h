@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Store and host in, meaning out: which addresses the host has, what each of its ports does with a
 // connection, which pods that leads to, and for every rule whether it is enforced, and if not why.
-// Rules: Istio's, as numbered R1 ... R15 in the comments of resolve/; EndpointSlice conditions as
-// Istio reads them (R14). Pure.
+// Rules: Istio's, by the numbers of userspace/resolve/README.md; EndpointSlice conditions as Istio
+// reads them (R14). Pure.
 #pragma once
 
 #include <cstdint>
