@@ -9,6 +9,7 @@
 #include <regex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "flags.h"
@@ -27,7 +28,7 @@ namespace vsplit {
 namespace {
 
 Frontend At(const char* address) {
-  return {*ParseSocketAddress(address)};
+  return {ParseSocketAddress(address).value_or(SocketAddress{})};
 }
 
 // A host whose frontends all lead to one cluster.
@@ -81,7 +82,7 @@ TEST(ServedHosts, FrontendMayMoveBetweenHostsInOneTransaction) {
   const Result<ImageChange> change = hosts.ChangeOf(move);
   ASSERT_TRUE(change) << change.error().message;
   EXPECT_EQ(change->frontends.size(), 1U);
-  EXPECT_EQ(change->frontends.at(At("10.0.0.1:80"))->host, "a");
+  EXPECT_EQ(change->frontends.at(At("10.0.0.1:80")).value_or(ImageRoute{}).host, "a");
   hosts.Take(move);
   EXPECT_EQ(hosts.Find("b"), nullptr);
   EXPECT_FALSE(hosts.ChangeOf(Only(Host("b", {"10.0.0.1:80"}))));
@@ -140,43 +141,47 @@ FlagsResult Parsed(std::vector<const char*> arguments) {
   return ParseFlags(static_cast<int>(arguments.size()), arguments.data(), "1.2.3");
 }
 
+Flags Taken(std::vector<const char*> arguments) {
+  const FlagsResult parsed = Parsed(std::move(arguments));
+  EXPECT_TRUE(parsed.flags);
+  return parsed.flags.value_or(Flags{});
+}
+
 TEST(Flags, DefaultsAreTheDocumentedOnes) {
-  const FlagsResult parsed = Parsed({});
-  ASSERT_TRUE(parsed.flags);
-  EXPECT_FALSE(parsed.flags->uninstall);
-  EXPECT_EQ(parsed.flags->server.socket, "/run/vsplit/vsplit.sock");
-  EXPECT_EQ(parsed.flags->agent.state, "/var/lib/vsplit/objects.db");
-  EXPECT_EQ(parsed.flags->agent.datapath.pins, "/sys/fs/bpf/vsplit");
-  EXPECT_EQ(parsed.flags->agent.datapath.cgroup, "");
-  EXPECT_TRUE(parsed.flags->agent.datapath.observe);
-  EXPECT_FALSE(parsed.flags->agent.all_hosts);
-  EXPECT_EQ(parsed.flags->agent.resolve.policy, Policy::kExact);
-  EXPECT_EQ(parsed.flags->agent.resolve.undeclared, UndeclaredPorts::kAsWritten);
+  const Flags flags = Taken({});
+  EXPECT_FALSE(flags.uninstall);
+  EXPECT_EQ(flags.server.socket, "/run/vsplit/vsplit.sock");
+  EXPECT_EQ(flags.agent.state, "/var/lib/vsplit/objects.db");
+  EXPECT_EQ(flags.agent.datapath.pins, "/sys/fs/bpf/vsplit");
+  EXPECT_EQ(flags.agent.datapath.cgroup, "");
+  EXPECT_TRUE(flags.agent.datapath.observe);
+  EXPECT_FALSE(flags.agent.all_hosts);
+  EXPECT_EQ(flags.agent.resolve.policy, Policy::kExact);
+  EXPECT_EQ(flags.agent.resolve.undeclared, UndeclaredPorts::kAsWritten);
 }
 
 TEST(Flags, EachIsTaken) {
-  const FlagsResult parsed = Parsed({"--observe=off",
-                                     "--policy",
-                                     "random",
-                                     "--undeclared-ports=http",
-                                     "--hosts=all",
-                                     "--domain",
-                                     "example.org",
-                                     "--root-namespace",
-                                     "mesh",
-                                     "--max-frontends=100",
-                                     "--max-endpoints=200",
-                                     "--max-connections=300",
-                                     "--cgroup",
-                                     "/c",
-                                     "--pins",
-                                     "/p",
-                                     "--state",
-                                     "/s",
-                                     "--socket",
-                                     "/k"});
-  ASSERT_TRUE(parsed.flags);
-  const AgentOptions& agent = parsed.flags->agent;
+  const Flags flags = Taken({"--observe=off",
+                             "--policy",
+                             "random",
+                             "--undeclared-ports=http",
+                             "--hosts=all",
+                             "--domain",
+                             "example.org",
+                             "--root-namespace",
+                             "mesh",
+                             "--max-frontends=100",
+                             "--max-endpoints=200",
+                             "--max-connections=300",
+                             "--cgroup",
+                             "/c",
+                             "--pins",
+                             "/p",
+                             "--state",
+                             "/s",
+                             "--socket",
+                             "/k"});
+  const AgentOptions& agent = flags.agent;
   EXPECT_FALSE(agent.datapath.observe);
   EXPECT_EQ(agent.resolve.policy, Policy::kRandom);
   EXPECT_EQ(agent.resolve.undeclared, UndeclaredPorts::kHttp);
@@ -187,7 +192,7 @@ TEST(Flags, EachIsTaken) {
   EXPECT_EQ(agent.datapath.sizes.endpoints, 200U);
   EXPECT_EQ(agent.datapath.sizes.connections, 300U);
   EXPECT_EQ(agent.datapath.cgroup + agent.datapath.pins + agent.state, "/c/p/s");
-  EXPECT_EQ(parsed.flags->server.socket, "/k");
+  EXPECT_EQ(flags.server.socket, "/k");
 }
 
 TEST(Flags, MistakesEndWithCode2AndQuestionsWithCode0) {
@@ -197,10 +202,9 @@ TEST(Flags, MistakesEndWithCode2AndQuestionsWithCode0) {
   EXPECT_EQ(Parsed({"--nothing"}).exit_code, 2);
   EXPECT_EQ(Parsed({"--version"}).exit_code, 0);
   EXPECT_FALSE(Parsed({"--help"}).flags);
-  const FlagsResult uninstall = Parsed({"uninstall", "--pins", "/p"});
-  ASSERT_TRUE(uninstall.flags);
-  EXPECT_TRUE(uninstall.flags->uninstall);
-  EXPECT_EQ(uninstall.flags->agent.datapath.pins, "/p");
+  const Flags uninstall = Taken({"uninstall", "--pins", "/p"});
+  EXPECT_TRUE(uninstall.uninstall);
+  EXPECT_EQ(uninstall.agent.datapath.pins, "/p");
 }
 
 }  // namespace

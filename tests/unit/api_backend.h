@@ -20,8 +20,8 @@ class StoreBackend {
             .write = [this](std::vector<Write> writes,
                             bool dry_run) { return Transact(std::move(writes), dry_run); },
             .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
-            .status = [] { return std::string("{\"generation\":1}\n"); },
-            .split = [] { return std::string("{\"routes\":[]}\n"); },
+            .status = [] { return std::string(R"({"generation":1})") + "\n"; },
+            .split = [] { return std::string(R"({"routes":[]})") + "\n"; },
             .metrics = [] { return std::string("vsplit_generation 1\n"); },
             .not_ready = [this] { return not_ready; },
             .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {
@@ -31,7 +31,7 @@ class StoreBackend {
               if (to == "80") {
                 return Fail("to \"80\" is not HOST:PORT", Error::Reason::kInvalid);
               }
-              return Explanation{.json = "{\"from\":\"" + from + "\"}\n", .text = to + "\n"};
+              return Explanation{.json = R"({"from":")" + from + "\"}\n", .text = to + "\n"};
             }};
   }
 

@@ -93,7 +93,7 @@ class Client {
 // The server, its loop on a thread of its own, until the end of the test.
 class Running {
  public:
-  explicit Running(ServerOptions options) {
+  explicit Running(const ServerOptions& options) {
     Result<Server> server = Server::Listen(loop_, options, backend_.Make());
     EXPECT_TRUE(server) << server.error().message;
     server_.emplace(*std::move(server));

@@ -120,7 +120,7 @@ TEST(Explain, RefusesWhatCannotBeAsked) {
 }
 
 TEST(Explain, ShowsTheRouteWhereTheKernelCannotBeAsked) {
-  Canary canary;
+  const Canary canary;
   const Result<Explained> explained =
       Explain(canary.View(), "", "10.96.0.7:80", [](const Frontend&) -> Result<decision> {
         return Fail("the kernel is older than 5.15", Error::Reason::kNotFound);

@@ -21,7 +21,7 @@
 namespace vsplit {
 
 inline SocketAddress At(const char* text) {
-  return *ParseSocketAddress(text);
+  return ParseSocketAddress(text).value_or(SocketAddress{});
 }
 
 class Canary {
@@ -89,17 +89,17 @@ class Canary {
 
   // Adopted from tables in which nothing is written.
   static Tables Empty() {
-    static const std::vector<frontend_value> kFrontends(kRows);
-    static const std::vector<route_value> kRoutes(kRows);
-    static const std::vector<endpoint_value> kEndpoints(kRows);
-    static const std::vector<endpoint_state> kStates(kRows);
-    static const std::vector<route_counter> kCounters(kRows);
+    static const std::vector<frontend_value> no_frontends(kRows);
+    static const std::vector<route_value> no_routes(kRows);
+    static const std::vector<endpoint_value> no_endpoints(kRows);
+    static const std::vector<endpoint_state> no_states(kRows);
+    static const std::vector<route_counter> no_counters(kRows);
     RawTables raw;
-    raw.frontends = kFrontends;
-    raw.routes = kRoutes;
-    raw.endpoints = kEndpoints;
-    raw.endpoint_states = kStates;
-    raw.counters = kCounters;
+    raw.frontends = no_frontends;
+    raw.routes = no_routes;
+    raw.endpoints = no_endpoints;
+    raw.endpoint_states = no_states;
+    raw.counters = no_counters;
     raw.turns = raw.clusters = raw.hosts = kRows;
     Tables tables = Adopt(raw).value();
     Carry(MakeRepair(tables), tables);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
-#include <boost/asio/error.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
-#include <cstddef>
 #include <list>
 #include <memory>
 #include <string>
+#include <tl/expected.hpp>
 #include <utility>
 
 #include "failure.h"
@@ -106,7 +106,6 @@ void Server::State::Stop() {
   stopped = true;
   boost::system::error_code ignored;
   acceptor.close(ignored);
-  rest.cancel();
   for (const std::weak_ptr<LocalSession>& weak : sessions) {
     if (const auto session = weak.lock()) {
       session->Close();

@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,7 +40,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         buffer_(options.header_bytes + kBuffer) {}
   ~Session() { ended_(); }
   Session(const Session&) = delete;
+  Session(Session&&) = delete;
   Session& operator=(const Session&) = delete;
+  Session& operator=(Session&&) = delete;
 
   void Run() { AwaitRequest(); }
   // Operations under way end with an error, and with them the session.
@@ -52,6 +53,8 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
  private:
   using ErrorCode = boost::beast::error_code;
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  using Answer = boost::beast::http::response<boost::beast::http::string_body>;
   static constexpr std::size_t kBuffer = 64u << 10;
   static constexpr std::size_t kDrain = 4u << 20;  // of a refused body, before closing
 
@@ -65,7 +68,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
   // The first byte of a request may be as late as `idle`; the rest of it has `request`.
   void AwaitRequest() {
-    parser_.emplace();
+    parser_ = std::make_unique<Parser>();
     parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes));
     parser_->body_limit(options_.body_bytes);
     Limit(options_.idle);
@@ -148,7 +151,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
   void Send(Response response, bool keep_alive) {
     namespace http = boost::beast::http;
-    answer_.emplace(static_cast<http::status>(response.status), http_version_);
+    answer_ = std::make_unique<Answer>(static_cast<http::status>(response.status), http_version_);
     answer_->set(http::field::server, "vsplitd");
     answer_->set(http::field::content_type, response.content_type);
     answer_->set(http::field::cache_control, "no-cache, private");
@@ -194,8 +197,8 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   Answerer answerer_;
   std::function<void()> ended_;
   boost::beast::flat_buffer buffer_;
-  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
-  std::optional<boost::beast::http::response<boost::beast::http::string_body>> answer_;
+  std::unique_ptr<Parser> parser_;  // of the request that is being read
+  std::unique_ptr<Answer> answer_;  // that is being written
   unsigned http_version_ = 11;
   std::size_t drained_ = 0;
 };
