@@ -313,7 +313,8 @@ Result<void> PutRenewedInPlace(const DatapathOptions& options) {
     }
   }
   // `control` tells which layout is there: last.
-  std::ranges::partition(names, [](const std::string& name) { return name != "control"; });
+  std::partition(names.begin(), names.end(),
+                 [](const std::string& name) { return name != "control"; });
   for (const std::string& name : names) {
     const std::string to = options.pins + "/" + name;
     std::filesystem::rename(fmt::format("{}/{}{}", options.pins, kRenewed, name), to, error);

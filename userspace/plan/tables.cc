@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the tables say: adopting them as they lie in the kernel, and reading the image out of them.
-
 #include <fmt/core.h>
-#include <linux/in.h>
+#include <linux/in.h>  // IWYU pragma: keep, for IPPROTO_TCP
 
 #include <algorithm>
 #include <cstddef>

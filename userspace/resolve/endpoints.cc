@@ -117,8 +117,7 @@ std::vector<SocketAddress> EndpointsOf(const Scene& scene, const ObjectKey& serv
     }
   }
   std::ranges::sort(endpoints);
-  const auto rest = std::ranges::unique(endpoints);
-  endpoints.erase(rest.begin(), rest.end());
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
   return endpoints;
 }
 
