@@ -42,7 +42,8 @@ static inline __u32 draw_position(struct frontend_value* frontend, const struct 
  * The cluster whose share holds this position, as row * ROUTE_CLUSTERS + its place in the row, or
  * NOWHERE; a route of many clusters is a chain of rows.
  */
-__noinline __u32 cluster_at(__u32 row, __u32 position) {
+__noinline __u32 cluster_at(__u32 head, __u32 position) {
+  KEY(row, head);
   UNROLLED
   for (int i = 0; i < ROUTE_ROWS; i++) {
     struct route_value* route = bpf_map_lookup_elem(&routes, &row);
@@ -62,15 +63,17 @@ __noinline __u32 cluster_at(__u32 row, __u32 position) {
 
 /* The endpoint id in this row; 0 for none. */
 static inline __u32 endpoint_in(__u32 row) {
-  struct endpoint_value* endpoint = bpf_map_lookup_elem(&endpoints, &row);
+  KEY(key, row);
+  struct endpoint_value* endpoint = bpf_map_lookup_elem(&endpoints, &key);
   return endpoint ? endpoint->endpoint : 0;
 }
 
 /* Whoever is in this row becomes the choice. */
 static inline struct endpoint_state* choose(__u32 row, struct decision* d) {
+  KEY(endpoint, endpoint_in(row));
   d->endpoint_row = row;
-  d->endpoint = endpoint_in(row);
-  return bpf_map_lookup_elem(&endpoint_state, &d->endpoint);
+  d->endpoint = endpoint;
+  return bpf_map_lookup_elem(&endpoint_state, &endpoint);
 }
 
 /* Of two different endpoints drawn at random, the one with fewer connections now open. */
@@ -78,7 +81,7 @@ static inline struct endpoint_state* least_request(const struct route_cluster* c
                                                    struct decision* d) {
   __u32 first = split_scale(bpf_get_prandom_u32(), cluster->count);
   __u32 second = split_second(first, bpf_get_prandom_u32(), cluster->count);
-  __u32 rival = endpoint_in(cluster->first + second);
+  KEY(rival, endpoint_in(cluster->first + second));
   struct endpoint_state* a = choose(cluster->first + first, d);
   struct endpoint_state* b = bpf_map_lookup_elem(&endpoint_state, &rival);
   if (!a || !b || READ_ONCE(a->active) <= READ_ONCE(b->active))
@@ -98,7 +101,8 @@ static struct endpoint_state* pick_endpoint(const struct route_cluster* cluster,
   if (count > 1 && cluster->algorithm == ALGORITHM_RANDOM)
     index = split_scale(bpf_get_prandom_u32(), count);
   if (count > 1 && cluster->algorithm == ALGORITHM_ROUND_ROBIN) {
-    struct turn_value* next = bpf_map_lookup_elem(&turns, &turn);
+    KEY(key, turn);
+    struct turn_value* next = bpf_map_lookup_elem(&turns, &key);
     if (next)
       index = next_number(&next->next, draw) % count;
   }
@@ -110,7 +114,7 @@ static inline void decide_route(struct decision* d, struct frontend_value* front
                                 const struct route_value* head, int draw) {
   d->position = draw_position(frontend, head, d, draw);
   __u32 at = cluster_at(d->row, d->position);
-  __u32 row = at / ROUTE_CLUSTERS;
+  KEY(row, at / ROUTE_CLUSTERS);
   const struct route_value* route = bpf_map_lookup_elem(&routes, &row);
   if (at == NOWHERE || !route)
     return;
@@ -125,7 +129,10 @@ static inline void decide_route(struct decision* d, struct frontend_value* front
   if (!endpoint)
     return;
   d->verdict = VERDICT_SPLIT;
-  __builtin_memcpy(d->address, endpoint->address, sizeof(d->address));
+  __u64* address = (__u64*)d->address;
+  const __u64* theirs = (const __u64*)endpoint->address;
+  address[0] = theirs[0];
+  address[1] = theirs[1];
   d->port = endpoint->port;
 }
 
@@ -133,7 +140,7 @@ static inline void decide_route(struct decision* d, struct frontend_value* front
  * became of it. */
 static inline void decide(struct decision* d, const struct frontend_key* asked, int draw) {
   const __u64* halves = (const __u64*)asked->address;
-  __u32 id = frontend_at(halves[0], halves[1], asked->port, asked->protocol);
+  KEY(id, frontend_at(halves[0], halves[1], asked->port, asked->protocol));
   struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &id);
   if (!frontend)
     return;
@@ -147,10 +154,11 @@ static inline void decide(struct decision* d, const struct frontend_key* asked, 
     return;
   }
   d->generation = word >> ROUTE_ROW_BITS;
-  d->row = word & ROUTE_ROW_MASK;
-  if (!d->row)
+  KEY(row, word & ROUTE_ROW_MASK);
+  d->row = row;
+  if (!row)
     return;
-  struct route_value* route = bpf_map_lookup_elem(&routes, &d->row);
+  struct route_value* route = bpf_map_lookup_elem(&routes, &row);
   if (route)
     decide_route(d, frontend, route, draw);
 }

@@ -12,6 +12,12 @@
 
 #include "vsplit/schema.h"
 
+/*
+ * A key on the stack, in a word of its own: from an agent without CAP_PERFMON, 6.1's verifier takes
+ * no second write into a word that it could track the first one of.
+ */
+#define KEY(name, value) __u32 name __attribute__((aligned(8))) = (value)
+
 #define TABLE_ARRAY(name, value_type, entries) \
   struct {                                     \
     __uint(type, BPF_MAP_TYPE_ARRAY);          \

@@ -24,7 +24,7 @@ const volatile __u32 observe = 1; /* sockops is attached */
  * belongs to nobody any more.
  */
 static void count_active(const struct connection_value* connection, __s32 n) {
-  __u32 id = connection->endpoint;
+  KEY(id, connection->endpoint);
   struct endpoint_state* state = bpf_map_lookup_elem(&endpoint_state, &id);
   if (state && connection->generation >= state->since) {
     ADD(state->active, n);
@@ -43,7 +43,7 @@ static void count_active(const struct connection_value* connection, __s32 n) {
 /* What a connection has carried, as the kernel's own TCP_INFO counts it (SYN and FIN included). */
 static void count_end(const struct connection_value* connection, __u64 sent, __u64 received,
                       int failed) {
-  __u32 id = connection->endpoint;
+  KEY(id, connection->endpoint);
   struct endpoint_state* state = bpf_map_lookup_elem(&endpoint_state, &id);
   if (state && connection->generation >= state->since) {
     if (failed)
@@ -65,7 +65,8 @@ static void count_end(const struct connection_value* connection, __u64 sent, __u
   }
 }
 
-static void count_refused(__u32 index, __u64 generation) {
+static void count_refused(__u32 counter_index, __u64 generation) {
+  KEY(index, counter_index);
   struct route_counter* counter = bpf_map_lookup_elem(&route_counters, &index);
   if (counter && generation >= counter->since)
     ADD(counter->refused_no_endpoint, 1);
@@ -109,24 +110,44 @@ static inline int release_matters(void) {
   return block && READ_ONCE(block->release_tracked) > 0;
 }
 
-/* Remembers what was decided for the socket of this cookie. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ &&
+                   __builtin_offsetof(struct connection_value, flags) == 18 &&
+                   __builtin_offsetof(struct connection_value, endpoint) == 20 &&
+                   __builtin_offsetof(struct connection_value, counter) == 24,
+               "the words below");
+
+/* The compiler keeps this value in one register, and stores it in one piece. */
+#define WHOLE(value) __asm__ volatile("" : "+r"(value))
+
+/*
+ * Fills in the entry of a connection, word by word: from an agent without CAP_PERFMON, 6.1's
+ * verifier takes no second write into a word of the stack that it could track the first one of.
+ */
+static inline void describe(struct connection_value* connection, const struct frontend_key* asked,
+                            const struct decision* d, __u16 flags) {
+  __u64* words = (__u64*)connection;
+  const __u64* address = (const __u64*)asked->address;
+  __u64 third = asked->port | (__u64)flags << 16 | (__u64)d->endpoint << 32;
+  __u64 fourth = d->counter;
+  WHOLE(third);
+  WHOLE(fourth);
+  words[0] = address[0];
+  words[1] = address[1];
+  words[2] = third;
+  words[3] = fourth;
+  words[4] = d->generation;
+  words[5] = bpf_ktime_get_ns();
+}
+
+/* Remembers what was decided for the socket of this cookie. `asked` is aligned to 8 bytes. */
 static void remember(__u64 cookie, const struct frontend_key* asked, const struct decision* d) {
   struct connection_key key = {.cookie = cookie};
-  struct connection_value connection = {
-      .port = asked->port,
-      .endpoint = d->endpoint,
-      .counter = d->counter,
-      .generation = d->generation,
-      .time = bpf_ktime_get_ns(),
-  };
-  __builtin_memcpy(connection.address, asked->address, sizeof(connection.address));
+  struct connection_value connection;
   if (release_matters()) {
     /* A second connect() on one socket, the first of which nobody has ended yet. */
-    struct connection_value ended;
-    forget(cookie, &ended);
+    forget(cookie, &connection);
   }
-  if (!observe)
-    connection.flags = CONNECTION_COUNTED | CONNECTION_BY_RELEASE;
+  describe(&connection, asked, d, observe ? 0 : CONNECTION_COUNTED | CONNECTION_BY_RELEASE);
   struct total_value* block = totals_block();
   if (bpf_map_update_elem(&connections, &key, &connection, BPF_ANY)) {
     if (block)
@@ -143,7 +164,7 @@ static void remember(__u64 cookie, const struct frontend_key* asked, const struc
 /* Whether this is the address of the endpoint that was chosen. `peer` is aligned to 8 bytes. */
 static inline int is_endpoint(const struct connection_value* connection, const __u8* peer,
                               __u16 port) {
-  __u32 id = connection->endpoint;
+  KEY(id, connection->endpoint);
   const struct endpoint_state* state = bpf_map_lookup_elem(&endpoint_state, &id);
   if (!state)
     return 0;

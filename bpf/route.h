@@ -9,12 +9,12 @@
 #define READ_ONCE(place) (*(const volatile typeof(place)*)&(place))
 
 static inline struct control_value* control_block(void) {
-  __u32 zero = 0;
+  KEY(zero, 0);
   return bpf_map_lookup_elem(&control, &zero);
 }
 
 static inline struct total_value* totals_block(void) {
-  __u32 zero = 0;
+  KEY(zero, 0);
   return bpf_map_lookup_elem(&totals, &zero);
 }
 
@@ -35,7 +35,7 @@ __noinline __u32 frontend_at(__u64 upper, __u64 lower, __u32 port, __u32 protoco
   __u32 place = frontend_place(upper, lower, port, frontend_mask);
   UNROLLED
   for (int i = 0; i < FRONTEND_PROBES; i++) {
-    __u32 at = (place + i) & frontend_mask;
+    KEY(at, (place + i) & frontend_mask);
     struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &at);
     if (!frontend)
       return NOWHERE;

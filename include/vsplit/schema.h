@@ -257,24 +257,26 @@ VSPLIT_LAYOUT(cluster_value, 384);
 #define VERDICT_REFUSED 2   /* no endpoint in the chosen cluster: ECONNREFUSED */
 #define VERDICT_STALE 3     /* see total_value.stale */
 
-/* What the kernel decides about one connect(). */
+/*
+ * What the kernel decides about one connect(). Whole words throughout: from an agent without
+ * CAP_PERFMON, 6.1's verifier takes no second write into a word of the stack that it could track
+ * the first one of.
+ */
 struct decision {
   __u64 generation; /* of the route */
   __u64 number;     /* connection number in the route's sequence, 0 without one */
-  __u32 verdict;    /* VERDICT_* */
-  __u32 frontend;   /* frontend id: index into `frontends` */
-  __u32 row;        /* route row */
-  __u32 position;   /* u in [0, total) */
-  __u32 cluster;    /* cluster id */
-  __u32 counter;    /* index into `route_counters` */
-  __u32 endpoint_row;
-  __u32 endpoint;   /* endpoint id */
+  __u64 verdict;    /* VERDICT_* */
+  __u64 frontend;   /* frontend id */
+  __u64 row;        /* route row */
+  __u64 position;   /* u in [0, total) */
+  __u64 cluster;    /* cluster id */
+  __u64 counter;    /* index into `route_counters` */
+  __u64 endpoint_row;
+  __u64 endpoint;   /* endpoint id */
   __u8 address[16]; /* of the endpoint */
-  __u16 port;       /* of the endpoint */
-  __u16 zero;
-  __u32 zero2;
+  __u64 port;       /* of the endpoint */
 };
-VSPLIT_LAYOUT(decision, 72);
+VSPLIT_LAYOUT(decision, 104);
 
 /* decide_context.flags */
 #define DECIDE_DRAW \
@@ -286,7 +288,7 @@ struct decide_context {
   __u32 flags; /* DECIDE_* */
   struct decision decision;
 };
-VSPLIT_LAYOUT(decide_context, 96);
+VSPLIT_LAYOUT(decide_context, 128);
 
 #ifdef __cplusplus
 } /* namespace vsplit */

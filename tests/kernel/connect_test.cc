@@ -184,7 +184,7 @@ TEST_F(ConnectTest, TheTwinDecidesWhatTheNextConnectGets) {
     const Result<decision> next = node_.datapath().Decide({Address(kService)}, false);
     ASSERT_TRUE(next) << next.error().message;
     ASSERT_EQ(next->verdict, VERDICT_SPLIT);
-    const std::string cluster = node_.tables().cluster_names.at(next->cluster);
+    const std::string cluster = node_.tables().cluster_names.at(static_cast<__u32>(next->cluster));
     ASSERT_EQ(next->number, static_cast<std::uint64_t>(i));
     ASSERT_EQ(Ask(Address(kService)), cluster);
   }

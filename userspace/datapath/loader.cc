@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 #include <linux/bpf.h>
+#include <linux/bpf_common.h>
 #include <linux/btf.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kSource = "everyone";  // the class of all sources
 
-std::string_view VerdictName(std::uint32_t verdict) {
+std::string_view VerdictName(std::uint64_t verdict) {
   switch (verdict) {
     case VERDICT_SPLIT:
       return "split";
@@ -38,13 +38,13 @@ std::string_view VerdictName(std::uint32_t verdict) {
 }
 
 SocketAddress EndpointOf(const decision& next) {
-  SocketAddress address{.port = next.port};
+  SocketAddress address{.port = static_cast<std::uint16_t>(next.port)};
   std::ranges::copy(next.address, address.ip.bytes.begin());
   return address;
 }
 
 std::string ClusterOf(const Live& live, const decision& next) {
-  const auto name = live.tables.cluster_names.find(next.cluster);
+  const auto name = live.tables.cluster_names.find(static_cast<std::uint32_t>(next.cluster));
   return name == live.tables.cluster_names.end() ? std::string() : name->second;
 }
 
