@@ -177,7 +177,7 @@ static inline int is_endpoint(const struct connection_value* connection, const _
 static inline void on_connect(struct bpf_sock_ops* ops) {
   struct connection_key key = {.cookie = bpf_get_socket_cookie(ops)};
   struct connection_value* connection = bpf_map_lookup_elem(&connections, &key);
-  if (!connection || connection->flags & CONNECTION_COUNTED)
+  if (!observe || !connection || connection->flags & CONNECTION_COUNTED)
     return;
   __u8 peer[16] __attribute__((aligned(8)));
   if (ops->family == 2 /* AF_INET */)

@@ -23,6 +23,7 @@
 #include "loader.h"
 #include "vsplit/datapath.h"
 #include "vsplit/result.h"
+#include "vsplit/schema.h"
 
 namespace vsplit {
 namespace {
@@ -139,6 +140,21 @@ Attachment AskOne(const DatapathOptions& options, const HookedProgram& hooked, i
   return attachment;
 }
 
+// Whether a connection is remembered whose end sock_release may have passed over.
+bool SockopsMatters(const Loaded& loaded) {
+  const int fd = TableFd(loaded, "connections");
+  connection_key key{};
+  connection_value value{};
+  const connection_key* before = nullptr;
+  for (connection_key next{}; bpf_map_get_next_key(fd, before, &next) == 0; before = &key) {
+    key = next;
+    if (bpf_map_lookup_elem(fd, &key, &value) == 0 && (value.flags & CONNECTION_BY_RELEASE) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool IsWanted(const DatapathOptions& options, const HookedProgram& hooked) {
   return options.observe || hooked.attach != BPF_CGROUP_SOCK_OPS;
 }
@@ -161,15 +177,24 @@ Result<void> AttachAll(const Loaded& loaded, const DatapathOptions& options) {
       return attached;
     }
   }
-  // What is not wanted goes last, when the others have taken over its work.
+  // What is not wanted goes last, when the others have taken over its work. A socket that was
+  // closed already, and whose end only sockops can see, keeps sockops there until the next start.
   for (const HookedProgram& hooked : HookedPrograms()) {
-    if (!IsWanted(options, hooked)) {
-      const std::string path = LinkPath(options, hooked);
-      if (const PinnedLink link = OpenLink(path); link.fd) {
-        bpf_link_detach(link.fd.get());
-      }
-      unlink(path.c_str());
+    if (IsWanted(options, hooked)) {
+      continue;
     }
+    const std::string path = LinkPath(options, hooked);
+    const PinnedLink link = OpenLink(path);
+    if (link.fd && SockopsMatters(loaded)) {
+      if (Result<void> kept = AttachOne(loaded, hooked, cgroup.get(), id, path); !kept) {
+        return kept;
+      }
+      continue;
+    }
+    if (link.fd) {
+      bpf_link_detach(link.fd.get());
+    }
+    unlink(path.c_str());
   }
   return {};
 }
