@@ -32,7 +32,6 @@ class IdSpace {
 
   std::uint32_t capacity() const { return capacity_; }
   std::uint32_t used() const { return used_; }
-  bool has_retired() const { return !retired_.empty(); }
 
   // The first of `count` free neighbours, which become used; nothing when there are none.
   std::optional<std::uint32_t> Take(std::uint32_t count = 1);
@@ -74,7 +73,6 @@ class FrontendSpace {
   void Recycle();                     // retired -> gone
   // Gone places behind which no search has to go on; in the order in which they may be cleared.
   std::vector<std::uint32_t> Clearable() const;
-  bool has_retired() const { return retired_ > 0; }
 
   bool operator==(const FrontendSpace&) const = default;
 

@@ -56,7 +56,6 @@ VSPLIT_LAYOUT(control_value, 16);
  */
 #define ROUTE_ROW_BITS 24
 #define ROUTE_ROW_MASK ((1u << ROUTE_ROW_BITS) - 1)
-#define GENERATION_MAX ((1ull << 40) - 1)
 
 #define FRONTEND_PROBES 64
 #define FRONTEND_SEQUENCES 3

@@ -20,10 +20,6 @@ using Counts = std::map<std::string, int>;
 constexpr char kService[] = "10.96.0.7:80";
 constexpr char kService6[] = "[fd00:96::7]:80";
 
-ImageRoute Canary(std::uint32_t safe, std::uint32_t risky) {
-  return Route({{"safe", safe, {PodAddress(1)}}, {"risky", risky, {PodAddress(9)}}});
-}
-
 class ConnectTest : public ::testing::Test {
  protected:
   void SetUp() override {

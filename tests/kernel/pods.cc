@@ -392,6 +392,10 @@ ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy) {
   return route;
 }
 
+ImageRoute Canary(std::uint32_t safe, std::uint32_t risky) {
+  return Route({{"safe", safe, {PodAddress(1)}}, {"risky", risky, {PodAddress(9)}}});
+}
+
 TableImage Image(const std::map<std::string, ImageRoute>& frontends) {
   TableImage image;
   for (const auto& [address, route] : frontends) {

@@ -34,10 +34,6 @@ using Counts = std::map<std::string, int>;
 constexpr char kService[] = "10.96.0.7:80";
 constexpr char kOther[] = "10.96.0.8:80";
 
-ImageRoute Canary(std::uint32_t safe, std::uint32_t risky) {
-  return Route({{"safe", safe, {PodAddress(1)}}, {"risky", risky, {PodAddress(9)}}});
-}
-
 ImageRoute Only(const char* name, int pod) {
   return Route({{name, 1, {PodAddress(pod)}}});
 }
@@ -355,43 +351,38 @@ TEST_F(SurviveTest, LinksOfAnotherHookAreReplacedAndNotUpdated) {
   EXPECT_EQ(AskMany(Address(kService), 10), (Counts{{"safe", 9}, {"risky", 1}}));
 }
 
-// What is left of root's power in a process that starts as an agent does and applies this.
-class Capabilities {
- public:
-  // Whether the agent came up with these alone.
-  static bool Suffice(TestNode& node, const std::vector<unsigned>& capabilities,
-                      const TableImage& image) {
-    const pid_t agent = fork();
-    if (agent == 0) {
-      __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-      std::array<__user_cap_data_struct, 2> data{};
-      for (const unsigned capability : capabilities) {
-        data.at(capability / 32).effective |= 1U << capability % 32;
-        data.at(capability / 32).permitted |= 1U << capability % 32;
-      }
-      const bool dropped = syscall(SYS_capset, &header, data.data()) == 0;
-      node.Stop();
-      Result<Datapath> datapath = Datapath::Open(node.options());
-      Result<Tables> tables = datapath ? datapath->Read() : Fail("");
-      const bool up = dropped && tables && datapath->Apply(MakeRepair(*tables), *tables) &&
-                      datapath->Apply(*MakePlan(*tables, ChangeTo(*tables, image)), *tables) &&
-                      datapath->Attach();
-      _exit(up ? 0 : 1);
+// Whether an agent with these capabilities alone comes up and puts this into force.
+bool Suffice(TestNode& node, const std::vector<unsigned>& capabilities, const TableImage& image) {
+  const pid_t agent = fork();
+  if (agent == 0) {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    for (const unsigned capability : capabilities) {
+      data.at(capability / 32).effective |= 1U << capability % 32;
+      data.at(capability / 32).permitted |= 1U << capability % 32;
     }
-    int status = 0;
-    waitpid(agent, &status, 0);
-    return status == 0;
+    const bool dropped = syscall(SYS_capset, &header, data.data()) == 0;
+    node.Stop();
+    Result<Datapath> datapath = Datapath::Open(node.options());
+    Result<Tables> tables = datapath ? datapath->Read() : Fail("");
+    const bool up = dropped && tables && datapath->Apply(MakeRepair(*tables), *tables) &&
+                    datapath->Apply(*MakePlan(*tables, ChangeTo(*tables, image)), *tables) &&
+                    datapath->Attach();
+    _exit(up ? 0 : 1);
   }
-};
+  int status = 0;
+  waitpid(agent, &status, 0);
+  return status == 0;
+}
 
 // Without CAP_PERFMON the verifier follows mispredicted branches too, which 6.1's cannot in our
 // loops.
 TEST_F(SurviveTest, NeedsCapBpfAndNetAdminAndOnOldKernelsPerfmon) {
   node_.Put(Image({{kService, Canary(9, 1)}}));
   const TableImage image = Image({{kService, Canary(1, 1)}});
-  EXPECT_FALSE(Capabilities::Suffice(node_, {CAP_BPF}, image));
-  EXPECT_TRUE(Capabilities::Suffice(node_, {CAP_BPF, CAP_NET_ADMIN}, image) ||
-              Capabilities::Suffice(node_, {CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON}, image));
+  EXPECT_FALSE(Suffice(node_, {CAP_BPF}, image));
+  EXPECT_TRUE(Suffice(node_, {CAP_BPF, CAP_NET_ADMIN}, image) ||
+              Suffice(node_, {CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON}, image));
   EXPECT_EQ(AskMany(Address(kService), 10), (Counts{{"safe", 5}, {"risky", 5}}));
 }
 

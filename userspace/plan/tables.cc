@@ -194,10 +194,6 @@ frontend_key KeyOf(const Frontend& frontend) {
   return key;
 }
 
-Frontend FrontendOf(const frontend_key& key) {
-  return {AddressOf(key.address, key.port)};
-}
-
 std::uint32_t Tables::RowInForce(const FrontendRow& frontend) const {
   std::uint64_t word = 0;
   for (const std::uint64_t candidate : frontend.words) {
