@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vsplit/result.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tl/expected.hpp>
 
 namespace vsplit {
 
