@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "vsplit/address.h"
+#include "vsplit/policy.h"
 
 namespace vsplit {
 
-enum class Policy : std::uint8_t { kExact, kRandom };                         // POLICY_*
-enum class Algorithm : std::uint8_t { kLeastRequest, kRoundRobin, kRandom };  // ALGORITHM_*
+enum class Policy : std::uint8_t { kExact, kRandom };  // POLICY_*
 
 // What an application connects to. TCP only.
 struct Frontend {
@@ -58,7 +58,6 @@ struct TableImage {
 std::string ToString(const TableImage& image);
 std::string ToString(const Frontend& frontend);  // "10.96.0.7:80/tcp"
 std::string ToString(Policy policy);             // "exact", "random"
-std::string ToString(Algorithm algorithm);       // "least_request", "round_robin", "random"
 
 // The lines in which two images differ, with "- " and "+ " in front, frontend by frontend; above
 // them, with two blanks in front, the frontend and cluster they belong to. Empty for equal images.

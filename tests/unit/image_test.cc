@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "vsplit/address.h"
+#include "vsplit/policy.h"
 
 namespace vsplit {
 namespace {
@@ -41,6 +42,13 @@ TEST(Image, PrintsFrontendRouteClustersAndEndpoints) {
             "    cluster outbound|80|risky|a.b.svc.cluster.local weight 1 round_robin\n"
             "      endpoint 10.1.0.9:8080\n"
             "      endpoint [fd00::9]:8080\n");
+}
+
+TEST(Policy, LocalitiesLeaveOutTheEmptyPartsAtTheEnd) {
+  EXPECT_EQ(ToString(Locality{"eu", "eu-a", "rack1"}), "eu/eu-a/rack1");
+  EXPECT_EQ(ToString(Locality{"eu", "eu-a", ""}), "eu/eu-a");
+  EXPECT_EQ(ToString(Locality{"eu", "", "rack1"}), "eu//rack1");
+  EXPECT_EQ(ToString(Locality{}), "");
 }
 
 TEST(Image, TotalIsTheSumOfTheWeights) {

@@ -130,18 +130,6 @@ std::string ToString(Policy policy) {
   return policy == Policy::kExact ? "exact" : "random";
 }
 
-std::string ToString(Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::kLeastRequest:
-      return "least_request";
-    case Algorithm::kRoundRobin:
-      return "round_robin";
-    case Algorithm::kRandom:
-      break;
-  }
-  return "random";
-}
-
 std::string Difference(const TableImage& before, const TableImage& after) {
   std::string text;
   auto old = before.frontends.begin();
