@@ -26,6 +26,19 @@ struct IpAddress {
 std::optional<IpAddress> ParseIpAddress(std::string_view text);
 std::string ToString(const IpAddress& address);  // "10.96.0.7", "fd00::7"
 
+// All addresses that begin with the same bits. The bits after them are 0.
+struct IpPrefix {
+  IpAddress address;
+  std::uint8_t bits = 128;  // of the 16 bytes: 96 + n for an IPv4 prefix of n bits
+
+  bool Contains(const IpAddress& other) const;
+  auto operator<=>(const IpPrefix&) const = default;
+};
+
+// "10.0.0.0/8", "fd00::/8", or an address alone. Bits after the prefix are cut off.
+std::optional<IpPrefix> ParseIpPrefix(std::string_view text);
+std::string ToString(const IpPrefix& prefix);  // "10.0.0.0/8"; an address alone without its length
+
 struct SocketAddress {
   IpAddress ip;
   std::uint16_t port = 0;

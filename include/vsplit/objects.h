@@ -25,8 +25,11 @@ enum class Kind {
   kPod,
   kService,
   kEndpointSlice,
+  kWorkloadEntry,
+  kServiceEntry,
   kDestinationRule,
   kVirtualService,
+  kSidecar,
 };
 
 // Names of a kind, and where the Kubernetes API serves it.
@@ -144,6 +147,54 @@ struct EndpointSlice {
   bool operator==(const EndpointSlice&) const = default;
 };
 
+// ---- Istio: ServiceEntry, WorkloadEntry --------------------------------------------------------
+
+// An object of its own, or an element of ServiceEntry.endpoints.
+struct WorkloadEntry {
+  std::string address;                         // IP, DNS name, or "unix://..."; may be empty
+  std::map<std::string, std::uint16_t> ports;  // by name of the service port
+  Labels labels;                               // spec.labels; metadata.labels win over these
+  std::string network;
+  std::string locality;  // "region/zone/subzone", trailing parts may be absent
+  std::string service_account;
+  std::uint32_t weight = 0;  // 0: not given, counts as 1
+
+  bool operator==(const WorkloadEntry&) const = default;
+};
+
+enum class Resolution { kNone, kStatic, kDns, kDnsRoundRobin, kDynamicDns };
+
+struct ServiceEntryPort {
+  std::uint16_t number = 0;
+  std::string name;
+  std::string protocol;           // as written; empty: not declared
+  std::uint16_t target_port = 0;  // 0: the same as number
+
+  bool operator==(const ServiceEntryPort&) const = default;
+};
+
+// status.addresses[]: what somebody allocated for one of the hosts.
+struct AllocatedAddress {
+  std::string host;  // one of spec.hosts; may be empty in what old versions of Istio wrote
+  IpAddress ip;
+
+  bool operator==(const AllocatedAddress&) const = default;
+};
+
+struct ServiceEntry {
+  std::vector<std::string> hosts;
+  std::vector<std::string> addresses;  // IP or CIDR, as written: ParseIpPrefix reads them
+  std::vector<ServiceEntryPort> ports;
+  std::string location = "MESH_EXTERNAL";  // or MESH_INTERNAL
+  Resolution resolution = Resolution::kNone;
+  std::vector<WorkloadEntry> endpoints;
+  std::optional<Labels> workload_selector;
+  std::vector<std::string> export_to;
+  std::vector<AllocatedAddress> allocated;
+
+  bool operator==(const ServiceEntry&) const = default;
+};
+
 // ---- Istio: DestinationRule --------------------------------------------------------------------
 
 enum class SimpleLoadBalancer { kLeastRequest, kRoundRobin, kRandom, kPassthrough };
@@ -235,6 +286,9 @@ struct PolicySettings {
   std::optional<ConnectionPool> connection_pool;
   std::optional<OutlierDetection> outlier_detection;
   std::string tls_mode;  // empty: no tls block; DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL
+  // Those given that no connect() can honour, by their path in here: "tunnel",
+  // "connectionPool.http", ...
+  std::vector<std::string> unenforced_fields;
 
   bool operator==(const PolicySettings&) const = default;
 };
@@ -327,10 +381,29 @@ struct VirtualService {
   bool operator==(const VirtualService&) const = default;
 };
 
+// ---- Istio: Sidecar ----------------------------------------------------------------------------
+
+struct SidecarEgress {
+  std::optional<std::uint16_t> port;  // of the services; absent: all
+  std::string bind;
+  std::vector<std::string> hosts;  // "ns/host", "./host", "*/host", "~/*", "~ns/host"
+
+  bool operator==(const SidecarEgress&) const = default;
+};
+
+// What its workloads may see. The parts about a proxy's own listeners are not kept.
+struct Sidecar {
+  std::optional<Labels> workload_selector;
+  std::vector<SidecarEgress> egress;
+  std::string outbound_traffic_policy;  // ALLOW_ANY, REGISTRY_ONLY; empty: not given
+
+  bool operator==(const Sidecar&) const = default;
+};
+
 // ---- any of them -------------------------------------------------------------------------------
 
-using Spec = std::variant<Namespace, Node, Pod, Service, EndpointSlice, DestinationRule,
-                          VirtualService>;  // in the order of Kind
+using Spec = std::variant<Namespace, Node, Pod, Service, EndpointSlice, WorkloadEntry, ServiceEntry,
+                          DestinationRule, VirtualService, Sidecar>;  // in the order of Kind
 
 struct Object {
   ObjectKey key;

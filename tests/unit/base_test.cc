@@ -46,6 +46,36 @@ TEST(Base, MappedAddressIsV4) {
   EXPECT_FALSE(Address("fd00::1").is_v4());
 }
 
+std::string PrefixRoundTrip(const std::string& text) {
+  const std::optional<IpPrefix> prefix = ParseIpPrefix(text);
+  return prefix ? ToString(*prefix) : "refused";
+}
+
+TEST(Base, PrefixesPrintAsTheyAreRead) {
+  for (const char* text : {"0.0.0.0/0", "10.0.0.0/8", "10.96.0.7", "::/0", "fd00::/8", "::1"}) {
+    EXPECT_EQ(PrefixRoundTrip(text), text);
+  }
+  EXPECT_EQ(PrefixRoundTrip("10.1.2.3/9"), "10.0.0.0/9");
+  EXPECT_EQ(PrefixRoundTrip("10.1.2.3/32"), "10.1.2.3");
+  EXPECT_EQ(PrefixRoundTrip("fd00:ffff::/17"), "fd00:8000::/17");
+  EXPECT_EQ(PrefixRoundTrip("::ffff:0:0/96"), "0.0.0.0/0");
+}
+
+TEST(Base, WhatIsNoPrefixIsRefused) {
+  for (const char* text : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08",
+                           "10.0.0.0/8/8", "10.0/8", "::/129", "fd00::/8 ", "reviews/8"}) {
+    EXPECT_EQ(PrefixRoundTrip(text), "refused") << text;
+  }
+}
+
+TEST(Base, PrefixesContainWhatBeginsLikeThem) {
+  const IpPrefix tens = ParseIpPrefix("10.128.0.0/9").value_or(IpPrefix{});
+  EXPECT_TRUE(tens.Contains(Address("10.255.0.1")));
+  EXPECT_FALSE(tens.Contains(Address("10.127.255.255")));
+  EXPECT_FALSE(tens.Contains(Address("fd00::1")));
+  EXPECT_TRUE(ParseIpPrefix("10.0.0.1")->Contains(Address("10.0.0.1")));
+}
+
 TEST(Base, AddressBytesAreInNetworkOrder) {
   const IpAddress expected{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 96, 0, 7}};
   EXPECT_EQ(ParseIpAddress("10.96.0.7"), expected);

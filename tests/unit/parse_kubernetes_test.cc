@@ -231,7 +231,9 @@ TEST(Objects, NamesOfKindsAreThoseOfTheApi) {
     EXPECT_EQ(InfoOf(info.kind).name, info.name);
     names += std::string(info.name) + " ";
   }
-  EXPECT_EQ(names, "Namespace Node Pod Service EndpointSlice DestinationRule VirtualService ");
+  EXPECT_EQ(names,
+            "Namespace Node Pod Service EndpointSlice WorkloadEntry ServiceEntry DestinationRule "
+            "VirtualService Sidecar ");
 }
 
 TEST(Objects, SelectorsNeedEveryLabel) {

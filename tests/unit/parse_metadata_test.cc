@@ -16,7 +16,8 @@ TEST(Parse, KindsAndVersionsHaveToBeKnown) {
   EXPECT_EQ(
       Problems("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n"),
       "line 2:7: Deployment default/d: kind: found \"Deployment\", allowed are Namespace, Node, "
-      "Pod, Service, EndpointSlice, DestinationRule, VirtualService, List\n");
+      "Pod, Service, EndpointSlice, WorkloadEntry, ServiceEntry, DestinationRule, VirtualService, "
+      "Sidecar, List\n");
   EXPECT_EQ(Problems("apiVersion: v1\nkind: Servce\nmetadata: {name: d}\n"),
             "line 2:7: Servce default/d: kind: found \"Servce\", did you mean \"Service\"?\n");
   EXPECT_EQ(

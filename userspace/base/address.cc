@@ -22,13 +22,28 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kV4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-std::optional<std::uint16_t> ParsePort(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port == 0) {
+constexpr std::uint8_t kAddressBits = 128;
+constexpr std::uint8_t kV4PrefixBits = 96;
+
+std::optional<std::uint16_t> ParseNumber(std::string_view text) {
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) {
     return std::nullopt;
   }
-  return port;
+  return number;
+}
+
+IpAddress FirstBitsOf(const IpAddress& address, std::uint8_t bits) {
+  constexpr unsigned kByteBits = 8;
+  IpAddress first;
+  for (std::size_t byte = 0; byte < address.bytes.size(); ++byte) {
+    const unsigned before = static_cast<unsigned>(byte) * kByteBits;
+    const unsigned kept = bits <= before ? 0 : std::min(bits - before, kByteBits);
+    const unsigned mask = 0xFF00u >> kept;
+    first.bytes[byte] = static_cast<std::uint8_t>(address.bytes[byte] & mask & 0xFFu);
+  }
+  return first;
 }
 
 }  // namespace
@@ -61,6 +76,39 @@ std::string ToString(const IpAddress& address) {
   return text.data();
 }
 
+bool IpPrefix::Contains(const IpAddress& other) const {
+  return FirstBitsOf(other, bits) == address;
+}
+
+std::optional<IpPrefix> ParseIpPrefix(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const std::string_view host = text.substr(0, slash);
+  const std::optional<IpAddress> address = ParseIpAddress(host);
+  if (!address) {
+    return std::nullopt;
+  }
+  if (slash == std::string_view::npos) {
+    return IpPrefix{*address};
+  }
+  const std::string_view length = text.substr(slash + 1);
+  const std::optional<std::uint16_t> number = ParseNumber(length);
+  const bool v4 = host.find(':') == std::string_view::npos;
+  const unsigned skipped = v4 ? kV4PrefixBits : 0;
+  const bool leading_zero = length.size() > 1 && length.front() == '0';
+  if (!number || leading_zero || *number > kAddressBits - skipped) {
+    return std::nullopt;
+  }
+  const auto bits = static_cast<std::uint8_t>(*number + skipped);
+  return IpPrefix{FirstBitsOf(*address, bits), bits};
+}
+
+std::string ToString(const IpPrefix& prefix) {
+  const bool v4 = prefix.address.is_v4() && prefix.bits >= kV4PrefixBits;
+  return prefix.bits == kAddressBits ? ToString(prefix.address)
+                                     : fmt::format("{}/{}", ToString(prefix.address),
+                                                   prefix.bits - (v4 ? kV4PrefixBits : 0));
+}
+
 std::optional<SocketAddress> ParseSocketAddress(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {
@@ -72,8 +120,8 @@ std::optional<SocketAddress> ParseSocketAddress(std::string_view text) {
     host = host.substr(1, host.size() - 2);
   }
   const std::optional<IpAddress> ip = ParseIpAddress(host);
-  const std::optional<std::uint16_t> port = ParsePort(text.substr(colon + 1));
-  if (!ip || !port || bracketed != (host.find(':') != std::string_view::npos)) {
+  const std::optional<std::uint16_t> port = ParseNumber(text.substr(colon + 1));
+  if (!ip || !port || *port == 0 || bracketed != (host.find(':') != std::string_view::npos)) {
     return std::nullopt;
   }
   return SocketAddress{*ip, *port};

@@ -19,10 +19,15 @@ const std::vector<KindInfo>& Kinds() {
       {Kind::kService, "Service", "services", "service", "svc", "", "v1", true},
       {Kind::kEndpointSlice, "EndpointSlice", "endpointslices", "endpointslice", "",
        "discovery.k8s.io", "v1", true},
+      {Kind::kWorkloadEntry, "WorkloadEntry", "workloadentries", "workloadentry", "we", kIstio,
+       kIstioVersions, true},
+      {Kind::kServiceEntry, "ServiceEntry", "serviceentries", "serviceentry", "se", kIstio,
+       kIstioVersions, true},
       {Kind::kDestinationRule, "DestinationRule", "destinationrules", "destinationrule", "dr",
        kIstio, kIstioVersions, true},
       {Kind::kVirtualService, "VirtualService", "virtualservices", "virtualservice", "vs", kIstio,
        kIstioVersions, true},
+      {Kind::kSidecar, "Sidecar", "sidecars", "sidecar", "", kIstio, kIstioVersions, true},
   };
   // NOLINTEND(modernize-use-designated-initializers)
   return kinds;

@@ -27,12 +27,6 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 
-// A reader for a map that has its shape only.
-template <class T, const Shape<T>& shape>
-void Message(const At& at, T& out) {
-  ReadMap(at, shape, out);
-}
-
 // A field whose content is known by name and not read.
 template <class T, const char* message>
 void Named(const At& at, T& /*out*/) {
@@ -374,10 +368,7 @@ constexpr auto kDocumentFields = std::to_array<Field<DestinationRule>>({
 void ReadDestinationRule(const At& root, Object& object) {
   auto& rule = object.spec.emplace<DestinationRule>();
   ReadMap(root, Shape<DestinationRule>{"", kDocumentFields, kHeaderFields}, rule);
-  const Node* spec = root.node().Find("spec");
-  if (spec == nullptr || spec->is_null()) {
-    root.Missing("spec");
-  }
+  RequireSpec(root);
 }
 
 }  // namespace vsplit::parse

@@ -205,6 +205,13 @@ void UnknownField(const At& at, std::vector<std::string_view> known) {
   }
 }
 
+void RequireSpec(const At& root) {
+  const Node* spec = root.node().Find("spec");
+  if (spec == nullptr || spec->is_null()) {
+    root.Missing("spec");
+  }
+}
+
 void ReadString(const At& at, std::string& out) {
   if (at.Is(Node::Kind::kString)) {
     out = at.node().text;

@@ -132,6 +132,14 @@ void ReadMap(const At& at, const Shape<T>& shape, T& out) {
   }
 }
 
+// A reader for a map that has its shape only.
+template <class T, const Shape<T>& shape>
+void Message(const At& at, T& out) {
+  ReadMap(at, shape, out);
+}
+
+void RequireSpec(const At& root);  // of a document
+
 void ReadString(const At& at, std::string& out);
 void ReadBool(const At& at, bool& out);
 void ReadPort(const At& at, std::uint16_t& out);    // 1 ... 65535

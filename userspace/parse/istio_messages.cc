@@ -26,6 +26,7 @@ struct Names {
 
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr auto kMessages = std::to_array<Names>({
+    {"ConnectionPoolSettings", "tcp:TCPSettings http:HTTPSettings"},
     {"CorsPolicy",
      "allowOrigin allowOrigins:*StringMatch allowMethods allowHeaders exposeHeaders maxAge "
      "allowCredentials unmatchedPreflights"},
@@ -48,13 +49,27 @@ constexpr auto kMessages = std::to_array<Names>({
      "h2UpgradePolicy useClientProtocol maxConcurrentStreams http2KeepAlive:KeepAlive"},
     {"HeaderOperations", "set add remove"},
     {"Headers", "request:HeaderOperations response:HeaderOperations"},
+    {"IstioIngressListener",
+     "port:SidecarPort bind captureMode defaultEndpoint tls:ServerTLSSettings "
+     "connectionPool:ConnectionPoolSettings"},
     {"KeepAlive", "interval timeout"},
     {"Percent", "value"},
     {"PortSelector", "number"},
     {"ProxyProtocol", "version"},
     {"RegexRewrite", "match rewrite"},
     {"RetryBudget", "percent minRetryConcurrency"},
+    {"ServerTLSSettings",
+     "httpsRedirect mode serverCertificate privateKey caCertificates caCrl credentialName "
+     "credentialNames caCertCredentialName tlsCertificates:*TLSCertificate subjectAltNames "
+     "verifyCertificateSpki verifyCertificateHash minProtocolVersion maxProtocolVersion "
+     "cipherSuites"},
+    {"SidecarPort", "number protocol name targetPort"},
     {"StringMatch", "exact prefix regex"},
+    {"TCPSettings",
+     "maxConnections connectTimeout tcpKeepalive:TcpKeepalive "
+     "maxConnectionDuration idleTimeout"},
+    {"TcpKeepalive", "probes time interval"},
+    {"TLSCertificate", "serverCertificate privateKey caCertificates"},
     {"TunnelSettings", "protocol targetHost targetPort"},
     {"ZoneAwareLbSetting", "enabled minClusterSize failover:*Failover failoverPriority"},
 });

@@ -13,8 +13,11 @@ void ReadNode(const At& root, Object& object);
 void ReadPod(const At& root, Object& object);
 void ReadService(const At& root, Object& object);
 void ReadEndpointSlice(const At& root, Object& object);
+void ReadWorkloadEntry(const At& root, Object& object);
+void ReadServiceEntry(const At& root, Object& object);
 void ReadDestinationRule(const At& root, Object& object);
 void ReadVirtualService(const At& root, Object& object);
+void ReadSidecar(const At& root, Object& object);
 
 // Notes unknown fields of a message that is read no further, deep down. See istio_messages.cc.
 void CheckNames(const At& at, std::string_view message);

@@ -221,9 +221,9 @@ const KindInfo* FindKind(const At& root) {
 }
 
 using ReadKind = void (*)(const At& root, Object& object);
-constexpr auto kReaders =
-    std::to_array<ReadKind>({ReadNamespace, ReadNode, ReadPod, ReadService, ReadEndpointSlice,
-                             ReadDestinationRule, ReadVirtualService});
+constexpr auto kReaders = std::to_array<ReadKind>(
+    {ReadNamespace, ReadNode, ReadPod, ReadService, ReadEndpointSlice, ReadWorkloadEntry,
+     ReadServiceEntry, ReadDestinationRule, ReadVirtualService, ReadSidecar});
 
 // ---- documents ---------------------------------------------------------------------------------
 

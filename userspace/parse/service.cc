@@ -328,10 +328,7 @@ void CheckSlicePorts(const At& root, const EndpointSlice& slice) {
 void ReadService(const At& root, Object& object) {
   auto& service = object.spec.emplace<Service>();
   ReadMap(root, Shape<Service>{"Service", kServiceFields, kHeaderFields}, service);
-  const Node* spec = root.node().Find("spec");
-  if (spec == nullptr || spec->is_null()) {
-    root.Missing("spec");
-  }
+  RequireSpec(root);
 }
 
 void ReadEndpointSlice(const At& root, Object& object) {

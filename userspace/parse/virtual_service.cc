@@ -126,10 +126,7 @@ void CheckPolicy(const At& root, const Object& object) {
 void ReadVirtualService(const At& root, Object& object) {
   auto& service = object.spec.emplace<VirtualService>();
   ReadMap(root, Shape<VirtualService>{"", kDocumentFields, kHeaderFields}, service);
-  const Node* spec = root.node().Find("spec");
-  if (spec == nullptr || spec->is_null()) {
-    root.Missing("spec");
-  }
+  RequireSpec(root);
   CheckPolicy(root, object);
 }
 

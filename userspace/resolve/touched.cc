@@ -97,6 +97,10 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       }
       break;
     }
+    case Kind::kWorkloadEntry:
+    case Kind::kServiceEntry:
+    case Kind::kSidecar:
+      break;
     case Kind::kDestinationRule:
     case Kind::kVirtualService:
       for (const HostName& host : NamedHosts(store, object)) {

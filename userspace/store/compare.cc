@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 bool IsIstio(Kind kind) {
-  return kind == Kind::kVirtualService || kind == Kind::kDestinationRule;
+  return InfoOf(kind).group == InfoOf(Kind::kVirtualService).group;
 }
 
 // Differences of typed objects that lie outside of metadata and status without a look at the text,

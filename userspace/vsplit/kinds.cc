@@ -31,8 +31,11 @@ constexpr std::array kKinds = {
     Name("Pod", "pods", "pod", "po", "", true),
     Name("Service", "services", "service", "svc", "", true),
     Name("EndpointSlice", "endpointslices", "endpointslice", "", "discovery.k8s.io", true),
+    Name("WorkloadEntry", "workloadentries", "workloadentry", "we", kIstio, true),
+    Name("ServiceEntry", "serviceentries", "serviceentry", "se", kIstio, true),
     Name("DestinationRule", "destinationrules", "destinationrule", "dr", kIstio, true),
     Name("VirtualService", "virtualservices", "virtualservice", "vs", kIstio, true),
+    Name("Sidecar", "sidecars", "sidecar", "", kIstio, true),
 };
 
 std::string Lower(std::string_view text) {

@@ -52,7 +52,8 @@ Examples:
 
 constexpr const char* kGet =
     R"(KIND is a kind, its plural or its short name: virtualservice (vs), destinationrule (dr),
-service (svc), endpointslice, pod (po), namespace (ns), node (no); or 'all'.
+serviceentry (se), workloadentry (we), sidecar, service (svc), endpointslice, pod (po),
+namespace (ns), node (no); or 'all'.
   image       the routes in force, as the kernel's tables hold them
   endpoints   every endpoint with its counters
 

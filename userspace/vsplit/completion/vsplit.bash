@@ -52,7 +52,7 @@ _vsplit_options() {
 
 _vsplit() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local kinds='virtualservices vs destinationrules dr services svc endpointslices pods po namespaces ns nodes no'
+    local kinds='virtualservices vs destinationrules dr serviceentries se workloadentries we sidecars services svc endpointslices pods po namespaces ns nodes no'
     local candidates=''
     local -a words
     _vsplit_words
