@@ -84,6 +84,7 @@ struct Node {
 };
 
 struct Pod {
+  std::string uid;  // metadata.uid as written; the kubelet names the pod's cgroup after it
   std::string node_name;
   bool host_network = false;
   std::vector<IpAddress> ips;  // status.podIPs, or status.podIP alone

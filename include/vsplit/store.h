@@ -36,7 +36,7 @@ struct Write {
 // What the outside world contributes to new objects.
 struct WriteContext {
   std::string now;                // RFC 3339, becomes the creationTimestamp of new objects
-  std::vector<std::string> uids;  // at least one for each write
+  std::vector<std::string> uids;  // at least one for each write; a Pod keeps one of its own
 };
 
 // What one write did. When it changed nothing, before and after are the same object.

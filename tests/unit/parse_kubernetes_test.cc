@@ -195,6 +195,11 @@ TEST(Parse, PodKeepsAddressesAndNode) {
   EXPECT_EQ(pod("status: {podIP: \"\"}\n"), Pod{});
 }
 
+TEST(Parse, PodKeepsItsUid) {
+  const auto pod = OneSpec<Pod>("apiVersion: v1\nkind: Pod\nmetadata: {name: p, uid: 6f0a-11}\n");
+  EXPECT_EQ(pod.uid, "6f0a-11");
+}
+
 TEST(Parse, ObjectsAsAClusterStoresThemAreAccepted) {
   EXPECT_EQ(Problems(R"(apiVersion: v1
 kind: Node

@@ -56,6 +56,15 @@ TEST(Store, ReplacedObjectKeepsUidAndCreation) {
   EXPECT_EQ(std::get<Service>(now->spec).ports.at(0).port, 81);
 }
 
+TEST(Store, PodKeepsTheUidThatItComesWith) {
+  Store store;
+  EXPECT_EQ(Apply(store, Make("default", "web-0", Pod{.uid = "u1"})).after->version.uid, "u1");
+  const Change again = Apply(store, Make("default", "web-0", Pod{.uid = "u2"}));
+  EXPECT_EQ(again.after->version.uid, "u2");
+  EXPECT_FALSE(again.unchanged());
+  EXPECT_EQ(Apply(store, Make("default", "web-1", Pod{})).after->version.uid, "uid-0");
+}
+
 TEST(Store, VersionIsOneCounterForAllKindsAndDeletions) {
   Store store;
   Apply(store, MakeService("default", "x"));

@@ -123,7 +123,13 @@ void ReadNode(const At& root, Object& object) {
 }
 
 void ReadPod(const At& root, Object& object) {
-  ReadMap(root, Shape<Pod>{"Pod", kPodFields, kHeaderFields}, object.spec.emplace<Pod>());
+  Pod& pod = object.spec.emplace<Pod>();
+  ReadMap(root, Shape<Pod>{"Pod", kPodFields, kHeaderFields}, pod);
+  const Node* metadata = root.node().Find("metadata");
+  const Node* uid = metadata == nullptr ? nullptr : metadata->Find("uid");
+  if (uid != nullptr && uid->kind == Node::Kind::kString) {
+    pod.uid = uid->text;
+  }
 }
 
 }  // namespace vsplit::parse

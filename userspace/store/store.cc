@@ -166,6 +166,10 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
       version = {.generation = 1, .uid = context.uids[number], .creation_timestamp = context.now};
     }
     version.resource_version = newest + 1;
+    if (const auto* pod = std::get_if<Pod>(&write.object.spec);
+        pod != nullptr && !pod->uid.empty()) {
+      version.uid = pod->uid;
+    }
     write.object.version = std::move(version);
     change.after = std::make_shared<const Object>(std::move(write.object));
   }
