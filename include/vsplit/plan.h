@@ -237,14 +237,15 @@ Result<Tables> Adopt(const RawTables& raw);
 
 // ---- planning ----------------------------------------------------------------------------------
 
-// What is in force: all of it, or one frontend's route.
+// What is in force: all of it, or one frontend.
 TableImage Decode(const Tables& tables);
-std::optional<ImageRoute> DecodeRoute(const Tables& tables, const Frontend& frontend);
+std::optional<ImageFrontend> DecodeFrontend(const Tables& tables, const Frontend& frontend);
 
-// The frontends to change: a route, or nothing for a frontend that is to be left untouched from now
-// on. Those not named stay as they are.
+// The frontends and workloads to change: what they are from now on, or nothing for those that go.
+// Those not named stay as they are.
 struct ImageChange {
-  std::map<Frontend, std::optional<ImageRoute>> frontends;
+  std::map<Frontend, std::optional<ImageFrontend>> frontends;
+  std::map<std::string, std::optional<ImageWorkload>> workloads;
 };
 
 // What leads from everything that is in force to exactly this image.

@@ -122,10 +122,10 @@ TableImage ManyServices() {
                               {fmt::format("outbound|80|risky|s{}", i), 1, risky}});
     route.host = fmt::format("s{}", i);
     image.frontends.emplace(Frontend{Address(fmt::format("10.{}.{}.1:80", 100 + i / 250, i % 250))},
-                            std::move(route));
+                            Everyone(std::move(route)));
   }
   image.frontends.emplace(Frontend{Address(kEchoService)},
-                          Route({{"outbound|80|echo|echo", 1, {PodAddress(kEcho)}}}));
+                          Everyone(Route({{"outbound|80|echo|echo", 1, {PodAddress(kEcho)}}})));
   return image;
 }
 

@@ -56,7 +56,7 @@ class LifeTest : public ::testing::TestWithParam<bool> {
     node_.AddSilentPod(4);
     TableImage image;
     const auto add = [&](const char* address, const SocketAddress& to) {
-      image.frontends.emplace(Frontend{Address(address)}, Route({{address, 1, {to}}}));
+      image.frontends.emplace(Frontend{Address(address)}, Everyone(Route({{address, 1, {to}}})));
     };
     add(kService, PodAddress(1));
     add(kService6, PodAddress6(1));

@@ -385,11 +385,25 @@ ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy) {
   ImageRoute route{.host = "web.default.svc.cluster.local", .policy = policy, .clusters = {}};
   std::vector<std::uint32_t> weights;
   for (const TestCluster& cluster : clusters) {
-    route.clusters.push_back({cluster.name, cluster.weight, cluster.algorithm, cluster.endpoints});
+    EndpointGroup group;
+    for (const SocketAddress& endpoint : cluster.endpoints) {
+      group.endpoints.push_back({.address = endpoint, .name = {}});
+    }
+    route.clusters.push_back({.name = cluster.name,
+                              .weight = cluster.weight,
+                              .settings = {.algorithm = cluster.algorithm},
+                              .groups = {}});
+    if (!group.endpoints.empty()) {
+      route.clusters.back().groups.push_back(std::move(group));
+    }
     weights.push_back(cluster.weight);
   }
   route.stride = ChooseStride(weights);
   return route;
+}
+
+ImageFrontend Everyone(ImageRoute route) {
+  return {.everyone = std::move(route), .sources = {}};
 }
 
 ImageRoute Canary(std::uint32_t safe, std::uint32_t risky) {
@@ -399,7 +413,7 @@ ImageRoute Canary(std::uint32_t safe, std::uint32_t risky) {
 TableImage Image(const std::map<std::string, ImageRoute>& frontends) {
   TableImage image;
   for (const auto& [address, route] : frontends) {
-    image.frontends.emplace(Frontend{Address(address)}, route);
+    image.frontends.emplace(Frontend{Address(address)}, Everyone(route));
   }
   return image;
 }

@@ -171,6 +171,7 @@ struct TestCluster {
   Algorithm algorithm = Algorithm::kLeastRequest;
 };
 ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy = Policy::kExact);
+ImageFrontend Everyone(ImageRoute route);
 // Cluster "safe" with pod 1 and cluster "risky" with pod 9.
 ImageRoute Canary(std::uint32_t safe, std::uint32_t risky);
 TableImage Image(const std::map<std::string, ImageRoute>& frontends);

@@ -224,7 +224,7 @@ TEST_F(SurviveTest, ManyHostsChangeAtOneInstant) {
   const auto image = [&](int pod) {
     TableImage all;
     for (const std::string& service : services) {
-      all.frontends.emplace(Frontend{Address(service)}, Only("web", pod));
+      all.frontends.emplace(Frontend{Address(service)}, Everyone(Only("web", pod)));
     }
     return all;
   };
@@ -411,7 +411,7 @@ TEST_F(SurviveTest, FullTablesRefuseThePlanAndKeepWhatIsInForce) {
   node_.Put(many);
   for (int i = 0; i < 1100; ++i) {
     many.frontends.emplace(Frontend{Address(fmt::format("10.98.{}.{}:80", i / 250, i % 250 + 1))},
-                           Only("web", 1));
+                           Everyone(Only("web", 1)));
   }
   const Result<Plan> plan = MakePlan(node_.tables(), ChangeTo(node_.tables(), many));
   ASSERT_FALSE(plan);

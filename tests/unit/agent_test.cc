@@ -36,8 +36,10 @@ ServedHost Host(const HostName& name, const std::vector<const char*>& frontends,
                 const Dependencies& dependencies = {}) {
   ServedHost host{.resolved = {.host = name, .dependencies = dependencies}};
   for (const char* frontend : frontends) {
-    host.part.frontends[At(frontend)] =
-        ImageRoute{.host = name, .clusters = {{.name = "outbound|80||" + name}}};
+    host.part.frontends[At(frontend)] = {
+        .everyone = {.host = name,
+                     .clusters = {{.name = "outbound|80||" + name, .settings = {}, .groups = {}}}},
+        .sources = {}};
   }
   return host;
 }
@@ -82,7 +84,7 @@ TEST(ServedHosts, FrontendMayMoveBetweenHostsInOneTransaction) {
   const Result<ImageChange> change = hosts.ChangeOf(move);
   ASSERT_TRUE(change) << change.error().message;
   EXPECT_EQ(change->frontends.size(), 1U);
-  EXPECT_EQ(change->frontends.at(At("10.0.0.1:80")).value_or(ImageRoute{}).host, "a");
+  EXPECT_EQ(change->frontends.at(At("10.0.0.1:80")).value_or(ImageFrontend{}).everyone.host, "a");
   hosts.Take(move);
   EXPECT_EQ(hosts.Find("b"), nullptr);
   EXPECT_FALSE(hosts.ChangeOf(Only(Host("b", {"10.0.0.1:80"}))));

@@ -67,7 +67,7 @@ class Model {
 
   // What a program finds for this frontend, by reading as bpf/route.h and bpf/choose.h do; every
   // row that it looks at is one that nobody may write to until the next Wait.
-  std::optional<ImageRoute> Lookup(const Frontend& frontend) {
+  std::optional<ImageFrontend> Lookup(const Frontend& frontend) {
     const frontend_key key = KeyOf(frontend);
     std::uint64_t halves[2];
     std::copy_n(key.address, 16, reinterpret_cast<std::uint8_t*>(halves));
@@ -101,7 +101,7 @@ class Model {
     return static_cast<std::uint32_t>(best & ROUTE_ROW_MASK);
   }
 
-  std::optional<ImageRoute> LookupRoute(std::uint32_t row) {
+  std::optional<ImageFrontend> LookupRoute(std::uint32_t row) {
     if (row == 0) {
       return std::nullopt;
     }
@@ -118,14 +118,15 @@ class Model {
         below = route.clusters[i].bound;
       }
     }
-    return image;
+    return ImageFrontend{.everyone = std::move(image), .sources = {}};
   }
 
   ImageCluster LookupCluster(const route_cluster& cluster, std::uint32_t below) {
     ImageCluster image{.name = clusters_.at(cluster.cluster),
                        .weight = cluster.bound - below,
-                       .algorithm = static_cast<Algorithm>(cluster.algorithm),
-                       .endpoints = {}};
+                       .settings = {.algorithm = static_cast<Algorithm>(cluster.algorithm)},
+                       .groups = {}};
+    EndpointGroup group;
     EXPECT_EQ(counters_.at(cluster.counter).cluster, cluster.cluster);
     for (std::uint32_t row = cluster.first; row < cluster.first + cluster.count; ++row) {
       seen_endpoints_.insert(row);
@@ -134,7 +135,10 @@ class Model {
       seen_states_.insert(endpoints_.at(row).endpoint);
       SocketAddress address{.port = state.port};
       std::ranges::copy(state.address, address.ip.bytes.begin());
-      image.endpoints.push_back(address);
+      group.endpoints.push_back({.address = address, .name = {}});
+    }
+    if (!group.endpoints.empty()) {
+      image.groups.push_back(group);
     }
     return image;
   }
@@ -204,16 +208,20 @@ class Model {
   std::set<std::pair<std::uint32_t, std::uint32_t>> started_;
 };
 
-ImageRoute Route(const std::string& host,
-                 const std::vector<std::tuple<std::string, std::uint32_t, int>>& clusters) {
+ImageFrontend Route(const std::string& host,
+                    const std::vector<std::tuple<std::string, std::uint32_t, int>>& clusters) {
   ImageRoute route{.host = host, .policy = Policy::kExact, .stride = 1, .clusters = {}};
   for (const auto& [name, weight, endpoints] : clusters) {
-    ImageCluster& cluster = route.clusters.emplace_back(ImageCluster{name, weight});
+    ImageCluster& cluster = route.clusters.emplace_back(ImageCluster{name, weight, {}, {}});
+    EndpointGroup group;
     for (int i = 0; i < endpoints; ++i) {
-      cluster.endpoints.push_back(At(fmt::format("10.1.0.{}:8080", i + 1)));
+      group.endpoints.push_back({.address = At(fmt::format("10.1.0.{}:8080", i + 1)), .name = {}});
+    }
+    if (endpoints > 0) {
+      cluster.groups.push_back(group);
     }
   }
-  return route;
+  return {.everyone = std::move(route), .sources = {}};
 }
 
 Frontend Service(int number) {
@@ -357,8 +365,8 @@ TEST_F(PlanTest, AReaderSeesTheOldOrTheNewImageAfterEveryOperation) {
       for (int i = 0; i <= pick(7); ++i) {
         clusters.emplace_back(fmt::format("cluster-{}-{}", service, i), 1 + pick(9), pick(6));
       }
-      ImageRoute route = Route(fmt::format("host-{}", service % 5), clusters);
-      route.clusters[0].algorithm = static_cast<Algorithm>(pick(3));
+      ImageFrontend route = Route(fmt::format("host-{}", service % 5), clusters);
+      route.everyone.clusters[0].settings.algorithm = static_cast<Algorithm>(pick(3));
       image.frontends.emplace(Service(service), std::move(route));
     }
     return image;
@@ -366,7 +374,7 @@ TEST_F(PlanTest, AReaderSeesTheOldOrTheNewImageAfterEveryOperation) {
   const auto read = [this] {
     TableImage image;
     for (int service = 0; service < 12; ++service) {
-      if (std::optional<ImageRoute> route = model_.Lookup(Service(service))) {
+      if (std::optional<ImageFrontend> route = model_.Lookup(Service(service))) {
         image.frontends.emplace(Service(service), *std::move(route));
       }
     }

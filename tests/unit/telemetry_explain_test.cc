@@ -144,7 +144,8 @@ TEST(Explain, ShowsSettingsThatAreNotEnforcedAndWhyAClusterIsEmpty) {
       {.name = Canary::Name("risky"), .broken = "no pod has the labels"}};
   ImageChange change;
   change.frontends[Frontend{At("10.96.0.7:80")}] =
-      ImageRoute{.host = Canary::kHost, .clusters = {{.name = Canary::Name("risky")}}};
+      Everyone({.host = Canary::kHost,
+                .clusters = {{.name = Canary::Name("risky"), .settings = {}, .groups = {}}}});
   canary.Change(change);
   const std::string text = Text(canary, "", "web.shop:80", VERDICT_REFUSED);
   EXPECT_NE(text.find("  setting DestinationRule shop/web spec.trafficPolicy.tls: not enforced, "

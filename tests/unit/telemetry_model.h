@@ -13,6 +13,7 @@
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/schema.h"
 #include "vsplit/store.h"
@@ -24,17 +25,21 @@ inline SocketAddress At(const char* text) {
   return ParseSocketAddress(text).value_or(SocketAddress{});
 }
 
+inline ImageFrontend Everyone(ImageRoute route) {
+  return {.everyone = std::move(route), .sources = {}};
+}
+
 class Canary {
  public:
   static constexpr const char* kHost = "web.shop.svc.cluster.local";
 
   Canary() : tables_(Empty()) {
     ImageChange change;
-    change.frontends[Frontend{At("10.96.0.7:80")}] = ImageRoute{
-        .host = kHost,
-        .stride = 1,
-        .clusters = {{.name = Name("safe"), .weight = 9, .endpoints = {At("10.1.0.11:8080")}},
-                     {.name = Name("risky"), .endpoints = {At("10.1.0.21:8080")}}}};
+    change.frontends[Frontend{At("10.96.0.7:80")}] =
+        Everyone({.host = kHost,
+                  .stride = 1,
+                  .clusters = {Cluster("safe", 9, "10.1.0.11:8080"),
+                               Cluster("risky", 1, "10.1.0.21:8080")}});
     Change(change);
     resolved_.host = kHost;
     resolved_.addresses = {At("10.96.0.7:80").ip};
@@ -55,6 +60,13 @@ class Canary {
 
   static std::string Name(const std::string& subset) {
     return "outbound|80|" + subset + "|" + kHost;
+  }
+
+  static ImageCluster Cluster(const std::string& subset, std::uint32_t weight,
+                              const char* endpoint) {
+    EndpointGroup group;
+    group.endpoints.push_back({.address = At(endpoint), .name = {}});
+    return {.name = Name(subset), .weight = weight, .settings = {}, .groups = {group}};
   }
 
   route_counter& Counter(const std::string& subset) {

@@ -13,6 +13,7 @@
 
 #include "vsplit/address.h"
 #include "vsplit/image.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
@@ -40,7 +41,7 @@ std::vector<const ResolvedCluster*> Drawn(const ResolvedPort& port) {
 // The route without its endpoints. What the weights have in common would only make blocks longer.
 ImageRoute RouteOf(const HostName& host, const ResolvedPort& port,
                    const std::vector<const ResolvedCluster*>& drawn) {
-  ImageRoute route{.host = host, .policy = port.policy};
+  ImageRoute route{.host = host, .policy = port.policy, .clusters = {}};
   std::uint32_t divisor = 0;
   for (const ResolvedCluster* cluster : drawn) {
     divisor = std::gcd(divisor, cluster->weight);
@@ -48,8 +49,10 @@ ImageRoute RouteOf(const HostName& host, const ResolvedPort& port,
   std::vector<std::uint32_t> weights;
   for (const ResolvedCluster* cluster : drawn) {
     weights.push_back(divisor == 0 ? 1 : cluster->weight / divisor);
-    route.clusters.push_back(
-        {.name = cluster->name, .weight = weights.back(), .algorithm = cluster->algorithm});
+    route.clusters.push_back({.name = cluster->name,
+                              .weight = weights.back(),
+                              .settings = {.algorithm = cluster->algorithm},
+                              .groups = {}});
   }
   route.stride = ChooseStride(weights);
   return route;
@@ -64,9 +67,10 @@ std::string Excess(const ImageRoute& route) {
   std::uint64_t sum = 0;
   for (const ImageCluster& cluster : route.clusters) {
     sum += cluster.weight;
-    if (cluster.endpoints.size() > kEndpointsMax) {
-      return fmt::format("{} endpoints in cluster \"{}\", at most {} are possible",
-                         cluster.endpoints.size(), cluster.name, kEndpointsMax);
+    const std::size_t endpoints = cluster.groups.empty() ? 0 : cluster.groups[0].endpoints.size();
+    if (endpoints > kEndpointsMax) {
+      return fmt::format("{} endpoints in cluster \"{}\", at most {} are possible", endpoints,
+                         cluster.name, kEndpointsMax);
     }
   }
   if (sum > kTotalMax) {
@@ -78,10 +82,14 @@ std::string Excess(const ImageRoute& route) {
 // A connect() to an IPv4 address cannot be rewritten to an IPv6 endpoint, nor the other way round.
 ImageRoute OfFamily(ImageRoute route, const std::vector<const ResolvedCluster*>& drawn, bool v4) {
   for (std::size_t i = 0; i < drawn.size(); ++i) {
+    EndpointGroup group;
     for (const SocketAddress& endpoint : drawn[i]->endpoints) {
       if (endpoint.ip.is_v4() == v4) {
-        route.clusters[i].endpoints.push_back(endpoint);
+        group.endpoints.push_back({.address = endpoint, .name = {}});
       }
+    }
+    if (!group.endpoints.empty()) {
+      route.clusters[i].groups.push_back(std::move(group));
     }
   }
   return route;
@@ -103,7 +111,8 @@ Result<TableImage> Compile(const ResolvedHost& host) {
         return Fail(fmt::format("{} port {}: {}", host.host, port.port, excess),
                     Error::Reason::kInvalid);
       }
-      image.frontends[{.address = {.ip = address, .port = port.port}}] = std::move(complete);
+      image.frontends[{.address = {.ip = address, .port = port.port}}] = {
+          .everyone = std::move(complete), .sources = {}};
     }
   }
   return image;

@@ -13,6 +13,7 @@
 
 #include "allotment.h"
 #include "vsplit/image.h"
+#include "vsplit/policy.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
 #include "vsplit/split.h"
@@ -61,13 +62,13 @@ class Planner {
       : t_(tables), generation_(tables.generation + 1), allotment_(tables, generation_, before_) {}
 
   Result<Plan> Make(const ImageChange& change) {
-    for (const auto& [frontend, route] : change.frontends) {
-      if (DecodeRoute(t_, frontend) == route) {
+    for (const auto& [frontend, wanted] : change.frontends) {
+      if (DecodeFrontend(t_, frontend) == wanted) {
         continue;
       }
-      if (!route) {
+      if (!wanted) {
         Remove(frontend);
-      } else if (Result<void> changed = Change(frontend, *route); !changed) {
+      } else if (Result<void> changed = Change(frontend, wanted->everyone); !changed) {
         return tl::unexpected<Error>(changed.error());
       }
     }
@@ -215,13 +216,16 @@ class Planner {
     }
     slot.cluster = *cluster;
     slot.counter = *counter;
-    slot.algorithm = static_cast<__u8>(wanted.algorithm);
-    slot.count = static_cast<__u16>(wanted.endpoints.size());
+    static const std::vector<Endpoint> kNone;
+    const std::vector<Endpoint>& endpoints =
+        wanted.groups.empty() ? kNone : wanted.groups[0].endpoints;
+    slot.algorithm = static_cast<__u8>(wanted.settings.algorithm);
+    slot.count = static_cast<__u16>(endpoints.size());
     const auto same = std::ranges::find_if(old.clusters, [&](const OldCluster& candidate) {
       return candidate.row.cluster == *cluster && !candidate.endpoints_kept;
     });
     OldCluster* before = same == old.clusters.end() ? nullptr : &*same;
-    if (wanted.algorithm == Algorithm::kRoundRobin) {
+    if (wanted.settings.algorithm == Algorithm::kRoundRobin) {
       if (before != nullptr && before->turn != 0) {
         before->turn_kept = true;
         turn = before->turn;
@@ -231,39 +235,39 @@ class Planner {
         return tl::unexpected<Error>(made.error());
       }
     }
-    if (before != nullptr && SameEndpoints(before->row, wanted)) {
+    if (before != nullptr && SameEndpoints(before->row, endpoints)) {
       before->endpoints_kept = true;
       slot.first = before->row.first;
       return {};
     }
-    return WriteEndpoints(wanted, slot);
+    return WriteEndpoints(endpoints, slot);
   }
 
-  bool SameEndpoints(const route_cluster& before, const ImageCluster& wanted) const {
-    if (before.count != wanted.endpoints.size()) {
+  bool SameEndpoints(const route_cluster& before, const std::vector<Endpoint>& wanted) const {
+    if (before.count != wanted.size()) {
       return false;
     }
     for (std::uint32_t i = 0; i < before.count; ++i) {
       const std::uint32_t id = t_.endpoints.at(before.first + i).endpoint;
-      if (t_.endpoint_addresses.at(id) != wanted.endpoints[i]) {
+      if (t_.endpoint_addresses.at(id) != wanted[i].address) {
         return false;
       }
     }
     return true;
   }
 
-  Result<void> WriteEndpoints(const ImageCluster& wanted, route_cluster& slot) {
-    if (wanted.endpoints.empty()) {
+  Result<void> WriteEndpoints(const std::vector<Endpoint>& wanted, route_cluster& slot) {
+    if (wanted.empty()) {
       return {};
     }
-    const auto count = static_cast<std::uint32_t>(wanted.endpoints.size());
+    const auto count = static_cast<std::uint32_t>(wanted.size());
     const Result<std::uint32_t> first = allotment_.NewEndpoints(count);
     if (!first) {
       return tl::unexpected<Error>(first.error());
     }
     slot.first = *first;
     for (std::uint32_t i = 0; i < count; ++i) {
-      const Result<std::uint32_t> id = allotment_.StateId(slot.cluster, wanted.endpoints[i]);
+      const Result<std::uint32_t> id = allotment_.StateId(slot.cluster, wanted[i].address);
       if (!id) {
         return tl::unexpected<Error>(id.error());
       }
@@ -304,8 +308,8 @@ ImageChange ChangeTo(const Tables& tables, const TableImage& wanted) {
   for (const auto& [frontend, row] : tables.frontends) {
     change.frontends.emplace(frontend, std::nullopt);
   }
-  for (const auto& [frontend, route] : wanted.frontends) {
-    change.frontends.insert_or_assign(frontend, route);
+  for (const auto& [frontend, meaning] : wanted.frontends) {
+    change.frontends.insert_or_assign(frontend, meaning);
   }
   return change;
 }

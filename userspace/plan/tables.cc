@@ -208,7 +208,7 @@ Result<Tables> Adopt(const RawTables& raw) {
   return Adopter(raw).Adopt();
 }
 
-std::optional<ImageRoute> DecodeRoute(const Tables& tables, const Frontend& frontend) {
+std::optional<ImageFrontend> DecodeFrontend(const Tables& tables, const Frontend& frontend) {
   const auto found = tables.frontends.find(frontend);
   std::uint32_t row = found == tables.frontends.end() ? 0 : tables.RowInForce(found->second);
   if (row == 0) {
@@ -226,22 +226,27 @@ std::optional<ImageRoute> DecodeRoute(const Tables& tables, const Frontend& fron
       ImageCluster& added = image.clusters.emplace_back();
       added.name = tables.cluster_names.at(cluster.cluster);
       added.weight = cluster.bound - below;
-      added.algorithm = static_cast<Algorithm>(cluster.algorithm);
+      added.settings.algorithm = static_cast<Algorithm>(cluster.algorithm);
       below = cluster.bound;
+      if (cluster.count > 0) {
+        added.groups.emplace_back();
+      }
       for (std::uint32_t at = cluster.first; at < cluster.first + cluster.count; ++at) {
-        added.endpoints.push_back(tables.endpoint_addresses.at(tables.endpoints.at(at).endpoint));
+        added.groups[0].endpoints.push_back(
+            {.address = tables.endpoint_addresses.at(tables.endpoints.at(at).endpoint),
+             .name = {}});
       }
     }
     row = route.next;
   }
-  return image;
+  return ImageFrontend{.everyone = std::move(image), .sources = {}};
 }
 
 TableImage Decode(const Tables& tables) {
   TableImage image;
   for (const auto& [frontend, row] : tables.frontends) {
-    if (std::optional<ImageRoute> route = DecodeRoute(tables, frontend)) {
-      image.frontends.emplace_hint(image.frontends.end(), frontend, *std::move(route));
+    if (std::optional<ImageFrontend> found = DecodeFrontend(tables, frontend)) {
+      image.frontends.emplace_hint(image.frontends.end(), frontend, *std::move(found));
     }
   }
   return image;

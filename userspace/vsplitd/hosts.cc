@@ -79,14 +79,14 @@ Result<ImageChange> ServedHosts::ChangeOf(const HostChange& change) const {
     if (!after) {
       continue;
     }
-    for (const auto& [frontend, route] : after->part.frontends) {
+    for (const auto& [frontend, wanted] : after->part.frontends) {
       if (const HostName* other = OtherOwner(change, host, frontend, claims)) {
         return Fail(fmt::format("frontend {} belongs to two hosts: {} and {}",
                                 ToString(frontend.address), *other, host),
                     Error::Reason::kInvalid);
       }
-      if (!Has(host, frontend, route)) {
-        image.frontends[frontend] = route;
+      if (!Has(host, frontend, wanted)) {
+        image.frontends[frontend] = wanted;
       }
     }
   }
@@ -99,7 +99,7 @@ void ServedHosts::AddGivenUp(const HostChange& change, ImageChange& image) const
     if (before == nullptr) {
       continue;
     }
-    for (const auto& [frontend, route] : before->part.frontends) {
+    for (const auto& [frontend, wanted] : before->part.frontends) {
       if (GivesUp(change, host, frontend)) {
         image.frontends[frontend] = std::nullopt;
       }
@@ -120,13 +120,13 @@ const HostName* ServedHosts::OtherOwner(const HostChange& change, const HostName
 }
 
 bool ServedHosts::Has(const HostName& host, const Frontend& frontend,
-                      const ImageRoute& route) const {
+                      const ImageFrontend& wanted) const {
   const ServedHost* served = Find(host);
   if (served == nullptr) {
     return false;
   }
   const auto found = served->part.frontends.find(frontend);
-  return found != served->part.frontends.end() && found->second == route;
+  return found != served->part.frontends.end() && found->second == wanted;
 }
 
 std::string ServedHosts::DifferenceOf(const HostChange& change) const {
@@ -148,7 +148,7 @@ void ServedHosts::Forget(const HostName& host) {
   if (found == hosts_.end()) {
     return;
   }
-  for (const auto& [frontend, route] : found->second.part.frontends) {
+  for (const auto& [frontend, wanted] : found->second.part.frontends) {
     owners_.erase(frontend);
   }
   const Dependencies& dependencies = found->second.resolved.dependencies;
@@ -166,7 +166,7 @@ void ServedHosts::Take(HostChange change) {
     if (!after) {
       continue;
     }
-    for (const auto& [frontend, route] : after->part.frontends) {
+    for (const auto& [frontend, wanted] : after->part.frontends) {
       owners_[frontend] = host;
     }
     const Dependencies& dependencies = after->resolved.dependencies;

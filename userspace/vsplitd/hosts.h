@@ -50,7 +50,7 @@ class ServedHosts {
   // Whoever else has the frontend, or claims it in the same change; notes the claim.
   const HostName* OtherOwner(const HostChange& change, const HostName& host,
                              const Frontend& frontend, std::map<Frontend, HostName>& claims) const;
-  bool Has(const HostName& host, const Frontend& frontend, const ImageRoute& route) const;
+  bool Has(const HostName& host, const Frontend& frontend, const ImageFrontend& wanted) const;
   void Forget(const HostName& host);
 
   std::map<HostName, ServedHost> hosts_;
