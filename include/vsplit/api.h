@@ -71,7 +71,8 @@ struct Response {
   unsigned status = 200;
   std::string content_type = "application/json";
   std::string body;
-  std::string allow;  // for 405: the methods that are allowed
+  std::string allow;                  // for 405: the methods that are allowed
+  std::vector<std::string> warnings;  // one `Warning` header each, as the Kubernetes API sends them
 };
 
 // Always an answer; trouble is a Kubernetes Status object.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text in, objects and everything that is wrong with it out. YAML 1.1 scalars as kubectl reads them
 // (unquoted y, no, on are booleans), JSON through the same nodes. An unknown field is an error, as
-// with kubectl --validate=strict; a field that is known and cannot be honoured is an error that
-// says "not supported". Field rules: Istio's API protos and validation, Kubernetes' API types.
+// with kubectl --validate=strict; a field that is known and cannot be honoured is a warning that
+// says why. Field rules: Istio's API protos, CRDs and validation, Kubernetes' API types.
 #pragma once
 
 #include <cstddef>
@@ -35,11 +35,13 @@ struct ParseOptions {
   TextFormat format = TextFormat::kAny;
   std::string default_namespace = "default";  // for namespaced objects that name none
   std::string source;                         // file name for diagnostics
+  // Of text that was accepted before: objects are given whatever is wrong with them by now.
+  bool stored = false;
 };
 
 struct ParseResult {
   std::vector<Object> objects;  // those without errors, in the order of the text
-  Diagnostics diagnostics;      // all of them, in the order of the text
+  Diagnostics diagnostics;      // all errors and warnings, in the order of the text
 };
 
 // Never throws, on any bytes. `kind: List` is read as its items.

@@ -68,6 +68,8 @@ using Diagnostics = std::vector<Diagnostic>;
 
 // "rules.yaml:14:15: VirtualService default/fleetman: spec.http[0].route[1].weight: found -10, ..."
 std::string ToString(const Diagnostic& diagnostic);
+// The texts of all warnings, without the word.
+std::vector<std::string> WarningsOf(const Diagnostics& diagnostics);
 bool HasErrors(const Diagnostics& diagnostics);
 
 }  // namespace vsplit

@@ -184,6 +184,25 @@ TEST(Server, TellsAClientThatWaitsToGoOn) {
   EXPECT_EQ(FirstLine(client.ReadUntil("}\n")), "HTTP/1.1 405 Method Not Allowed");
 }
 
+TEST(Server, SendsWarningsAsHeaders) {
+  const Folder folder;
+  const Running server({.socket = folder.Socket()});
+  const std::string rule =
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\n"
+      "spec: {hosts: [a], http: [{timeout: 1s, route: [{destination: {host: a}}]}]}\n";
+  Client client(folder.Socket());
+  client.Send(
+      "POST /apis/networking.istio.io/v1/namespaces/default/virtualservices HTTP/1.1\r\n"
+      "Content-Length: " +
+      std::to_string(rule.size()) + "\r\n\r\n" + rule);
+  const std::string answer = client.ReadUntil("}\n");
+  EXPECT_EQ(FirstLine(answer), "HTTP/1.1 201 Created");
+  EXPECT_NE(answer.find("\r\nWarning: 299 - \"line 4:28: VirtualService default/v: "
+                        "spec.http[0].timeout: needs the request, not enforced\"\r\n"),
+            std::string::npos)
+      << answer;
+}
+
 TEST(Server, ClosesOnClientsThatAreTooSlow) {
   using std::chrono::milliseconds;
   const Folder folder;

@@ -153,6 +153,16 @@ TEST_F(Api, StaleVersionIsAConflict) {
              R"({"name":"web","kind":"services"})"));
 }
 
+TEST_F(Api, WhatIsNotEnforcedComesBackAsWarnings) {
+  const std::string rule =
+      R"({"apiVersion":"networking.istio.io/v1alpha3","kind":"VirtualService",)"
+      R"("metadata":{"name":"v"},"spec":{"hosts":["a"],"http":[{"timeout":"1s",)"
+      R"("route":[{"destination":{"host":"a"}}]}]}})";
+  EXPECT_EQ(Call("POST", kAlphaRules, rule).warnings,
+            std::vector<std::string>{"line 1:125: VirtualService default/v: spec.http[0].timeout: "
+                                     "needs the request, not enforced"});
+}
+
 TEST_F(Api, PostOfWhatIsThereIsRefused) {
   Call("POST", kAlphaRules, kRule);
   EXPECT_EQ(

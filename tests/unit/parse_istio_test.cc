@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// VirtualService and DestinationRule: what is kept, what is wrong, what is refused for now.
+// VirtualService and DestinationRule: what is kept, what is wrong, what is taken in with a
+// warning.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -20,9 +22,10 @@ std::string HttpProblems(std::string_view more) {
                          std::string(more) + "}\n"));
 }
 
-std::string HttpRefused(int column, std::string_view field, std::string_view reason) {
-  return "line 7:" + std::to_string(column) + ": VirtualService default/v: spec.http[0]." +
-         std::string(field) + ": not supported: " + std::string(reason) + "\n";
+// A warning about a field that needs the request.
+std::string HttpWarning(int column, std::string_view field) {
+  return "line 7:" + std::to_string(column) + ": warning: VirtualService default/v: spec.http[0]." +
+         std::string(field) + ": needs the request, not enforced\n";
 }
 
 // The problems of a DestinationRule with this below spec.trafficPolicy, in one line, which is
@@ -30,6 +33,12 @@ std::string HttpRefused(int column, std::string_view field, std::string_view rea
 std::string PolicyProblems(std::string_view policy) {
   return Problems(
       DestinationRuleWith("  host: a\n  trafficPolicy: {" + std::string(policy) + "}\n"));
+}
+
+std::string PolicyWarning(int column, std::string_view field, std::string_view message) {
+  return "line 6:" + std::to_string(column) +
+         ": warning: DestinationRule default/d: spec.trafficPolicy" + std::string(field) + ": " +
+         std::string(message) + "\n";
 }
 
 std::string PolicyProblem(int column, std::string_view field, std::string_view message) {
@@ -87,8 +96,8 @@ TEST(Parse, AllProblemsAreFoundAtOnceInTheOrderOfTheText) {
       "\"A\", a DNS label (a-z, 0-9, -) is allowed\n"
       "line 13:15: VirtualService default/v: spec.http[0].route[1].weight: found -10, an "
       "integer from 0 to 2147483647 is allowed\n"
-      "line 14:5: VirtualService default/v: spec.http[0].timeout: not supported: it needs the "
-      "request, which connect() does not see\n"
+      "line 14:5: warning: VirtualService default/v: spec.http[0].timeout: needs the request, not "
+      "enforced\n"
       "line 15:5: warning: VirtualService default/v: spec.http[1]: never reached, rule [0] "
       "before it matches everything\n"
       "line 15:13: VirtualService default/v: spec.http[1].route[0].destination: missing, it "
@@ -136,68 +145,79 @@ TEST(Parse, HostsOfAVirtualServiceAreChecked) {
             "line 5:20" + at + "[1]: found host \"*.a.com\", which \"*.com\" covers already\n");
   EXPECT_EQ(of("'*'"),
             "line 5:10" + at + ": found host \"*\", which is allowed for gateways only\n");
-  EXPECT_EQ(of(""), "line 5:3" + at +
-                        ": not supported: a VirtualService without hosts is a delegate, "
-                        "and delegates are not resolved\n");
   EXPECT_EQ(Problems(VirtualServiceWith("  hosts: [a]\n")),
             "line 5:3: VirtualService default/v: spec: found no rules, at least one of http, tcp, "
             "tls is required\n");
 }
 
-TEST(Parse, FieldsThatNeedTheRequestAreRefusedByName) {
-  const std::string reason = "it needs the request, which connect() does not see";
+TEST(Parse, FieldsThatNeedTheRequestAreWarnedOf) {
   for (const std::string field :
        {"timeout: 1s", "retries: {attempts: 1}", "fault: {abort: {httpStatus: 500}}",
         "mirror: {host: m}", "mirrors: [{destination: {host: m}}]", "mirrorPercentage: {value: 1}",
-        "mirrorPercent: 1", "corsPolicy: {allowMethods: [GET]}", "rewrite: {uri: /}",
-        "redirect: {uri: /}", "directResponse: {status: 200}",
+        "corsPolicy: {allowMethods: [GET]}", "rewrite: {uri: /}",
         "headers: {request: {set: {a: b}}}"}) {
-    EXPECT_EQ(HttpProblems(field), HttpRefused(41, field.substr(0, field.find(':')), reason));
+    EXPECT_EQ(HttpProblems(field), HttpWarning(41, field.substr(0, field.find(':'))));
   }
   for (const std::string field :
        {"uri: {prefix: /a}", "uri: {exact: /}", "scheme: {exact: https}", "method: {exact: GET}",
         "authority: {exact: a}", "headers: {x: {exact: a}}", "queryParams: {x: {exact: a}}",
         "withoutHeaders: {x: {}}", "ignoreUriCase: true"}) {
     EXPECT_EQ(HttpProblems("match: [{" + field + "}]"),
-              HttpRefused(50, "match[0]." + field.substr(0, field.find(':')), reason));
+              HttpWarning(50, "match[0]." + field.substr(0, field.find(':'))));
   }
 }
 
-TEST(Parse, MisspeltFieldsInsideRefusedOnesAreFoundToo) {
+TEST(Parse, ActionsWithoutARouteAreWarnedOf) {
+  for (const std::string field : {"redirect: {uri: /}", "directResponse: {status: 200}"}) {
+    EXPECT_EQ(Problems(VirtualServiceWith("  hosts: [a]\n  http:\n  - {" + field + "}\n")),
+              HttpWarning(6, field.substr(0, field.find(':'))));
+  }
+}
+
+TEST(Parse, MisspeltFieldsInsideThoseAreFoundToo) {
   EXPECT_EQ(HttpProblems("retries: {atempts: 1, backoff: 1s}"),
-            HttpRefused(41, "retries", "it needs the request, which connect() does not see") +
+            HttpWarning(41, "retries") +
                 "line 7:51: VirtualService default/v: spec.http[0].retries.atempts: unknown field, "
                 "did you mean \"attempts\"?\n");
-  EXPECT_EQ(
-      HttpProblems("match: [{headers: {x: {exakt: a}}}]"),
-      HttpRefused(50, "match[0].headers", "it needs the request, which connect() does not see") +
-          "line 7:64: VirtualService default/v: spec.http[0].match[0].headers[x].exakt: "
-          "unknown field, did you mean \"exact\"?\n");
+  EXPECT_EQ(HttpProblems("match: [{headers: {x: {exakt: a}}}]"),
+            HttpWarning(50, "match[0].headers") +
+                "line 7:64: VirtualService default/v: spec.http[0].match[0].headers[x].exakt: "
+                "unknown field, did you mean \"exact\"?\n");
 }
 
-TEST(Parse, RulesAboutTheSourceAreRefusedByName) {
-  const std::string reason = "rules that depend on who connects are not enforced";
-  for (const std::string field :
-       {"sourceLabels: {a: b}", "sourceNamespace: ns", "gateways: [ns/g]"}) {
-    EXPECT_EQ(HttpProblems("match: [{" + field + "}]"),
-              HttpRefused(50, "match[0]." + field.substr(0, field.find(':')), reason));
-  }
-  EXPECT_EQ(HttpProblems("match: [{gateways: [mesh]}]"), "");
-  EXPECT_EQ(HttpProblems("delegate: {name: a}"),
-            HttpRefused(41, "delegate", "delegates are not resolved"));
-  EXPECT_EQ(
-      Problems(VirtualServiceWith("  hosts: [a]\n  exportTo: [.]\n  tcp:\n"
-                                  "  - match: [{destinationSubnets: [10.0.0.0/8]}]\n"
-                                  "    route: [{destination: {host: a}}]\n")),
-      "line 6:3: VirtualService default/v: spec.exportTo: not supported: rules are visible in "
-      "all namespaces\n"
-      "line 8:14: VirtualService default/v: spec.tcp[0].match[0].destinationSubnets: not "
-      "supported: rules that depend on the address dialled are not enforced\n");
-  EXPECT_EQ(
-      Problems(VirtualServiceWith("  hosts: [a]\n  tls: [{match: [{sniHosts: [a]}], route: "
-                                  "[{destination: {host: a}}]}]\n")),
-      "line 6:3: VirtualService default/v: spec.tls: not supported: it needs the server name, "
-      "which connect() does not see\n");
+TEST(Parse, RulesAboutTheSourceAreKept) {
+  const auto spec = OneSpec<VirtualService>(VirtualServiceWith(R"(
+  hosts: [a]
+  exportTo: [.]
+  http:
+  - match: [{sourceLabels: {a: b}, sourceNamespace: ns, gateways: [ns/g, mesh]}]
+    delegate: {name: d, namespace: x}
+  tcp:
+  - match: [{destinationSubnets: [10.0.0.0/8]}]
+    route: [{destination: {host: a}}]
+  tls:
+  - match: [{sniHosts: [a]}]
+    route: [{destination: {host: a}}]
+)"));
+  EXPECT_EQ(spec.export_to, std::vector<std::string>{"."});
+  const Match about_source{
+      .gateways = {"ns/g", "mesh"}, .source_labels = {{"a", "b"}}, .source_namespace = "ns"};
+  EXPECT_EQ(spec.http,
+            (std::vector<Rule>{{.matches = {about_source}, .delegate = Delegate{"d", "x"}}}));
+  EXPECT_EQ(spec.tcp[0].matches, (std::vector<Match>{{.destination_subnets = {"10.0.0.0/8"}}}));
+  EXPECT_EQ(spec.tls[0].matches, (std::vector<Match>{{.sni_hosts = {"a"}}}));
+}
+
+TEST(Parse, DelegatesHaveHttpRulesOnly) {
+  EXPECT_EQ(Problems(VirtualServiceWith("  http: [{route: [{destination: {host: a}}]}]\n")), "");
+  const std::string only =
+      ": not allowed without hosts: others delegate to this VirtualService, which may hold http "
+      "rules only\n";
+  EXPECT_EQ(Problems(VirtualServiceWith("  gateways: [mesh]\n"
+                                        "  http: [{route: [{destination: {host: a}}]}]\n"
+                                        "  tcp: [{route: [{destination: {host: a}}]}]\n")),
+            "line 5:3: VirtualService default/v: spec.gateways" + only +
+                "line 7:3: VirtualService default/v: spec.tcp" + only);
 }
 
 TEST(Parse, ListsThatAreThereTwiceAreNotAdded) {
@@ -255,35 +275,44 @@ TEST(Parse, DestinationRuleKeepsSubsetsAndLoadBalancers) {
   EXPECT_EQ(spec, expected);
 }
 
-TEST(Parse, BlocksOfAPolicyAreRefusedByNameAtEveryLevel) {
-  EXPECT_EQ(PolicyProblems("connectionPool: {tcp: {maxConnections: 1, connectTimeout: 30ms}}"),
-            PolicyProblem(19, ".connectionPool",
-                          "not supported: limits on connections are not enforced"));
-  EXPECT_EQ(PolicyProblems("portLevelSettings: [{port: {number: 1}, outlierDetection: {}}]"),
-            PolicyProblem(59, ".portLevelSettings[0].outlierDetection",
-                          "not supported: endpoints are not ejected"));
-  EXPECT_EQ(
-      PolicyProblems("tls: {mode: SIMPLE}"),
-      PolicyProblem(19, ".tls", "not supported: connections are split as they are, without TLS"));
-  EXPECT_EQ(PolicyProblems("loadBalancer: {simple: PASSTHROUGH}"),
-            PolicyProblem(34, ".loadBalancer.simple",
-                          "not supported: PASSTHROUGH is not enforced, connections always go to an "
-                          "endpoint"));
-  EXPECT_EQ(PolicyProblems("loadBalancer: {consistentHash: {useSourceIp: true}}"),
-            PolicyProblem(34, ".loadBalancer.consistentHash",
-                          "not supported: endpoints are not chosen by a hash"));
-  EXPECT_EQ(PolicyProblems("loadBalancer: {warmup: {duration: 1m}}"),
-            PolicyProblem(34, ".loadBalancer.warmup",
-                          "not supported: new endpoints get their full share at once"));
-  EXPECT_EQ(PolicyProblems("loadBalancer: {localityLbSetting: {}}"),
-            PolicyProblem(34, ".loadBalancer.localityLbSetting",
-                          "not supported: endpoints are chosen without regard to where they are"));
-  EXPECT_EQ(Problems(DestinationRuleWith("  host: a\n  workloadSelector: {matchLabels: {a: b}}\n"
-                                         "  exportTo: [x]\n")),
-            "line 6:3: DestinationRule default/d: spec.workloadSelector: not supported: rules that "
-            "depend on who connects are not enforced\n"
-            "line 7:3: DestinationRule default/d: spec.exportTo: not supported: rules are visible "
-            "in all namespaces\n");
+TEST(Parse, BlocksOfAPolicyThatNoConnectCanHonourAreWarnedOfAtEveryLevel) {
+  EXPECT_EQ(PolicyProblems("connectionPool: {http: {maxRetries: 1}, tcp: {connectTimeout: 30ms}}"),
+            PolicyWarning(36, ".connectionPool.http", "needs the request, not enforced"));
+  EXPECT_EQ(PolicyProblems("portLevelSettings: [{port: {number: 1}, tls: {mode: SIMPLE}}]"),
+            PolicyWarning(59, ".portLevelSettings[0].tls",
+                          "needs TLS, which connections are not given; not enforced"));
+  EXPECT_EQ(PolicyProblems("loadBalancer: {consistentHash: {httpHeaderName: x}}"),
+            PolicyWarning(51, ".loadBalancer.consistentHash.httpHeaderName",
+                          "needs the request, not enforced"));
+  EXPECT_EQ(PolicyProblems("tunnel: {targetHost: a.b, targetPort: 1}"),
+            PolicyWarning(19, ".tunnel", "needs a tunnel, not enforced"));
+}
+
+TEST(Parse, PoliciesAreKeptWhole) {
+  const auto spec = OneSpec<DestinationRule>(DestinationRuleWith(R"(
+  host: a
+  workloadSelector: {matchLabels: {a: b}}
+  exportTo: [.]
+  trafficPolicy:
+    connectionPool: {tcp: {maxConnections: 7, idleTimeout: 0s}}
+    outlierDetection: {consecutive5xxErrors: 2, interval: 5s}
+    loadBalancer:
+      consistentHash: {useSourceIp: true, maglev: {tableSize: 101}}
+      warmup: {duration: 1m}
+      localityLbSetting: {failoverPriority: [topology.kubernetes.io/zone]}
+)"));
+  EXPECT_EQ(spec.workload_selector, (Labels{{"a", "b"}}));
+  EXPECT_EQ(spec.export_to, std::vector<std::string>{"."});
+  PolicySettings expected;
+  expected.connection_pool =
+      ConnectionPool{.max_connections = 7, .idle_timeout = std::chrono::milliseconds(0)};
+  expected.outlier_detection =
+      OutlierDetection{.consecutive_5xx_errors = 2, .interval = std::chrono::seconds(5)};
+  expected.load_balancer = LoadBalancer{
+      .consistent_hash = ConsistentHash{.use_source_ip = true, .maglev_table_size = 101},
+      .locality = LocalityLoadBalancer{.failover_priority = {"topology.kubernetes.io/zone"}},
+      .warmup = Warmup{.duration = std::chrono::minutes(1)}};
+  EXPECT_EQ(spec.traffic_policy.value_or(TrafficPolicy{}).settings, expected);
 }
 
 TEST(Parse, DestinationRulesAreChecked) {
@@ -326,10 +355,7 @@ TEST(Parse, DestinationRulesAreChecked) {
 
 TEST(Parse, DurationsAreGosInWholeMilliseconds) {
   const auto of = [](const std::string& duration) {
-    const std::string problems =
-        PolicyProblems("loadBalancer: {warmup: {duration: " + duration + "}}");
-    const std::size_t line = problems.find('\n') + 1;
-    return problems.substr(line);
+    return PolicyProblems("loadBalancer: {warmup: {duration: " + duration + "}}");
   };
   for (const std::string good : {"1s", "1.5s", "1h2m3s", "1ms", "0.001s", "1000us"}) {
     EXPECT_EQ(of(good), "") << good;

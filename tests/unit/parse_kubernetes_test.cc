@@ -106,17 +106,12 @@ TEST(Parse, ServicesAreChecked) {
             "that starts with a letter is allowed\n");
 }
 
-TEST(Parse, ServicesThatCareWhereEndpointsAreAreRefused) {
-  EXPECT_EQ(Problems(ServiceWith("  ports: [{port: 1}]\n  internalTrafficPolicy: Local\n"
-                                 "  trafficDistribution: PreferClose\n")),
-            "line 6:3: Service default/s: spec.internalTrafficPolicy: not supported: endpoints are "
-            "chosen without regard to the node\n"
-            "line 7:3: Service default/s: spec.trafficDistribution: not supported: endpoints are "
-            "chosen without regard to where they are\n");
-  EXPECT_EQ(Problems("apiVersion: v1\nkind: Service\nmetadata:\n  name: s\n  annotations:\n"
-                     "    networking.istio.io/exportTo: \".\"\nspec: {ports: [{port: 1}]}\n"),
-            "line 6:5: Service default/s: metadata.annotations[networking.istio.io/exportTo]: not "
-            "supported: rules are visible in all namespaces\n");
+TEST(Parse, ServicesSayWhereTheirEndpointsMayBe) {
+  const auto service =
+      OneSpec<Service>(ServiceWith("  ports: [{port: 1}]\n  internalTrafficPolicy: Local\n"
+                                   "  trafficDistribution: PreferClose\n"));
+  EXPECT_EQ(service.internal_traffic_policy, "Local");
+  EXPECT_EQ(service.traffic_distribution, "PreferClose");
 }
 
 TEST(Parse, EndpointSliceKeepsEndpointsAndConditions) {

@@ -35,7 +35,6 @@ TEST(Parse, ServiceEntryIsKeptWhole) {
     weight: 3
     serviceAccount: db
   exportTo: [., prod]
-  subjectAltNames: [spiffe://a]
 status:
   addresses: [{host: db.example.com, value: 240.240.0.1}]
   conditions: []

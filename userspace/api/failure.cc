@@ -90,4 +90,16 @@ Response ToResponse(const Failure& failure) {
   return {.status = failure.code, .body = Dump(status), .allow = failure.allow};
 }
 
+std::string WarningHeader(std::string_view text) {
+  std::string value = "299 - \"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      value += '\\';
+    }
+    const bool control = static_cast<unsigned char>(c) < ' ';
+    value += control ? ' ' : c;
+  }
+  return value + '"';
+}
+
 }  // namespace vsplit

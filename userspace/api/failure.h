@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
@@ -38,5 +39,8 @@ tl::unexpected<Failure> Invalid(const Diagnostics& diagnostics);
 Failure FailureOf(const Error& error);
 
 Response ToResponse(const Failure& failure);
+
+// `299 - "text"`: the value of a Warning header (RFC 9111's predecessor RFC 7234, 5.5).
+std::string WarningHeader(std::string_view text);
 
 }  // namespace vsplit

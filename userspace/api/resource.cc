@@ -148,8 +148,8 @@ Outcome<Response> List(const Call& call, const Place& place) {
   return Response{.body = Dump(list)};
 }
 
-// The one object of the body, which has to be one of this place.
-Outcome<Object> BodyObject(const Call& call, const Place& place) {
+// The one object of the body, which has to be one of this place, and the warnings about it.
+Outcome<ParseResult> BodyObject(const Call& call, const Place& place) {
   const Outcome<TextFormat> format = BodyFormat(call);
   if (!format) {
     return tl::unexpected(format.error());
@@ -166,7 +166,7 @@ Outcome<Object> BodyObject(const Call& call, const Place& place) {
     return BadRequest("the body holds " + std::to_string(parsed.objects.size()) +
                       " objects, one is expected");
   }
-  Object object = std::move(parsed.objects.front());
+  const Object& object = parsed.objects.front();
   if (object.kind() != place.info->kind) {
     return BadRequest("the kind of the object (" + std::string(InfoOf(object.kind()).name) +
                       ") does not match the kind of the URL (" + std::string(place.info->name) +
@@ -184,7 +184,7 @@ Outcome<Object> BodyObject(const Call& call, const Place& place) {
     return BadRequest("the name of the object (" + object.key.name +
                       ") does not match the name on the URL (" + place.name + ")");
   }
-  return object;
+  return parsed;
 }
 
 Outcome<Response> WriteObject(const Call& call, const Place& place, Write::Mode mode) {
@@ -192,18 +192,22 @@ Outcome<Response> WriteObject(const Call& call, const Place& place, Write::Mode 
   if (!dry_run) {
     return tl::unexpected(dry_run.error());
   }
-  Outcome<Object> object = BodyObject(call, place);
-  if (!object) {
-    return tl::unexpected(object.error());
+  Outcome<ParseResult> parsed = BodyObject(call, place);
+  if (!parsed) {
+    return tl::unexpected(parsed.error());
   }
-  const ObjectKey key = object->key;
+  Object& object = parsed->objects.front();
+  const ObjectKey key = object.key;
   std::vector<Write> writes;
-  writes.push_back({.mode = mode, .object = *std::move(object)});
+  writes.push_back({.mode = mode, .object = std::move(object)});
   const Result<Applied> applied = call.backend.write(std::move(writes), *dry_run);
   if (!applied) {
     return About(key, FailureOf(applied.error()));
   }
-  return Show(mode == Write::Mode::kCreate ? 201 : 200, *applied->changes.front().after, place);
+  Response response =
+      Show(mode == Write::Mode::kCreate ? 201 : 200, *applied->changes.front().after, place);
+  response.warnings = WarningsOf(parsed->diagnostics);
+  return response;
 }
 
 Outcome<Response> Post(const Call& call, const Place& place) {

@@ -24,6 +24,9 @@
 
 namespace vsplit {
 
+// Of all Warning headers of one answer, as in the Kubernetes API: clients bound their headers.
+inline constexpr std::size_t kWarningBytes = std::size_t{4} << 10;
+
 template <class Stream>
 class Session : public std::enable_shared_from_this<Session<Stream>> {
  public:
@@ -157,6 +160,13 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     answer_->set(http::field::cache_control, "no-cache, private");
     if (!response.allow.empty()) {
       answer_->set(http::field::allow, response.allow);
+    }
+    std::size_t bytes = 0;
+    for (const std::string& warning : response.warnings) {
+      bytes += warning.size();
+      if (bytes <= kWarningBytes) {
+        answer_->insert(http::field::warning, WarningHeader(warning));
+      }
     }
     answer_->keep_alive(keep_alive);
     answer_->body() = std::move(response.body);

@@ -79,14 +79,6 @@ Json Verdicts(const std::vector<AppliedRule>& rules) {
   return verdicts;
 }
 
-Json Warnings(const Diagnostics& diagnostics) {
-  Json warnings = Json::array();
-  for (const Diagnostic& diagnostic : diagnostics) {
-    warnings.push_back(ToString(diagnostic));
-  }
-  return warnings;
-}
-
 // Carries out the writes that came of the documents, and says what became of them.
 Outcome<Response> Transact(const Call& call, const ParseResult& parsed, std::vector<Write> writes,
                            Clock::time_point begin) {
@@ -106,7 +98,7 @@ Outcome<Response> Transact(const Call& call, const ParseResult& parsed, std::vec
                        {"generation", applied->generation},
                        {"results", Results(applied->changes)},
                        {"verdicts", Verdicts(applied->rules)},
-                       {"warnings", Warnings(parsed.diagnostics)},
+                       {"warnings", WarningsOf(parsed.diagnostics)},
                        {"difference", applied->difference},
                        {"nanoseconds",
                         {{"parse", nanoseconds(read - begin)},

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 #include <tl/expected.hpp>
+#include <vector>
 
 namespace vsplit {
 
@@ -48,6 +49,17 @@ std::string ToString(const Diagnostic& diagnostic) {
     text += diagnostic.path + ": ";
   }
   return text + diagnostic.message;
+}
+
+std::vector<std::string> WarningsOf(const Diagnostics& diagnostics) {
+  std::vector<std::string> texts;
+  for (Diagnostic diagnostic : diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::kWarning) {
+      diagnostic.severity = Diagnostic::Severity::kError;  // which ToString() leaves unsaid
+      texts.push_back(ToString(diagnostic));
+    }
+  }
+  return texts;
 }
 
 bool HasErrors(const Diagnostics& diagnostics) {

@@ -33,6 +33,13 @@ void Named(const At& at, T& /*out*/) {
   CheckNames(at, message);
 }
 
+// The same, of what no connect() can honour.
+template <const char* message>
+void Unhonoured(const At& at, TrafficPolicy& out) {
+  CheckNames(at, message);
+  out.settings.unenforced_fields.emplace_back(at.name());
+}
+
 // ---- loadBalancer ------------------------------------------------------------------------------
 
 void ReadSimple(const At& at, LoadBalancer& out) {
@@ -282,9 +289,9 @@ constexpr auto kPolicyFields = std::to_array<Field<TrafficPolicy>>({
     {"tls", Block<3, TrafficPolicy, &TrafficPolicy::settings>},
     {"portLevelSettings",
      Into<&TrafficPolicy::port_level_settings, List<PortPolicy, ReadPortPolicy>>},
-    {"tunnel", Named<TrafficPolicy, kTunnel>},
-    {"proxyProtocol", Named<TrafficPolicy, kProxyProtocol>},
-    {"retryBudget", Named<TrafficPolicy, kRetryBudget>},
+    {"tunnel", Unhonoured<kTunnel>},
+    {"proxyProtocol", Unhonoured<kProxyProtocol>},
+    {"retryBudget", Unhonoured<kRetryBudget>},
 });
 constexpr Shape<TrafficPolicy> kPolicy = {"TrafficPolicy", kPolicyFields, ""};
 

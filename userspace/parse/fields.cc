@@ -147,6 +147,10 @@ void At::Warn(std::string message) const {
   report_->Add(Path(), node_->place, std::move(message), Diagnostic::Severity::kWarning);
 }
 
+void At::WarnAtKey(std::string message) const {
+  report_->Add(Path(), node_->key_place, std::move(message), Diagnostic::Severity::kWarning);
+}
+
 void At::Missing(std::string_view field) const {
   report_->Add(Path(field), node_->place, "missing, it is required");
 }

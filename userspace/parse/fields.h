@@ -58,6 +58,7 @@ class At {
   void Error(std::string message) const;
   void ErrorAtKey(std::string message) const;
   void Warn(std::string message) const;
+  void WarnAtKey(std::string message) const;
   void Missing(std::string_view field) const;
   void NotAllowed(std::string_view allowed) const;  // "found X, <allowed>"
   void WrongKind(Node::Kind wanted) const;  // "found number 1, a string is allowed; quote it"
@@ -106,7 +107,7 @@ void ReadMap(const At& at, const Shape<T>& shape, T& out) {
   if (!at.Is(Node::Kind::kMap)) {
     return;
   }
-  const std::span<const Refusal> refusals = RefusalsOf(shape.message);
+  const std::span<const Unenforced> unenforced = UnenforcedFieldsOf(shape.message);
   for (const Node* child = at.node().first; child != nullptr && !at.report().Full();
        child = child->next) {
     const At field = at.Field(*child);
@@ -125,7 +126,7 @@ void ReadMap(const At& at, const Shape<T>& shape, T& out) {
     if (child->is_null()) {
       continue;  // as if it were not there
     }
-    Refuse(refusals, field);
+    WarnIfUnenforced(unenforced, field);
     if (known != nullptr && known->read != nullptr) {
       known->read(field, out);
     }

@@ -18,7 +18,6 @@
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
-#include "supported.h"
 #include "syntax.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
@@ -70,19 +69,6 @@ constexpr Shape<Metadata> kMetadata = {
     "generateName selfLink uid generation deletionGracePeriodSeconds ownerReferences finalizers "
     "managedFields"};
 
-// Annotations that Istio reads on a Service.
-void RefuseAnnotations(const At& metadata, Kind kind) {
-  const Node* annotations = metadata.node().Find("annotations");
-  if (kind != Kind::kService || annotations == nullptr || annotations->kind != Node::Kind::kMap) {
-    return;
-  }
-  const auto refusals = RefusalsOf("Service annotations");
-  const At at = metadata.Field(*annotations);
-  for (const Node* child = annotations->first; child != nullptr; child = child->next) {
-    Refuse(refusals, at.Entry(*child));
-  }
-}
-
 void CheckName(const At& metadata, const KindInfo& info, const std::string& name) {
   const Node* node = metadata.node().Find("name");
   if (node == nullptr || node->is_null()) {
@@ -130,7 +116,6 @@ void ReadMetadata(const At& root, const KindInfo& info, const std::string& defau
   }
   CheckName(at, info, metadata.name);
   CheckNamespace(at, info, metadata.ns);
-  RefuseAnnotations(at, info.kind);
   object.key.name = std::move(metadata.name);
   if (info.namespaced) {
     if (metadata.ns.empty()) {
@@ -328,7 +313,7 @@ class Reader {
     object.api_version = root.node().Find("apiVersion")->text;
     ReadMetadata(root, *info, options_.default_namespace, object);
     kReaders.at(static_cast<std::size_t>(info->kind))(root, object);
-    if (!report.failed) {
+    if (!report.failed || options_.stored) {
       object.json = ToJson(root.node());
       result_.objects.push_back(std::move(object));
     }

@@ -16,7 +16,6 @@
 #include "fields.h"
 #include "kinds.h"
 #include "rules.h"
-#include "supported.h"
 #include "syntax.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -84,6 +83,18 @@ bool AppliesToMesh(const VirtualService& service) {
          std::ranges::find(service.gateways, "mesh") != service.gateways.end();
 }
 
+// Without hosts it is what others delegate to.
+void CheckDelegate(const At& at) {
+  for (const std::string_view field : {"gateways", "tls", "tcp"}) {
+    if (Has(at.node(), field)) {
+      at.Field(*at.node().Find(field))
+          .ErrorAtKey(
+              "not allowed without hosts: others delegate to this VirtualService, which may "
+              "hold http rules only");
+    }
+  }
+}
+
 void ReadSpec(const At& at, VirtualService& out) {
   ReadMap(at, kService, out);
   const Node& node = at.node();
@@ -91,7 +102,7 @@ void ReadSpec(const At& at, VirtualService& out) {
     return;
   }
   if (!Has(node, "hosts")) {
-    at.report().Add(at.Path("hosts"), node.place, std::string(WhyNoHosts()));
+    CheckDelegate(at);
   }
   if (!Has(node, "http") && !Has(node, "tcp") && !Has(node, "tls")) {
     at.Error("found no rules, at least one of http, tcp, tls is required");

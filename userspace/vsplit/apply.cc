@@ -110,6 +110,9 @@ Result<void> Apply(const Agent& agent, const ApplyOptions& options) {
     fmt::print("\n{}", difference);
   }
   std::fflush(stdout);
+  for (const Json& warning : ItemsAt(*answer, "/warnings")) {
+    fmt::print(stderr, "Warning: {}\n", manifest->Locate(TextAt(warning, "")));
+  }
   for (const Json& verdict : ItemsAt(*answer, "/verdicts")) {
     if (TextAt(verdict, "/verdict") != "enforced") {
       fmt::print(stderr, "Warning: {}\n", VerdictText(verdict));
