@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Store and host in, meaning out: which addresses the host has, what each of its ports does with a
-// connection, which pods that leads to, and for every rule whether it is enforced, and if not why.
-// Rules: Istio's, by the numbers of userspace/resolve/README.md; EndpointSlice conditions as Istio
-// reads them (R14). Pure.
+// Store, host and client in, meaning out: which addresses the host has, what each of its ports does
+// with a connection of this client, which endpoints that leads to, and for every rule whether it is
+// enforced, and if not why. Rules: Istio's, by the numbers of userspace/resolve/README.md;
+// EndpointSlice conditions as Istio reads them (R14). Pure.
 #pragma once
 
+#include <chrono>
+#include <compare>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +17,7 @@
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
+#include "vsplit/policy.h"
 #include "vsplit/store.h"
 
 namespace vsplit {
@@ -27,10 +32,60 @@ enum class UndeclaredPorts {
   kHttp,
 };
 
+// ---- who connects ------------------------------------------------------------------------------
+
+struct Client {
+  std::string ns;     // empty: nobody in particular, who sees only what everybody sees
+  Labels labels;      // of the pod, and where it runs (R14)
+  std::string node;   // where it runs; empty: not known
+  Locality locality;  // of the pod's own label, else of its node
+
+  bool operator==(const Client&) const = default;
+};
+
+// A pod of this node.
+struct Workload {
+  std::string name;  // "default/web-0"
+  Client client;
+  std::uint64_t cgroup = 0;  // its id
+  std::vector<IpAddress> ips;
+
+  bool operator==(const Workload&) const = default;
+};
+
+// The client that a local pod is. `node`: its Node, or null.
+Client ClientOf(const Object& pod, const Object* node);
+// Who is not known to be a local pod, on this node.
+Client AnonymousClient(const std::string& node, const Locality& locality);
+
+// What an answer depended on of its client, with what was found there. A client of which the same
+// holds gets the same answer.
+struct Asked {
+  std::optional<std::string> ns;
+  std::optional<std::string> node;
+  std::optional<Locality> locality;
+  std::map<std::string, bool> namespaces;                    // whether it is in this one
+  std::map<Labels, bool> selectors;                          // whether they select it
+  std::map<std::string, std::optional<std::string>> labels;  // nothing: it has no such label
+
+  bool HoldsFor(const Client& client) const;
+  // Whether it depended on more than where the client runs: on which pod it is.
+  bool tells_pods_apart() const;
+  bool operator==(const Asked&) const = default;
+};
+
+// ---- what it finds -----------------------------------------------------------------------------
+
+// The present addresses of DNS names; a name without any is not there.
+using DnsAnswers = std::map<HostName, std::vector<IpAddress>>;
+
 struct ResolveOptions {
   UndeclaredPorts undeclared = UndeclaredPorts::kAsWritten;
   Policy policy = Policy::kExact;  // unless the VirtualService says "vsplit.io/policy"
   std::string root_namespace = "istio-system";
+  // Null: endpoints that have only a name keep it, without an address.
+  const DnsAnswers* names = nullptr;
+  bool registry_only = false;  // outboundTrafficPolicy of the mesh is REGISTRY_ONLY
 };
 
 struct Verdict {
@@ -43,37 +98,50 @@ struct Verdict {
   ObjectKey object;  // the VirtualService or DestinationRule
   std::string path;  // "spec.http[0]"
   HostName host;
-  std::uint16_t port = 0;  // of the service; 0: all of them
-  std::string reason;      // one sentence; empty for kEnforced
+  std::uint16_t port = 0;            // of the service; 0: all of them
+  std::string reason;                // one sentence; empty for kEnforced
+  std::vector<std::string> sources;  // Workload::name, sorted; empty: everyone else
 
   auto operator<=>(const Verdict&) const = default;
 };
 
 std::string ToString(Verdict::Kind kind);  // "enforced", "approximated", "not enforced"
 // "VirtualService default/fleetman: spec.http[0]: fleetman.default.svc.cluster.local:80:
-// approximated: per connection, not per request"
+// approximated: per connection, not per request"; with sources " (from default/web and 3 more)"
+// behind the host.
 std::string ToString(const Verdict& verdict);
 
 struct ResolvedCluster {
   std::string name;          // "outbound|80|safe|reviews.default.svc.cluster.local"
   std::uint32_t weight = 0;  // as written; 1 for a single destination
-  Algorithm algorithm = Algorithm::kLeastRequest;
-  std::vector<SocketAddress> endpoints;  // ready ones, both families, sorted, each once
+  HostName host;
+  std::uint16_t port = 0;  // of the service
+  std::string subset;
+  ClusterSettings settings;
+  std::vector<EndpointGroup> groups;  // of both families; without endpoints when it is broken
   // Why it has no endpoints although the rule names it ("no Service ..."), or none for one of the
-  // families that the host has addresses of: what is sent to it is refused.
+  // families that the port has addresses of: what is sent to it is refused.
   std::string broken;
 
   bool operator==(const ResolvedCluster&) const = default;
 };
 
+// What connections to some addresses of a port of the host become. A port may be there several
+// times, with addresses that are not the same: of two that contain an address the longer one
+// counts.
 struct ResolvedPort {
   std::uint16_t port = 0;
   std::string name;
   PortProtocol protocol = PortProtocol::kTcp;
+  std::vector<IpPrefix> addresses;  // the frontends, of both families, sorted
   Policy policy = Policy::kExact;
   ObjectKey rule_object;                  // name is empty: no rule, the plain service
   std::string rule_path;                  // "spec.http[0]"
   std::vector<ResolvedCluster> clusters;  // in the order of the rule, those of weight 0 left out
+  // Of the first destination; 0: unlimited.
+  std::chrono::milliseconds idle_timeout{};
+  std::chrono::milliseconds max_connection_duration{};
+  std::string untouched;  // why connections stay as they are made; then there are no clusters
 
   bool operator==(const ResolvedPort&) const = default;
 };
@@ -81,9 +149,13 @@ struct ResolvedPort {
 // What the answer was made of; a change to any of these may change it.
 // (VirtualServices are not among them: they touch by themselves all hosts that they can change.)
 struct Dependencies {
-  std::set<HostName> hosts;     // their Service, slices, DestinationRules
+  std::set<HostName> hosts;     // their Service, slices, ServiceEntries, DestinationRules
   std::set<ObjectKey> pods;     // and the Nodes, where a subset selects by place
   std::set<IpAddress> pod_ips;  // where a slice names no pod
+  // Whose Pods and WorkloadEntries a ServiceEntry selects from.
+  std::set<std::string> workload_namespaces;
+  std::set<HostName> names;  // looked up in ResolveOptions::names
+  bool sidecars = false;     // clients' Sidecars decide what they see
 
   bool operator==(const Dependencies&) const = default;
 };
@@ -91,16 +163,40 @@ bool Intersect(const Dependencies& left, const Dependencies& right);
 
 struct ResolvedHost {
   HostName host;
-  std::vector<IpAddress> addresses;  // the frontends: cluster IPs of both families
-  std::vector<ResolvedPort> ports;   // TCP only, in the order of the Service
-  std::vector<Verdict> verdicts;     // for every rule of every object about this host
+  std::vector<ResolvedPort> ports;  // TCP only, in the order of the service
+  std::vector<Verdict> verdicts;    // for every rule of every object about this host
   Dependencies dependencies;
 
   bool operator==(const ResolvedHost&) const = default;
 };
 
-// A host without a Service has no addresses and no ports, and its rules say so in their verdicts.
-ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOptions& options);
+// A host without a service has no ports, and its rules say so in their verdicts. `asked`, unless
+// null, takes up what the answer depended on.
+ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOptions& options,
+                     const Client& client, Asked* asked = nullptr);
+
+// What a host means for some workloads that it does not mean for everyone.
+struct SourceMeaning {
+  std::vector<std::string> workloads;  // by name, sorted
+  ResolvedHost host;                   // its verdicts name them as their sources
+
+  bool operator==(const SourceMeaning&) const = default;
+};
+
+struct HostMeaning {
+  // For the anonymous client and each workload that `sources` does not name. Its dependencies are
+  // those of all answers, also of those that came out the same.
+  ResolvedHost everyone;
+  bool asks = false;                   // whether it can depend on which pod connects
+  std::vector<SourceMeaning> sources;  // each meaning once
+
+  // Everyone's, then those of the sources that everyone has not.
+  std::vector<Verdict> verdicts() const;
+  bool operator==(const HostMeaning&) const = default;
+};
+
+HostMeaning ResolveAll(const Store& store, const HostName& host, const ResolveOptions& options,
+                       const Client& anonymous, const std::vector<Workload>& workloads);
 
 // The hosts that rules name (VirtualService hosts, DestinationRule host; wildcards: every Service
 // they cover), or with `all` those of every Service too. Sorted.

@@ -55,7 +55,7 @@ std::string Answer(const Store& store) {
   std::string broken;
   std::string verdicts;
   for (const HostName& name : HostsWithRules(store, false)) {
-    const ResolvedHost host = Resolve(store, name, {});
+    const ResolvedHost host = Resolve(store, name, {}, {});
     Result<TableImage> part = Compile(host);
     if (!part) {
       return part.error().message + "\n";

@@ -29,8 +29,9 @@ SocketAddress At(std::string_view text) {
 
 // Host "h" at 10.0.0.1, port 80, with one cluster "c0", "c1", ... for each weight.
 ResolvedHost HostWith(const Weights& weights) {
-  ResolvedHost host{.host = "h", .addresses = {At("10.0.0.1:1").ip}};
-  host.ports.push_back({.port = 80, .name = "http"});
+  ResolvedHost host{.host = "h"};
+  host.ports.push_back(
+      {.port = 80, .name = "http", .addresses = {{.address = At("10.0.0.1:1").ip}}});
   for (const std::uint32_t weight : weights) {
     host.ports[0].clusters.push_back(
         {.name = "c" + std::to_string(host.ports[0].clusters.size()), .weight = weight});
@@ -78,9 +79,10 @@ TEST(Compile, OnlyDestinationGetsAllWhateverItsWeight) {
 
 TEST(Compile, FrontendGetsEndpointsOfItsOwnFamily) {
   ResolvedHost host = HostWith({1});
-  host.addresses.push_back(At("[fd00::1]:1").ip);
-  host.ports[0].clusters[0].endpoints = {At("10.1.0.1:8080"), At("10.1.0.2:8080"),
-                                         At("[fd00::11]:8080")};
+  host.ports[0].addresses.push_back({.address = At("[fd00::1]:1").ip});
+  host.ports[0].clusters[0].groups = {
+      {.endpoints = {
+           {At("10.1.0.1:8080"), ""}, {At("10.1.0.2:8080"), ""}, {At("[fd00::11]:8080"), ""}}}};
   EXPECT_EQ(Text(host),
             "frontend 10.0.0.1:80/tcp h\n"
             "  route exact total 1 stride 1\n"
@@ -98,7 +100,7 @@ TEST(Compile, EveryPortAndAddressIsAFrontendWithItsPolicyAndAlgorithm) {
   host.ports.push_back(host.ports[0]);
   host.ports[1].port = 81;
   host.ports[1].policy = Policy::kRandom;
-  host.ports[1].clusters[0].algorithm = Algorithm::kRoundRobin;
+  host.ports[1].clusters[0].settings.algorithm = Algorithm::kRoundRobin;
   EXPECT_EQ(Text(host),
             "frontend 10.0.0.1:80/tcp h\n"
             "  route exact total 1 stride 1\n"
@@ -108,9 +110,9 @@ TEST(Compile, EveryPortAndAddressIsAFrontendWithItsPolicyAndAlgorithm) {
             "    cluster c0 weight 1 round_robin\n");
 }
 
-TEST(Compile, HostWithoutAddressesHasNoFrontends) {
+TEST(Compile, PortWithoutAddressesHasNoFrontends) {
   ResolvedHost host = HostWith({1});
-  host.addresses.clear();
+  host.ports[0].addresses.clear();
   EXPECT_EQ(Text(host), "");
 }
 
@@ -127,14 +129,15 @@ TEST(Compile, WeightsBeyond32BitsAreAnError) {
 
 TEST(Compile, MoreEndpointsThanAClusterHoldsAreAnError) {
   ResolvedHost host = HostWith({1});
+  std::vector<Endpoint>& endpoints = host.ports[0].clusters[0].groups.emplace_back().endpoints;
   for (std::uint32_t i = 0; i < 65'536; ++i) {
     IpAddress ip = At("10.1.0.0:1").ip;
     ip.bytes[14] = static_cast<std::uint8_t>(i >> 8);
     ip.bytes[15] = static_cast<std::uint8_t>(i);
-    host.ports[0].clusters[0].endpoints.push_back({ip, 80});
+    endpoints.push_back({{ip, 80}, ""});
   }
   EXPECT_EQ(Text(host), "h port 80: 65536 endpoints in cluster \"c0\", at most 65535 are possible");
-  host.ports[0].clusters[0].endpoints.pop_back();
+  endpoints.pop_back();
   EXPECT_TRUE(Compile(host).has_value());
 }
 

@@ -66,7 +66,7 @@ std::string To(const std::string& list, const std::string& subset, const std::st
 // One word for each port: what it reads and where it leads.
 std::string Ports(const std::string& yaml, const ResolveOptions& options = {}) {
   std::string text;
-  for (const ResolvedPort& port : Resolve(StoreOf(yaml), HostName(kHost), options).ports) {
+  for (const ResolvedPort& port : Resolve(StoreOf(yaml), HostName(kHost), options, {}).ports) {
     text += (text.empty() ? "" : " ") + std::to_string(port.port);
     for (const ResolvedCluster& cluster : port.clusters) {
       text += " " + cluster.name.substr(0, cluster.name.find("|reviews")) + "*" +
@@ -79,7 +79,7 @@ std::string Ports(const std::string& yaml, const ResolveOptions& options = {}) {
 // The verdicts about VirtualServices without what they all have in common.
 std::vector<std::string> Verdicts(const std::string& yaml, const ResolveOptions& options = {}) {
   std::vector<std::string> texts;
-  for (const Verdict& verdict : Resolve(StoreOf(yaml), HostName(kHost), options).verdicts) {
+  for (const Verdict& verdict : Resolve(StoreOf(yaml), HostName(kHost), options, {}).verdicts) {
     if (verdict.object.kind == Kind::kVirtualService) {
       texts.push_back(verdict.object.name + " " + verdict.path + " " +
                       std::to_string(verdict.port) + " " + ToString(verdict.kind) +
@@ -110,7 +110,7 @@ TEST(Resolve, PortNameOrAppProtocolDecidesWhichListIsRead) {
   for (const auto& [port, list] : cases) {
     const ResolvedHost host =
         Resolve(StoreOf(Reviews(port) + Rules(To("http", "v1") + ", " + To("tcp", "v2"))),
-                HostName(kHost), {});
+                HostName(kHost), {}, {});
     const std::string path = host.ports.at(0).rule_path;
     EXPECT_EQ(path, list == "plain" ? "" : "spec." + list + "[0]") << port;
   }
@@ -197,7 +197,7 @@ ResolvedHost WithMatches(std::vector<Match> matches) {
   spec.http[0].matches = std::move(matches);
   Store store;
   store.Load(std::move(objects), 1);
-  return Resolve(store, HostName(kHost), {});
+  return Resolve(store, HostName(kHost), {}, {});
 }
 
 TEST(Resolve, RuleThatCannotBeDecidedLeavesThePortToThePlainService) {
@@ -235,9 +235,9 @@ TEST(Resolve, VerdictsPrintAsOneLine) {
 
 TEST(Resolve, DependsOnThePodsOnlyWhereASubsetSelectsThem) {
   const std::string yaml = Reviews("{name: http, port: 80}");
-  EXPECT_THAT(Resolve(StoreOf(yaml), HostName(kHost), {}).dependencies.pods, IsEmpty());
+  EXPECT_THAT(Resolve(StoreOf(yaml), HostName(kHost), {}, {}).dependencies.pods, IsEmpty());
   EXPECT_THAT(
-      Resolve(StoreOf(yaml + Rules(To("http", "v1"))), HostName(kHost), {}).dependencies.pods,
+      Resolve(StoreOf(yaml + Rules(To("http", "v1"))), HostName(kHost), {}, {}).dependencies.pods,
       UnorderedElementsAre(ObjectKey{Kind::kPod, "default", "v1"},
                            ObjectKey{Kind::kPod, "default", "v2"}));
 }
@@ -246,7 +246,7 @@ TEST(Resolve, DependsOnTheHostsItSendsTo) {
   EXPECT_THAT(Resolve(StoreOf(Reviews("{name: http, port: 80}") +
                               Rules("http: [{route: [{destination: {host: ratings}, weight: 1}, "
                                     "{destination: {host: x.org}, weight: 1}]}]")),
-                      HostName(kHost), {})
+                      HostName(kHost), {}, {})
                   .dependencies.hosts,
               UnorderedElementsAre(kHost, "ratings.default.svc.cluster.local", "x.org"));
 }

@@ -102,7 +102,7 @@ using Answers = std::map<HostName, ResolvedHost>;
 Answers AllAnswers(const Store& store) {
   Answers answers;
   for (const HostName& host : HostsWithRules(store, false)) {
-    answers[host] = Resolve(store, host, {});
+    answers[host] = Resolve(store, host, {}, {});
   }
   return answers;
 }
@@ -117,7 +117,7 @@ std::size_t Update(const Store& store, const Change& change, Answers& answers) {
   }
   for (const HostName& host : touched.hosts) {
     if (HasRules(store, host, false)) {
-      answers[host] = Resolve(store, host, {});
+      answers[host] = Resolve(store, host, {}, {});
     } else {
       answers.erase(host);
     }

@@ -102,7 +102,7 @@ TEST(Explain, SaysWhyAConnectionIsLeftUntouched) {
   EXPECT_EQ(Text(canary, "", "plain.shop:80"),
             "plain.shop.svc.cluster.local:80, from anywhere (source class: everyone)\n"
             "  left untouched: no rule names plain.shop.svc.cluster.local\n");
-  canary.resolved().addresses.clear();
+  canary.resolved().ports[0].addresses.clear();
   EXPECT_NE(Text(canary, "", "web.shop:80")
                 .find("left untouched: web.shop.svc.cluster.local has no address to connect to"),
             std::string::npos);

@@ -42,9 +42,11 @@ class Canary {
                                Cluster("risky", 1, "10.1.0.21:8080")}});
     Change(change);
     resolved_.host = kHost;
-    resolved_.addresses = {At("10.96.0.7:80").ip};
     const ObjectKey rule{Kind::kVirtualService, "shop", "web"};
-    resolved_.ports = {{.port = 80, .rule_object = rule, .rule_path = "spec.http[1]"}};
+    resolved_.ports = {{.port = 80,
+                        .addresses = {{.address = At("10.96.0.7:80").ip}},
+                        .rule_object = rule,
+                        .rule_path = "spec.http[1]"}};
     resolved_.verdicts = {
         {Verdict::Kind::kNotEnforced, rule, "spec.http[0]", kHost, 80, "match.uri needs L7"},
         {Verdict::Kind::kEnforced, rule, "spec.http[1]", kHost, 80, ""},

@@ -51,7 +51,7 @@ ImageRoute RouteOf(const HostName& host, const ResolvedPort& port,
     weights.push_back(divisor == 0 ? 1 : cluster->weight / divisor);
     route.clusters.push_back({.name = cluster->name,
                               .weight = weights.back(),
-                              .settings = {.algorithm = cluster->algorithm},
+                              .settings = cluster->settings,
                               .groups = {}});
   }
   route.stride = ChooseStride(weights);
@@ -82,14 +82,13 @@ std::string Excess(const ImageRoute& route) {
 // A connect() to an IPv4 address cannot be rewritten to an IPv6 endpoint, nor the other way round.
 ImageRoute OfFamily(ImageRoute route, const std::vector<const ResolvedCluster*>& drawn, bool v4) {
   for (std::size_t i = 0; i < drawn.size(); ++i) {
-    EndpointGroup group;
-    for (const SocketAddress& endpoint : drawn[i]->endpoints) {
-      if (endpoint.ip.is_v4() == v4) {
-        group.endpoints.push_back({.address = endpoint, .name = {}});
+    for (const EndpointGroup& group : drawn[i]->groups) {
+      EndpointGroup own = group;
+      std::erase_if(own.endpoints,
+                    [v4](const Endpoint& endpoint) { return endpoint.address.ip.is_v4() != v4; });
+      if (!own.endpoints.empty()) {
+        route.clusters[i].groups.push_back(std::move(own));
       }
-    }
-    if (!group.endpoints.empty()) {
-      route.clusters[i].groups.push_back(std::move(group));
     }
   }
   return route;
@@ -105,7 +104,8 @@ Result<TableImage> Compile(const ResolvedHost& host) {
       continue;
     }
     const ImageRoute route = RouteOf(host.host, port, drawn);
-    for (const IpAddress& address : host.addresses) {
+    for (const IpPrefix& prefix : port.addresses) {
+      const IpAddress& address = prefix.address;
       ImageRoute complete = OfFamily(route, drawn, address.is_v4());
       if (const std::string excess = Excess(complete); !excess.empty()) {
         return Fail(fmt::format("{} port {}: {}", host.host, port.port, excess),

@@ -84,10 +84,15 @@ void Fill(const Scene& scene, const Target& target, const ObjectPtr& service, st
             : fmt::format("no subset \"{}\" in {}", target.subset, ToString(merged.front()->key));
     return;
   }
-  cluster.algorithm = AlgorithmFor(merged, subset, number);
-  cluster.endpoints =
-      EndpointsOf(scene, service->key, *port, subset == nullptr ? Labels{} : subset->labels);
-  if (cluster.endpoints.empty()) {
+  cluster.settings.algorithm = AlgorithmFor(merged, subset, number);
+  EndpointGroup group;
+  for (const SocketAddress& address :
+       EndpointsOf(scene, service->key, *port, subset == nullptr ? Labels{} : subset->labels)) {
+    group.endpoints.push_back({.address = address});
+  }
+  const bool empty = group.endpoints.empty();
+  cluster.groups.push_back(std::move(group));
+  if (empty) {
     cluster.broken =
         subset == nullptr
             ? fmt::format("no ready endpoint of {} port {}", ToString(service->key), number)
@@ -102,7 +107,11 @@ ResolvedCluster ClusterOf(const Scene& scene, Target target) {
   const std::uint16_t port = service == nullptr ? target.port.value_or(target.dialled)
                                                 : PortOf(target, std::get<Service>(service->spec));
   ResolvedCluster cluster{
-      .name = fmt::format("outbound|{}|{}|{}", port, target.subset, target.host), .weight = 1};
+      .name = fmt::format("outbound|{}|{}|{}", port, target.subset, target.host),
+      .weight = 1,
+      .host = target.host,
+      .port = port,
+      .subset = target.subset};
   if (service != nullptr) {
     Fill(scene, target, service, port, cluster);
   } else if (named == target.host) {

@@ -38,21 +38,37 @@ std::string Obstacle(const Store& store, const HostName& host, const ObjectPtr& 
   return spec.cluster_ips.empty() ? fmt::format("{} has no cluster IP yet", name) : "";
 }
 
+bool HasFamily(const ResolvedCluster& cluster, bool v4) {
+  const auto same_family = [v4](const Endpoint& endpoint) {
+    return endpoint.address.ip.is_v4() == v4;
+  };
+  return std::ranges::any_of(cluster.groups, [&same_family](const EndpointGroup& group) {
+    return std::ranges::any_of(group.endpoints, same_family);
+  });
+}
+
 // Says of clusters that have endpoints where frontends of a family have none: a connect() to an
 // address of one family cannot be sent to the other.
-void NoteMissingFamilies(const std::vector<IpAddress>& addresses,
+void NoteMissingFamilies(const std::vector<IpPrefix>& addresses,
                          std::vector<ResolvedCluster>& clusters) {
-  for (const IpAddress& address : addresses) {
-    const auto same_family = [&address](const SocketAddress& endpoint) {
-      return endpoint.ip.is_v4() == address.is_v4();
-    };
+  for (const IpPrefix& prefix : addresses) {
+    const bool v4 = prefix.address.is_v4();
     for (ResolvedCluster& cluster : clusters) {
-      if (cluster.broken.empty() && std::ranges::none_of(cluster.endpoints, same_family)) {
+      if (cluster.broken.empty() && !HasFamily(cluster, v4)) {
         cluster.broken = fmt::format("no ready endpoint with an {} address for connections to {}",
-                                     address.is_v4() ? "IPv4" : "IPv6", ToString(address));
+                                     v4 ? "IPv4" : "IPv6", ToString(prefix));
       }
     }
   }
+}
+
+std::vector<IpPrefix> FrontendsOf(const Service& spec) {
+  std::vector<IpPrefix> addresses;
+  for (const IpAddress& ip : spec.cluster_ips) {
+    addresses.push_back({.address = ip});
+  }
+  std::ranges::sort(addresses);
+  return addresses;
 }
 
 ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const ServicePort& port,
@@ -94,15 +110,25 @@ std::string ToString(const Verdict& verdict) {
   if (verdict.port != 0) {
     text += fmt::format(":{}", verdict.port);
   }
+  if (!verdict.sources.empty()) {
+    text += " (from " + verdict.sources.front();
+    text += verdict.sources.size() == 1 ? ")"
+                                        : fmt::format(" and {} more)", verdict.sources.size() - 1);
+  }
   text += ": " + ToString(verdict.kind);
   return verdict.reason.empty() ? text : text + ": " + verdict.reason;
 }
 
-ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOptions& options) {
+ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOptions& options,
+                     const Client& client, Asked* asked) {
   ResolvedHost resolved{.host = host};
   resolved.dependencies.hosts.insert(host);
-  const resolve::Scene scene{
-      .store = store, .options = options, .dependencies = resolved.dependencies};
+  Asked unread;
+  const resolve::Scene scene{.store = store,
+                             .options = options,
+                             .client = client,
+                             .asked = asked == nullptr ? unread : *asked,
+                             .dependencies = resolved.dependencies};
   const ObjectPtr service = resolve::ServiceOf(store, host);
   const std::string obstacle = resolve::Obstacle(store, host, service);
   if (!obstacle.empty()) {
@@ -113,12 +139,13 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
   }
   const auto& spec = std::get<Service>(service->spec);
   resolve::Choices choices = resolve::ChooseRules(scene, host, *service);
-  resolved.addresses = spec.cluster_ips;
+  const std::vector<IpPrefix> addresses = resolve::FrontendsOf(spec);
   resolved.verdicts = std::move(choices.verdicts);
   for (std::size_t i = 0; i < spec.ports.size(); ++i) {
     if (resolve::ProtocolOf(spec.ports[i]) != PortProtocol::kUdp) {
       resolved.ports.push_back(resolve::ResolvePort(scene, host, spec.ports[i], choices.ports[i]));
-      resolve::NoteMissingFamilies(resolved.addresses, resolved.ports.back().clusters);
+      resolved.ports.back().addresses = addresses;
+      resolve::NoteMissingFamilies(addresses, resolved.ports.back().clusters);
     }
   }
   resolve::JudgeDestinationRules(scene, host, service->key.ns, "", resolved.verdicts);

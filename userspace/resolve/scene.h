@@ -14,6 +14,8 @@ namespace vsplit::resolve {
 struct Scene {
   const Store& store;
   const ResolveOptions& options;
+  const Client& client;
+  Asked& asked;
   Dependencies& dependencies;
 };
 

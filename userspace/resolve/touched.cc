@@ -119,7 +119,9 @@ bool Intersect(const Dependencies& left, const Dependencies& right) {
     return std::ranges::any_of(fewer, [&more](const auto& each) { return more.contains(each); });
   };
   return meet(left.hosts, right.hosts) || meet(left.pods, right.pods) ||
-         meet(left.pod_ips, right.pod_ips);
+         meet(left.pod_ips, right.pod_ips) ||
+         meet(left.workload_namespaces, right.workload_namespaces) ||
+         meet(left.names, right.names) || (left.sidecars && right.sidecars);
 }
 
 std::vector<HostName> HostsWithRules(const Store& store, bool all) {

@@ -24,22 +24,22 @@
 namespace vsplit {
 namespace {
 
-struct Asked {
+struct Dialled {
   std::string host;
   std::optional<IpAddress> ip;
   std::uint16_t port = 0;
 };
 
 // HOST:PORT, [IPV6]:PORT
-std::optional<Asked> ParseTo(const std::string& to) {
+std::optional<Dialled> ParseTo(const std::string& to) {
   if (const std::optional<SocketAddress> address = ParseSocketAddress(to)) {
-    return Asked{.host = to, .ip = address->ip, .port = address->port};
+    return Dialled{.host = to, .ip = address->ip, .port = address->port};
   }
   const std::size_t colon = to.rfind(':');
   if (colon == std::string::npos || colon == 0 || to.find(':') != colon) {
     return std::nullopt;
   }
-  Asked asked{.host = to.substr(0, colon)};
+  Dialled asked{.host = to.substr(0, colon)};
   const char* end = to.data() + to.size();
   const auto [stop, error] = std::from_chars(to.data() + colon + 1, end, asked.port);
   if (error != std::errc() || stop != end || asked.port == 0) {
@@ -129,13 +129,14 @@ Result<std::vector<Frontend>> FrontendsOf(const Live& live, const Explained& exp
   if (host == nullptr) {
     return frontends;
   }
-  if (std::ranges::find(host->ports, explained.port, &ResolvedPort::port) == host->ports.end()) {
+  const auto port = std::ranges::find(host->ports, explained.port, &ResolvedPort::port);
+  if (port == host->ports.end()) {
     return Fail(fmt::format("{} has no TCP port {}; it has: {}", explained.host, explained.port,
                             PortsOf(*host)),
                 Error::Reason::kNotFound);
   }
-  for (const IpAddress& address : host->addresses) {
-    frontends.push_back({.address = {.ip = address, .port = explained.port}});
+  for (const IpPrefix& prefix : port->addresses) {
+    frontends.push_back({.address = {.ip = prefix.address, .port = explained.port}});
   }
   return frontends;
 }
@@ -148,15 +149,17 @@ std::string WhyUntouched(const Live& live, const Explained& explained) {
   if (host == nullptr) {
     return "no rule names " + explained.host;
   }
-  return host->addresses.empty() ? explained.host + " has no address to connect to"
-                                 : "no route of " + explained.host + " is in force";
+  const bool dialled = std::ranges::any_of(
+      host->ports, [](const ResolvedPort& port) { return !port.addresses.empty(); });
+  return !dialled ? explained.host + " has no address to connect to"
+                  : "no route of " + explained.host + " is in force";
 }
 
 }  // namespace
 
 Result<Explained> Explain(const Live& live, const std::string& from, const std::string& to,
                           const Decider& decide) {
-  const std::optional<Asked> asked = ParseTo(to);
+  const std::optional<Dialled> asked = ParseTo(to);
   if (!asked) {
     return Fail("to \"" + to + "\" is not HOST:PORT", Error::Reason::kInvalid);
   }

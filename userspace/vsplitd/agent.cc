@@ -121,7 +121,7 @@ Result<std::optional<ServedHost>> Agent::Serve(const HostName& host) const {
   if (!HasRules(store_, host, options_.all_hosts)) {
     return std::nullopt;
   }
-  ServedHost served{.resolved = Resolve(store_, host, options_.resolve)};
+  ServedHost served{.resolved = Resolve(store_, host, options_.resolve, Client{})};
   Result<TableImage> part = Compile(served.resolved);
   if (!part) {
     return tl::unexpected<Error>(part.error());
