@@ -12,6 +12,7 @@
 
 #include "clusters.h"
 #include "scene.h"
+#include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"

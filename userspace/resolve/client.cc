@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who connects: what a pod is as a client, and what was asked about it.
+#include "client.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -7,6 +9,7 @@
 #include <string_view>
 
 #include "place.h"
+#include "scene.h"
 #include "vsplit/objects.h"
 #include "vsplit/policy.h"
 #include "vsplit/resolve.h"
@@ -18,7 +21,7 @@ Client ClientOf(const Object& pod, const Object* node) {
   Client client{.ns = pod.key.ns,
                 .labels = pod.labels,
                 .node = node_name,
-                .locality = resolve::LocalityOf(pod.labels, node)};
+                .locality = resolve::LocalityOfWorkload(pod.labels, node)};
   resolve::AddPlace(client.locality, node_name, client.labels);
   return client;
 }
@@ -48,4 +51,40 @@ bool Asked::tells_pods_apart() const {
   return ns || !namespaces.empty() || !selectors.empty() || !labels.empty();
 }
 
+namespace resolve {
+
+bool IsInNamespace(const Scene& scene, const std::string& ns) {
+  return scene.asked.namespaces[ns] = scene.client.ns == ns;
+}
+
+bool IsSelected(const Scene& scene, const Labels& selector) {
+  return scene.asked.selectors[selector] =
+             !scene.client.ns.empty() && Selects(selector, scene.client.labels);
+}
+
+std::optional<std::string> LabelOf(const Scene& scene, const std::string& name) {
+  const auto found = scene.client.labels.find(name);
+  std::optional<std::string>& answer = scene.asked.labels[name];
+  if (found != scene.client.labels.end()) {
+    answer = found->second;
+  }
+  return answer;
+}
+
+const std::string& NamespaceOf(const Scene& scene) {
+  scene.asked.ns = scene.client.ns;
+  return scene.client.ns;
+}
+
+const std::string& NodeOf(const Scene& scene) {
+  scene.asked.node = scene.client.node;
+  return scene.client.node;
+}
+
+const Locality& LocalityOf(const Scene& scene) {
+  scene.asked.locality = scene.client.locality;
+  return scene.client.locality;
+}
+
+}  // namespace resolve
 }  // namespace vsplit

@@ -40,7 +40,7 @@ Locality ParseLocality(std::string_view text) {
   return {.region = parts[0], .zone = parts[1], .subzone = parts[2]};
 }
 
-Locality LocalityOf(const Labels& labels, const Object* node) {
+Locality LocalityOfWorkload(const Labels& labels, const Object* node) {
   const std::string own = LabelOf(labels, "topology.istio.io/locality", "istio-locality");
   if (!own.empty()) {
     return ParseLocality(own);

@@ -21,7 +21,7 @@ constexpr std::string_view kNetworkLabel = "topology.istio.io/network";
 Locality ParseLocality(std::string_view text);
 
 // What a workload's own labels say (topology.istio.io/locality, istio-locality), else its Node's.
-Locality LocalityOf(const Labels& labels, const Object* node);
+Locality LocalityOfWorkload(const Labels& labels, const Object* node);
 
 // Adds where it runs to the labels of a workload; over what they say themselves.
 void AddPlace(const Locality& locality, const std::string& node, Labels& labels);

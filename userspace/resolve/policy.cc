@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "scene.h"
+#include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"

@@ -14,6 +14,7 @@
 #include "protocol.h"
 #include "rules.h"
 #include "scene.h"
+#include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
@@ -124,11 +125,13 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
   ResolvedHost resolved{.host = host};
   resolved.dependencies.hosts.insert(host);
   Asked unread;
-  const resolve::Scene scene{.store = store,
-                             .options = options,
-                             .client = client,
-                             .asked = asked == nullptr ? unread : *asked,
-                             .dependencies = resolved.dependencies};
+  resolve::Scene scene{.store = store,
+                       .options = options,
+                       .client = client,
+                       .asked = asked == nullptr ? unread : *asked,
+                       .dependencies = resolved.dependencies};
+  const resolve::Sight sight(scene);
+  scene.sight = &sight;
   const ObjectPtr service = resolve::ServiceOf(store, host);
   const std::string obstacle = resolve::Obstacle(store, host, service);
   if (!obstacle.empty()) {

@@ -33,10 +33,6 @@ void SortByPrecedence(std::vector<ObjectPtr>& objects) {
   });
 }
 
-bool IsPublic(const std::vector<std::string>& export_to) {
-  return export_to.empty() || std::ranges::find(export_to, "*") != export_to.end();
-}
-
 bool IncludesMesh(const std::vector<std::string>& gateways) {
   return gateways.empty() || std::ranges::find(gateways, "mesh") != gateways.end();
 }

@@ -11,12 +11,15 @@
 
 namespace vsplit::resolve {
 
+class Sight;
+
 struct Scene {
   const Store& store;
   const ResolveOptions& options;
   const Client& client;
   Asked& asked;
   Dependencies& dependencies;
+  const Sight* sight = nullptr;  // never null once a Resolve has begun
 };
 
 // The Service of a host, or null.
@@ -28,8 +31,7 @@ std::string MissingService(const Store& store, const HostName& host);
 // R10: creation timestamp ascending, then name, then namespace.
 void SortByPrecedence(std::vector<ObjectPtr>& objects);
 
-// Whether a list of exportTo or gateways leaves the object to everybody.
-bool IsPublic(const std::vector<std::string>& export_to);
+// Whether a list of gateways leaves the object to pods.
 bool IncludesMesh(const std::vector<std::string>& gateways);
 
 std::string Join(const std::vector<std::string>& words);  // "a, b"

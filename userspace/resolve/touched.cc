@@ -99,7 +99,9 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
     }
     case Kind::kWorkloadEntry:
     case Kind::kServiceEntry:
+      break;
     case Kind::kSidecar:
+      touched.dependencies.sidecars = true;
       break;
     case Kind::kDestinationRule:
     case Kind::kVirtualService:

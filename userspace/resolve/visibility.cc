@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "visibility.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client.h"
+#include "scene.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/store.h"
+
+namespace vsplit::resolve {
+namespace {
+
+constexpr std::string_view kAny = "*";
+
+const Sidecar& SpecOf(const ObjectPtr& object) {
+  return std::get<Sidecar>(object->spec);
+}
+
+bool IsWildcard(const HostName& host) {
+  return host.starts_with('*');
+}
+
+// The Sidecars of a namespace in the order in which they are tried: those with a selector, then
+// those without, the older ones first.
+std::vector<ObjectPtr> SidecarsOf(const Scene& scene, const std::string& ns) {
+  std::vector<ObjectPtr> sidecars = scene.store.List(Kind::kSidecar, ns);
+  SortByPrecedence(sidecars);
+  std::ranges::stable_sort(sidecars, std::ranges::greater{}, [](const ObjectPtr& object) {
+    return SpecOf(object).workload_selector.has_value();
+  });
+  return sidecars;
+}
+
+// The one that holds for the client, or null. The root namespace has one for all clients that have
+// none of their own.
+ObjectPtr SidecarFor(const Scene& scene) {
+  if (scene.store.Count(Kind::kSidecar) == 0) {
+    return nullptr;
+  }
+  std::string ns;
+  for (const ObjectPtr& object : scene.store.List(Kind::kSidecar)) {
+    if (object->key.ns != ns && IsInNamespace(scene, object->key.ns)) {
+      break;
+    }
+    ns = object->key.ns;
+  }
+  const std::vector<ObjectPtr> own = SidecarsOf(scene, scene.client.ns);
+  for (const ObjectPtr& object : own) {
+    const std::optional<Labels>& selector = SpecOf(object).workload_selector;
+    if (!selector || IsSelected(scene, *selector)) {
+      return object;
+    }
+  }
+  for (const ObjectPtr& object : SidecarsOf(scene, scene.options.root_namespace)) {
+    if (own.empty() && !SpecOf(object).workload_selector) {
+      return object;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+bool IsPublic(const std::vector<std::string>& export_to) {
+  return export_to.empty() || std::ranges::find(export_to, kAny) != export_to.end();
+}
+
+bool IsExportedTo(const Scene& scene, const std::string& owner,
+                  const std::vector<std::string>& export_to) {
+  return IsPublic(export_to) || std::ranges::any_of(export_to, [&](const std::string& word) {
+           return word != "~" && IsInNamespace(scene, word == "." ? owner : word);
+         });
+}
+
+Sight::Sight(const Scene& scene)
+    : sidecar_(SidecarFor(scene)), registry_only_(scene.options.registry_only) {
+  scene.dependencies.sidecars = true;
+  if (sidecar_ == nullptr) {
+    return;
+  }
+  const Sidecar& spec = SpecOf(sidecar_);
+  if (!spec.outbound_traffic_policy.empty()) {
+    registry_only_ = spec.outbound_traffic_policy == "REGISTRY_ONLY";
+  }
+  for (const SidecarEgress& egress : spec.egress) {
+    Listener& listener = listeners_.emplace_back(Listener{.port = egress.port, .imports = {}});
+    for (const std::string& text : egress.hosts) {
+      const std::size_t slash = text.find('/');
+      if (slash == std::string::npos) {
+        continue;
+      }
+      Import import{.ns = text.substr(0, slash), .host = text.substr(slash + 1)};
+      import.excludes = import.ns.starts_with('~');
+      import.ns.erase(0, import.excludes ? 1 : 0);
+      if (import.excludes && import.ns.empty()) {
+        import.ns = kAny;
+      }
+      import.ns = import.ns == "." ? NamespaceOf(scene) : import.ns;
+      listener.imports.push_back(std::move(import));
+    }
+  }
+}
+
+// The first listener for the port; one without a port is for all.
+const Sight::Listener* Sight::ListenerFor(std::uint16_t port) const {
+  const auto found = std::ranges::find_if(listeners_, [port](const Listener& listener) {
+    return listener.port.value_or(port) == port;
+  });
+  return found == listeners_.end() ? nullptr : &*found;
+}
+
+bool Sight::Excluded(const Listener& listener, const std::string& ns, const HostName& host) {
+  return std::ranges::any_of(listener.imports, [&](const Import& import) {
+    return import.excludes && (import.ns == ns || import.ns == kAny) &&
+           HostCovers(import.host, host);
+  });
+}
+
+bool Sight::Imports(const Listener& listener, const std::string& ns, const HostName& host) {
+  const auto imports = [&](const Import& import) {
+    return !import.excludes && (import.ns == ns || import.ns == kAny) &&
+           HostCovers(import.host, host);
+  };
+  return std::ranges::any_of(listener.imports, imports) && !Excluded(listener, ns, host);
+}
+
+bool Sight::Sees(const std::string& ns, const HostName& host,
+                 std::optional<std::uint16_t> port) const {
+  if (listeners_.empty()) {
+    return true;
+  }
+  if (port) {
+    const Listener* listener = ListenerFor(*port);
+    return listener != nullptr && Imports(*listener, ns, host);
+  }
+  return std::ranges::any_of(listeners_,
+                             [&](const Listener& listener) { return Imports(listener, ns, host); });
+}
+
+bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
+                      std::uint16_t port) const {
+  if (listeners_.empty()) {
+    return true;
+  }
+  const Listener* listener = ListenerFor(port);
+  if (listener == nullptr) {
+    return false;
+  }
+  const auto meets = [&](const HostName& host) {
+    return !Excluded(*listener, ns, host) &&
+           std::ranges::any_of(listener->imports, [&](const Import& import) {
+             return !import.excludes && (import.ns == ns || import.ns == kAny) &&
+                    (HostCovers(import.host, host) ||
+                     (IsWildcard(host) && HostCovers(host, import.host)));
+           });
+  };
+  return std::ranges::any_of(hosts, meets);
+}
+
+std::string Sight::name() const {
+  return sidecar_ == nullptr ? "" : ToString(sidecar_->key);
+}
+
+}  // namespace vsplit::resolve
