@@ -56,6 +56,21 @@ struct ExplainOptions {
 };
 Result<void> Explain(const Agent& agent, const ExplainOptions& options);
 
+// Without an agent: what the objects of the files mean.
+struct RouteOptions {
+  std::vector<std::string> files;
+  bool recursive = false;
+  std::string pod;  // NAMESPACE/NAME of the files; else the next four say who connects
+  std::string ns = "default";
+  std::string labels;  // KEY=VALUE,...
+  std::string node;
+  std::string locality;        // REGION/ZONE/SUBZONE
+  bool registry_only = false;  // outboundTrafficPolicy of the mesh is REGISTRY_ONLY
+  std::string output;          // "", text, json
+  bool batch = false;  // questions as JSON lines from the standard input, one answer for each
+};
+Result<void> Route(const RouteOptions& options);
+
 // "not_a_kind": the message kubectl has for it.
 Error UnknownKind(const std::string& word);
 

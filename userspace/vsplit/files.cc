@@ -46,7 +46,20 @@ bool IsManifest(const fs::path& path) {
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
-Result<std::vector<std::string>> FilesOf(const std::string& name) {
+template <class Iterator>
+std::vector<std::string> ManifestsIn(const std::string& folder) {
+  std::error_code code;
+  std::vector<std::string> files;
+  for (const fs::directory_entry& entry : Iterator(folder, code)) {
+    if (entry.is_regular_file(code) && IsManifest(entry.path())) {
+      files.push_back(entry.path().string());
+    }
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+Result<std::vector<std::string>> FilesOf(const std::string& name, bool recursive) {
   std::error_code code;
   const fs::file_status status = fs::status(name, code);
   if (!fs::exists(status)) {
@@ -55,13 +68,8 @@ Result<std::vector<std::string>> FilesOf(const std::string& name) {
   if (!fs::is_directory(status)) {
     return std::vector<std::string>{name};
   }
-  std::vector<std::string> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(name, code)) {
-    if (entry.is_regular_file(code) && IsManifest(entry.path())) {
-      files.push_back(entry.path().string());
-    }
-  }
-  std::ranges::sort(files);
+  std::vector<std::string> files = recursive ? ManifestsIn<fs::recursive_directory_iterator>(name)
+                                             : ManifestsIn<fs::directory_iterator>(name);
   if (files.empty()) {
     return Fail(
         fmt::format("error: error reading [{}]: recognized file extensions are [.json "
@@ -121,14 +129,14 @@ Manifest JoinTexts(const std::vector<std::pair<std::string, std::string>>& texts
   return manifest;
 }
 
-Result<Manifest> ReadManifest(const std::vector<std::string>& names) {
+Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recursive) {
   std::vector<std::pair<std::string, std::string>> texts;
   for (const std::string& name : names) {
     if (name == "-") {
       texts.emplace_back("stdin", ReadAll(std::cin));
       continue;
     }
-    const Result<std::vector<std::string>> files = FilesOf(name);
+    const Result<std::vector<std::string>> files = FilesOf(name, recursive);
     if (!files) {
       return tl::unexpected<Error>(files.error());
     }

@@ -25,9 +25,8 @@ struct Manifest {
 };
 
 // Each name is a file, "-" for the standard input, or a folder, of which the files *.yaml, *.yml
-// and
-// *.json are taken, in the order of their names.
-Result<Manifest> ReadManifest(const std::vector<std::string>& names);
+// and *.json are taken, in the order of their names; recursively: those of its folders too.
+Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recursive = false);
 
 // The same from texts that were read already: pairs of file name and content.
 Manifest JoinTexts(const std::vector<std::pair<std::string, std::string>>& texts);

@@ -35,6 +35,8 @@ constexpr const char* kOverview = R"(Examples:
   vsplit status                             is it attached, are my rules in force, if not why
   vsplit explain --from web-1 --to reviews.default.svc.cluster.local:80
                                             which rule, bounds and endpoint a connection gets
+  vsplit route -f rules/ --pod default/web-1
+                                            the same from files, without an agent
   vsplit delete vs reviews                  connections go to the plain Service again
 
 A weight change acts on new connections; open ones stay where they are.
@@ -77,6 +79,18 @@ Examples:
   vsplit top --once                         one frame, for scripts
   vsplit top --once --interval 10           one frame, measured over ten seconds)";
 
+constexpr const char* kRoute =
+    R"(Answers from the files alone: no agent, no root, nothing is connected. Files must hold what the rules
+are about too: Services, EndpointSlices, Pods, Nodes. The client is a pod of the files, or one described
+by namespace, labels, node and locality. DNS names stay names.
+--batch reads one question per line, {"id", "yaml", "source": {"namespace", "labels", "node",
+"locality", "pod"}, "registry_only"}, and writes one answer per line.
+
+Examples:
+  vsplit route -f rules/ -f cluster.yaml --pod default/web-1
+  vsplit route -R -f deploy/ -n prod --labels app=web,version=v1 --node n1
+  kubectl get vs,dr,se,svc,endpointslices,pods,nodes -A -o yaml | vsplit route -f - -o json)";
+
 constexpr const char* kExplain =
     R"(The kernel's own code decides on the live tables; nothing is connected and nothing is counted.
 
@@ -111,6 +125,7 @@ struct CommandLine {
   vsplit::StatusOptions status;
   vsplit::TopOptions top;
   vsplit::ExplainOptions explain;
+  vsplit::RouteOptions route;
   double interval = 1;  // seconds
   bool client_only = false;
   std::string shell;
@@ -188,6 +203,34 @@ void AddViewCommands(CLI::App& app, CommandLine& line) {
       [&line] { line.run = [&](const Agent& a) { return Explain(a, line.explain); }; });
 }
 
+void AddRouteCommand(CLI::App& app, CommandLine& line) {
+  CLI::App* route = app.add_subcommand("route", "Say what files would make of connections");
+  AddFiles(*route, line.route.files);
+  route->add_flag("-R,--recursive", line.route.recursive, "Folders with the folders in them");
+  CLI::Option* pod = route->add_option("--pod", line.route.pod, "The pod that connects")
+                         ->type_name("NAMESPACE/NAME");
+  AddNamespace(*route, line.route.ns);
+  const auto describe = [&](const char* name, std::string& value, const char* text,
+                            const char* type) {
+    route->add_option(name, value, text)->type_name(type)->excludes(pod);
+  };
+  describe("--labels", line.route.labels, "Labels of who connects", "KEY=VALUE,...");
+  describe("--node", line.route.node, "Where it runs", "NODE");
+  describe("--locality", line.route.locality, "Its locality, if not the node's",
+           "REGION/ZONE/SUBZONE");
+  route->add_flag("--registry-only", line.route.registry_only,
+                  "The mesh lets nothing out that is in no service (REGISTRY_ONLY)");
+  AddOutput(*route, line.route.output, {"text", "json"});
+  route->add_flag("--batch", line.route.batch, "Questions and answers as JSON lines");
+  route->footer(kRoute);
+  route->callback([&line] {
+    if (line.route.batch != line.route.files.empty()) {
+      throw CLI::ValidationError("route", "needs either -f FILE or --batch");
+    }
+    line.run = [&](const Agent&) { return Route(line.route); };
+  });
+}
+
 Result<void> PrintVersion(const Agent& agent, bool client_only) {
   fmt::print("vsplit {}\n", VSPLIT_VERSION);
   if (client_only) {
@@ -252,6 +295,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   AddObjectCommands(app, line);
   AddViewCommands(app, line);
+  AddRouteCommand(app, line);
   AddOtherCommands(app, line);
   try {
     app.parse(argc, argv);

@@ -30,7 +30,7 @@ _vsplit_words() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-            -n | --namespace | --socket | -f | --filename | -o | --output | --interval | --from | --to) ((i++)) ;;
+            -n | --namespace | --socket | -f | --filename | -o | --output | --interval | --from | --to | --pod | --labels | --node | --locality) ((i++)) ;;
             -*) ;;
             *) words+=("$word") ;;
         esac
@@ -45,6 +45,7 @@ _vsplit_options() {
         status) echo '-o --output' ;;
         top) echo '--once --interval' ;;
         explain) echo '--from --to -n --namespace -o --output' ;;
+        route) echo '-f --filename -R --recursive --pod -n --namespace --labels --node --locality --registry-only -o --output --batch' ;;
         version) echo '--client' ;;
     esac
     echo '--socket --help'
@@ -67,15 +68,16 @@ _vsplit() {
         -o | --output)
             candidates=json
             [ "${words[0]:-}" != get ] || candidates='wide name yaml json'
+            [ "${words[0]:-}" != route ] || candidates='text json'
             ;;
         --from) candidates=$(_vsplit_names pods) ;;
-        --to | --interval) return ;;
+        --to | --interval | --pod | --labels | --node | --locality) return ;;
         *)
             case $current in
                 -*) candidates=$(_vsplit_options "${words[0]:-}") ;;
                 *)
                     case "${words[0]:-}/${#words[@]}" in
-                        /0) candidates='apply get delete status top explain version completion' ;;
+                        /0) candidates='apply get delete status top explain route version completion' ;;
                         get/1) candidates="$kinds all image endpoints" ;;
                         delete/1) candidates=$kinds ;;
                         get/* | delete/*) candidates=$(_vsplit_names "${words[1]}") ;;

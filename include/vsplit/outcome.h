@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Store and client in, outcomes out: where connections of this client end, for every address and
+// port there is, and how often. What `vsplit route` prints and what is compared with Istio. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+
+// In place of an endpoint: the address that was dialled.
+inline constexpr std::string_view kOriginalDestination = "original destination";
+
+// Where a connection ends, with its probability in the long run: by weights, priorities and
+// readiness, as if no endpoint had connections or was ejected.
+struct EndpointShare {
+  std::string endpoint;  // "10.1.0.9:8080", "db.example.org:5432"; empty: the connection fails
+  std::string cluster;   // its name
+  double probability = 0;
+  std::string why;  // it fails
+
+  bool operator==(const EndpointShare&) const = default;
+};
+
+// The endpoints of one cluster that can be reached from addresses of one family, those of
+// probability 0 left out. The probabilities add up to 1. Envoy's rules: the priority by health with
+// an overprovisioning factor of 1.4, within it the group by weight and health, within it the
+// endpoint by weight, but for RANDOM, which does not look at weights.
+std::vector<EndpointShare> EndpointShares(const ResolvedCluster& cluster, bool v4);
+
+// What becomes of connections to one address and port.
+struct Outcome {
+  HostName host;
+  IpPrefix address;
+  ResolvedPort port;
+  // Clusters in the order of the rule, each with its endpoints in the order of their addresses;
+  // probabilities are those of the connection. Empty when it stays untouched.
+  std::vector<EndpointShare> split;
+  std::vector<Verdict> verdicts;  // of the rules about this port, in the order of the objects
+
+  bool operator==(const Outcome&) const = default;
+};
+
+// By host, then as the service lists its ports, then by address. Services without an address are
+// not there.
+std::vector<Outcome> Outcomes(const Store& store, const ResolveOptions& options,
+                              const Client& client);
+
+// A store of these objects, of which a later one replaces an earlier one of the same name. Those
+// that do not say when they were created are all of one age.
+Store StoreOf(std::vector<Object> objects);
+
+// Who the answer is for, in the words of a command line.
+struct ClientDescription {
+  std::string pod;  // "NAMESPACE/NAME" of the store; then nothing else counts
+  std::string ns = "default";
+  Labels labels;
+  std::string node;
+  std::string locality;  // "REGION/ZONE/SUBZONE"; empty: the node's
+};
+Result<Client> ClientOf(const Store& store, const ClientDescription& description);
+
+std::string_view WordOf(PortProtocol protocol);  // "http", "tls", "tcp", "undeclared", "udp"
+
+// One block for each outcome, with a line for the rule, each cluster and each endpoint.
+std::string ToText(const std::vector<Outcome>& outcomes);
+// {"source": {...}, "connections": [{"host", "address", "port", ..., "routes": [...]}]}
+std::string ToJson(const std::vector<Outcome>& outcomes, const Client& client);
+
+}  // namespace vsplit

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vsplit/outcome.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/parse.h"
+#include "vsplit/policy.h"
+#include "vsplit/resolve.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Endpoint EndpointAt(const std::string& address, std::uint32_t weight = 1) {
+  return {.address = ParseSocketAddress(address).value(), .name = "", .weight = weight};
+}
+
+std::vector<std::pair<std::string, double>> SharesOf(const ResolvedCluster& cluster,
+                                                     bool v4 = true) {
+  std::vector<std::pair<std::string, double>> shares;
+  for (const EndpointShare& share : EndpointShares(cluster, v4)) {
+    shares.emplace_back(share.endpoint.empty() ? share.why : share.endpoint, share.probability);
+  }
+  return shares;
+}
+
+auto Share(const std::string& endpoint, double probability) {
+  return testing::Pair(endpoint, testing::DoubleNear(probability, 1e-9));
+}
+
+TEST(Outcome, EndpointsOfOneGroupShareByWeight) {
+  const ResolvedCluster cluster{
+      .groups = {{.endpoints = {EndpointAt("10.1.0.1:80"), EndpointAt("10.1.0.2:80", 3)}}}};
+  EXPECT_THAT(SharesOf(cluster),
+              ElementsAre(Share("10.1.0.1:80", 0.25), Share("10.1.0.2:80", 0.75)));
+}
+
+TEST(Outcome, RandomDoesNotLookAtWeights) {
+  const ResolvedCluster cluster{
+      .settings = {.algorithm = Algorithm::kRandom},
+      .groups = {{.endpoints = {EndpointAt("10.1.0.1:80"), EndpointAt("10.1.0.2:80", 3)}}}};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("10.1.0.1:80", 0.5), Share("10.1.0.2:80", 0.5)));
+}
+
+TEST(Outcome, PassthroughGoesWhereItWasDialled) {
+  const ResolvedCluster cluster{.settings = {.algorithm = Algorithm::kPassthrough}};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("original destination", 1)));
+}
+
+TEST(Outcome, OnlyEndpointsOfTheFamilyThatWasDialledAreReached) {
+  const ResolvedCluster cluster{
+      .groups = {{.endpoints = {EndpointAt("10.1.0.1:80"), EndpointAt("[fd00::1]:80")}}}};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("10.1.0.1:80", 1)));
+  EXPECT_THAT(SharesOf(cluster, false), ElementsAre(Share("[fd00::1]:80", 1)));
+}
+
+TEST(Outcome, ANameIsReachedFromBothFamilies) {
+  const ResolvedCluster cluster{
+      .groups = {{.endpoints = {{.address = {.ip = {}, .port = 443}, .name = "db.example.org"}}}}};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("db.example.org:443", 1)));
+  EXPECT_THAT(SharesOf(cluster, false), ElementsAre(Share("db.example.org:443", 1)));
+}
+
+// 1.4 * 1/2 = 70 % stay in the first level.
+TEST(Outcome, AHalfHealthyLevelKeepsSeventyPercent) {
+  const ResolvedCluster cluster{
+      .groups = {{.priority = 0, .endpoints = {EndpointAt("10.1.0.1:80")}, .unready = 1},
+                 {.priority = 1, .endpoints = {EndpointAt("10.1.0.2:80")}}}};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("10.1.0.1:80", 0.7), Share("10.1.0.2:80", 0.3)));
+}
+
+// 1.4 * 1/4 = 35 % and 35 %: less than all, so both are scaled to the whole.
+TEST(Outcome, LevelsThatTogetherLackHealthAreScaled) {
+  const ResolvedCluster cluster{
+      .groups = {{.priority = 0, .endpoints = {EndpointAt("10.1.0.1:80")}, .unready = 3},
+                 {.priority = 1, .endpoints = {EndpointAt("10.1.0.2:80")}, .unready = 3}}};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("10.1.0.1:80", 0.5), Share("10.1.0.2:80", 0.5)));
+}
+
+// Weights 80 and 20; of the second only 1.4 * 1/2 counts: 14.
+TEST(Outcome, GroupsShareByWeightAndHealth) {
+  const ResolvedCluster cluster{
+      .groups = {
+          {.weight = 80, .endpoints = {EndpointAt("10.1.0.1:80"), EndpointAt("10.1.0.2:80")}},
+          {.weight = 20, .endpoints = {EndpointAt("10.1.0.3:80")}, .unready = 1}}};
+  EXPECT_THAT(SharesOf(cluster),
+              ElementsAre(Share("10.1.0.1:80", 40.0 / 94), Share("10.1.0.2:80", 40.0 / 94),
+                          Share("10.1.0.3:80", 14.0 / 94)));
+}
+
+TEST(Outcome, NobodyHealthyIsAFailureWithItsReason) {
+  const ResolvedCluster cluster{.groups = {{.unready = 2}}, .broken = "no ready endpoint of x"};
+  EXPECT_THAT(SharesOf(cluster), ElementsAre(Share("no ready endpoint of x", 1)));
+}
+
+constexpr const char* kCanary = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: default}
+spec:
+  clusterIP: 10.96.0.7
+  ports: [{name: tcp, port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: reviews-1, namespace: default, labels: {version: v1}}
+status: {podIP: 10.1.0.1, phase: Running}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: reviews-a, namespace: default, labels: {kubernetes.io/service-name: reviews}}
+addressType: IPv4
+ports: [{name: tcp, port: 8080, protocol: TCP}]
+endpoints: [{addresses: [10.1.0.1], targetRef: {kind: Pod, name: reviews-1, namespace: default}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: default}
+spec:
+  host: reviews
+  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: default}
+spec:
+  hosts: [reviews]
+  tcp:
+  - route:
+    - {destination: {host: reviews, subset: v1}, weight: 90}
+    - {destination: {host: reviews, subset: v2}, weight: 10}
+)";
+
+std::vector<Outcome> CanaryOutcomes() {
+  const Store store = StoreOf(Parse(kCanary).objects);
+  return Outcomes(store, {}, ClientOf(store, {.pod = "default/reviews-1"}).value());
+}
+
+TEST(Outcome, TextHasABlockForEachAddress) {
+  EXPECT_EQ(ToText(CanaryOutcomes()),
+            R"(reviews.default.svc.cluster.local 10.96.0.7:80 tcp
+  VirtualService default/reviews: spec.tcp[0]: enforced
+   90.0 % outbound|80|v1|reviews.default.svc.cluster.local least_request
+     90.0 % 10.1.0.1:8080
+   10.0 % outbound|80|v2|reviews.default.svc.cluster.local least_request
+     10.0 % refused: no ready endpoint of Service default/reviews port 80 has the labels of subset "v2"
+)");
+}
+
+TEST(Outcome, JsonHasClustersAndEndpointsWithTheirShares) {
+  const std::string json = ToJson(CanaryOutcomes(), {.ns = "default"});
+  EXPECT_THAT(
+      json,
+      HasSubstr(R"("rule":{"object":"VirtualService default/reviews","path":"spec.tcp[0]"})"));
+  EXPECT_THAT(
+      json,
+      HasSubstr(
+          R"({"name":"outbound|80|v1|reviews.default.svc.cluster.local","weight":90,"share":0.9})"));
+  EXPECT_THAT(
+      json,
+      HasSubstr(
+          R"({"endpoint":"10.1.0.1:8080","cluster":"outbound|80|v1|reviews.default.svc.cluster.local","p":0.9})"));
+}
+
+TEST(Outcome, AClientCanBeDescribedOrBeAPod) {
+  const Store store = StoreOf(Parse(kCanary).objects);
+  const Client pod = ClientOf(store, {.pod = "default/reviews-1"}).value();
+  EXPECT_EQ(pod.ns, "default");
+  EXPECT_EQ(pod.labels.at("version"), "v1");
+  const Client described =
+      ClientOf(store, {.ns = "prod", .node = "n1", .locality = "eu/eu-a"}).value();
+  EXPECT_EQ(described.locality, (Locality{.region = "eu", .zone = "eu-a"}));
+  EXPECT_EQ(described.labels.at("topology.kubernetes.io/zone"), "eu-a");
+  EXPECT_EQ(ClientOf(store, {.pod = "default/other"}).error().message,
+            "there is no Pod \"default/other\" among the objects");
+  EXPECT_EQ(ClientOf(store, {.pod = "other"}).error().message, "\"other\" is not NAMESPACE/NAME");
+}
+
+TEST(Outcome, OfObjectsWithOneNameTheLastCounts) {
+  std::vector<Object> objects = Parse(kCanary).objects;
+  Object last = objects.back();
+  last.labels["last"] = "yes";
+  objects.push_back(last);
+  const Store store = StoreOf(std::move(objects));
+  EXPECT_EQ(store.Find(last.key)->labels.at("last"), "yes");
+}
+
+}  // namespace
+}  // namespace vsplit
