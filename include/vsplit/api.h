@@ -52,6 +52,7 @@ struct Backend {
   std::function<std::string()> image;                   // text
   std::function<std::string()> status;                  // JSON
   std::function<std::string()> split;                   // JSON
+  std::function<std::string()> analyze;                 // JSON
   std::function<std::string()> metrics;                 // Prometheus text
   std::function<std::vector<std::string>()> not_ready;  // reasons; none: ready
   std::function<Result<Explanation>(const std::string& from, const std::string& to)> explain;

@@ -24,6 +24,7 @@ namespace vsplit {
 
 // Protocol of a service port, Istio's P-rules (pkg/config/kube/conversion.go).
 enum class PortProtocol { kHttp, kTls, kTcp, kUndeclared, kUdp };
+PortProtocol DeclaredProtocol(const ServicePort& port);
 
 // Which list an undeclared port reads, where Istio would sniff the bytes.
 enum class UndeclaredPorts {

@@ -22,6 +22,7 @@ class StoreBackend {
             .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
             .status = [] { return std::string(R"({"generation":1})") + "\n"; },
             .split = [] { return std::string(R"({"routes":[]})") + "\n"; },
+            .analyze = [] { return std::string("[]\n"); },
             .metrics = [] { return std::string("vsplit_generation 1\n"); },
             .not_ready = [this] { return not_ready; },
             .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {

@@ -274,6 +274,7 @@ TEST_F(Api, HealthReadinessAndViews) {
   EXPECT_EQ(Body("GET", "/metrics"), "vsplit_generation 1\n");
   EXPECT_EQ(Body("GET", "/apis/vsplit.io/v1/image"), "frontend 10.96.0.7:80/tcp x\n");
   EXPECT_EQ(Body("GET", "/apis/vsplit.io/v1/status"), "{\"generation\":1}\n");
+  EXPECT_EQ(Body("GET", "/apis/vsplit.io/v1/analyze"), "[]\n");
   EXPECT_EQ(Body("GET", "/apis/vsplit.io/v1/split"), "{\"routes\":[]}\n");
 }
 

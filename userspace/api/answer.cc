@@ -56,6 +56,10 @@ Outcome<Response> AnswerSplit(const Call& call) {
   return Response{.body = call.backend.split()};
 }
 
+Outcome<Response> AnswerAnalyze(const Call& call) {
+  return Response{.body = call.backend.analyze()};
+}
+
 Outcome<Response> AnswerExplain(const Call& call) {
   const std::string to = call.Query("to");
   if (to.empty()) {
@@ -92,6 +96,7 @@ constexpr std::array kFixedPaths = {
     FixedPath{"apis/vsplit.io/v1/image", "GET", AnswerImage},
     FixedPath{"apis/vsplit.io/v1/status", "GET", AnswerStatus},
     FixedPath{"apis/vsplit.io/v1/split", "GET", AnswerSplit},
+    FixedPath{"apis/vsplit.io/v1/analyze", "GET", AnswerAnalyze},
     FixedPath{"apis/vsplit.io/v1/explain", "GET", AnswerExplain},
 };
 // NOLINTEND(modernize-use-designated-initializers)

@@ -68,3 +68,9 @@ std::string_view WordOf(PortProtocol protocol) {
 }
 
 }  // namespace vsplit::resolve
+
+namespace vsplit {
+
+PortProtocol DeclaredProtocol(const ServicePort& port) { return resolve::ProtocolOf(port); }
+
+}  // namespace vsplit

@@ -71,6 +71,13 @@ struct RouteOptions {
 };
 Result<void> Route(const RouteOptions& options);
 
+struct AnalyzeOptions {
+  std::vector<std::string> files;  // none: what the agent has
+  std::string ns = "default";
+  std::string output;  // "", json
+};
+Result<void> Analyze(const Agent& agent, const AnalyzeOptions& options);
+
 // "not_a_kind": the message kubectl has for it.
 Error UnknownKind(const std::string& word);
 

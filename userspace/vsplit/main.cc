@@ -37,6 +37,7 @@ constexpr const char* kOverview = R"(Examples:
                                             which rule, bounds and endpoint a connection gets
   vsplit route -f rules/ --pod default/web-1
                                             the same from files, without an agent
+  vsplit analyze -f rules/                  what is wrong with files together, without an agent
   vsplit delete vs reviews                  connections go to the plain Service again
 
 A weight change acts on new connections; open ones stay where they are.
@@ -91,6 +92,17 @@ Examples:
   vsplit route -R -f deploy/ -n prod --labels app=web,version=v1 --node n1
   kubectl get vs,dr,se,svc,endpointslices,pods,nodes -A -o yaml | vsplit route -f - -o json)";
 
+constexpr const char* kAnalyze =
+    R"(What is wrong with objects together, though each may be right by itself: destinations, subsets and
+hosts that do not exist, rules that are never reached, DestinationRules that hide others. Codes that
+begin with IST are istioctl's. With -f it needs no agent and no root, and the files must hold what the
+rules are about too. The exit status is 1 when there are errors among the findings.
+
+Examples:
+  vsplit analyze                            what the agent has
+  vsplit analyze -f deploy/
+  kubectl get vs,dr,se,svc,pods,nodes -A -o yaml | vsplit analyze -f - -o json)";
+
 constexpr const char* kExplain =
     R"(The kernel's own code decides on the live tables; nothing is connected and nothing is counted.
 
@@ -126,6 +138,7 @@ struct CommandLine {
   vsplit::TopOptions top;
   vsplit::ExplainOptions explain;
   vsplit::RouteOptions route;
+  vsplit::AnalyzeOptions analyze;
   double interval = 1;  // seconds
   bool client_only = false;
   std::string shell;
@@ -231,6 +244,16 @@ void AddRouteCommand(CLI::App& app, CommandLine& line) {
   });
 }
 
+void AddAnalyzeCommand(CLI::App& app, CommandLine& line) {
+  CLI::App* analyze = app.add_subcommand("analyze", "Find objects that do not fit together");
+  AddFiles(*analyze, line.analyze.files);
+  AddNamespace(*analyze, line.analyze.ns);
+  AddOutput(*analyze, line.analyze.output, {"json"});
+  analyze->footer(kAnalyze);
+  analyze->callback(
+      [&line] { line.run = [&](const Agent& a) { return Analyze(a, line.analyze); }; });
+}
+
 Result<void> PrintVersion(const Agent& agent, bool client_only) {
   fmt::print("vsplit {}\n", VSPLIT_VERSION);
   if (client_only) {
@@ -296,6 +319,7 @@ int main(int argc, char** argv) {
   AddObjectCommands(app, line);
   AddViewCommands(app, line);
   AddRouteCommand(app, line);
+  AddAnalyzeCommand(app, line);
   AddOtherCommands(app, line);
   try {
     app.parse(argc, argv);

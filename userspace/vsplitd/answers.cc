@@ -12,6 +12,7 @@
 #include "hosts.h"
 #include "log.h"
 #include "vsplit/address.h"
+#include "vsplit/analyze.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
 #include "vsplit/image.h"
@@ -54,6 +55,7 @@ Backend Agent::MakeBackend() {
           .image = [this] { return ToString(Decode(tables_)); },
           .status = [this] { return StatusJson(LiveView(), Status()); },
           .split = [this] { return SplitJson(LiveView(), Monotonic()); },
+          .analyze = [this] { return FindingsJson(Analyze(store_, options_.resolve, {})); },
           .metrics = [this] { return MetricsText(LiveView(), Status(), record_); },
           .not_ready = [this] { return NotReady(); },
           .explain = [this](const std::string& from,

@@ -46,6 +46,7 @@ _vsplit_options() {
         top) echo '--once --interval' ;;
         explain) echo '--from --to -n --namespace -o --output' ;;
         route) echo '-f --filename -R --recursive --pod -n --namespace --labels --node --locality --registry-only -o --output --batch' ;;
+        analyze) echo '-f --filename -n --namespace -o --output' ;;
         version) echo '--client' ;;
     esac
     echo '--socket --help'
@@ -77,7 +78,7 @@ _vsplit() {
                 -*) candidates=$(_vsplit_options "${words[0]:-}") ;;
                 *)
                     case "${words[0]:-}/${#words[@]}" in
-                        /0) candidates='apply get delete status top explain route version completion' ;;
+                        /0) candidates='apply get delete status top explain analyze route version completion' ;;
                         get/1) candidates="$kinds all image endpoints" ;;
                         delete/1) candidates=$kinds ;;
                         get/* | delete/*) candidates=$(_vsplit_names "${words[1]}") ;;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "vsplit/objects.h"
+#include "vsplit/store.h"
+
+namespace vsplit::analyze {
+namespace {
+
+constexpr const char* kOwn = ".";
+constexpr const char* kExportTo = "networking.istio.io/exportTo";
+
+std::vector<std::string> ExportsOf(const Object& service) {
+  const auto found = service.annotations.find(kExportTo);
+  std::vector<std::string> names;
+  std::string_view rest = found == service.annotations.end() ? "" : found->second;
+  while (!rest.empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    std::string name(rest.substr(0, comma));
+    std::erase(name, ' ');
+    names.push_back(std::move(name));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return names;
+}
+
+std::string_view WithoutStar(std::string_view host) {
+  return host.substr(host.starts_with('*') ? 1 : 0);
+}
+
+}  // namespace
+
+std::set<std::string> ScopesOf(const std::vector<std::string>& export_to, const std::string& ns) {
+  if (export_to.empty() || std::ranges::find(export_to, kEverywhere) != export_to.end()) {
+    return {kEverywhere};
+  }
+  std::set<std::string> scopes;
+  for (const std::string& name : export_to) {
+    scopes.insert(name == kOwn ? ns : name);
+  }
+  return scopes;
+}
+
+Registry::Registry(const Store& store) : domain_(store.domain()) {
+  for (const ObjectPtr& object : store.List(Kind::kServiceEntry)) {
+    const auto& entry = std::get<ServiceEntry>(object->spec);
+    KnownHost known{.workload_selector = entry.workload_selector};
+    for (const ServiceEntryPort& port : entry.ports) {
+      known.ports.push_back(port.number);
+    }
+    for (const std::string& scope : ScopesOf(entry.export_to, object->key.ns)) {
+      for (const std::string& host : entry.hosts) {
+        hosts_[{scope, QualifyHost(host, object->key.ns, domain_)}] = known;
+      }
+    }
+  }
+  for (const ObjectPtr& object : store.List(Kind::kService)) {
+    KnownHost known;
+    for (const ServicePort& port : std::get<Service>(object->spec).ports) {
+      known.ports.push_back(port.port);
+    }
+    for (const std::string& scope : ScopesOf(ExportsOf(*object), object->key.ns)) {
+      hosts_[{scope, ServiceHost(object->key.ns, object->key.name, domain_)}] = known;
+    }
+  }
+}
+
+const KnownHost* Registry::Find(const std::string& ns, const std::vector<std::string>& export_to,
+                                const std::string& host) const {
+  const HostName full = QualifyHost(host, ns, domain_);
+  std::vector<std::string> scopes = {kEverywhere};
+  if (export_to.empty()) {
+    scopes.push_back(ns);
+  }
+  for (const std::string& name : export_to) {
+    scopes.push_back(name == kOwn ? ns : name);
+  }
+  for (const std::string& scope : scopes) {
+    if (const auto found = hosts_.find({scope, full}); found != hosts_.end()) {
+      return &found->second;
+    }
+  }
+  for (const auto& [key, known] : hosts_) {
+    const auto& [scope, pattern] = key;
+    if (pattern.starts_with('*') && (scope == kEverywhere || scope == ns) &&
+        WithoutStar(host).ends_with(WithoutStar(pattern))) {
+      return &known;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace vsplit::analyze
