@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "destination_rules.h"
 #include "endpoints.h"
-#include "policy.h"
 #include "protocol.h"
 #include "scene.h"
 #include "vsplit/address.h"

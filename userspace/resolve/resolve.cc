@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "clusters.h"
-#include "policy.h"
+#include "destination_rules.h"
 #include "protocol.h"
 #include "rules.h"
 #include "scene.h"
@@ -72,21 +72,52 @@ std::vector<IpPrefix> FrontendsOf(const Service& spec) {
   return addresses;
 }
 
-ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const ServicePort& port,
+// Why the client cannot dial the port; empty when it can.
+std::string WhyHidden(const Scene& scene, const HostName& host, const std::string& ns,
+                      std::uint16_t port) {
+  return scene.sight->Sees(ns, host, port)
+             ? ""
+             : fmt::format("{} does not import {} on port {}", scene.sight->name(), host, port);
+}
+
+std::vector<DialledPort> DialledPorts(const Scene& scene, const HostName& host,
+                                      const Object& service) {
+  const auto& spec = std::get<Service>(service.spec);
+  const std::vector<IpPrefix> addresses = FrontendsOf(spec);
+  std::vector<DialledPort> ports;
+  for (const ServicePort& port : spec.ports) {
+    ports.push_back({.number = port.port,
+                     .name = port.name,
+                     .protocol = ProtocolOf(port),
+                     .addresses = addresses,
+                     .untouched = WhyHidden(scene, host, service.key.ns, port.port)});
+  }
+  return ports;
+}
+
+ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const DialledPort& port,
                          const Choice& choice) {
-  ResolvedPort resolved{.port = port.port,
+  ResolvedPort resolved{.port = port.number,
                         .name = port.name,
-                        .protocol = ProtocolOf(port),
+                        .protocol = port.protocol,
+                        .addresses = choice.addresses,
                         .policy = scene.options.policy,
-                        .rule_object = {.kind = Kind::kVirtualService}};
-  if (choice.object == nullptr) {
-    resolved.clusters.push_back(PlainCluster(scene, host, port.port));
+                        .rule_object = {.kind = Kind::kVirtualService},
+                        .untouched = choice.untouched};
+  std::ranges::sort(resolved.addresses);
+  if (!choice.untouched.empty()) {
     return resolved;
   }
-  resolved.policy = PolicyOf(scene, choice.object);
-  resolved.rule_object = choice.object->key;
-  resolved.rule_path = choice.path;
-  resolved.clusters = RouteClusters(scene, *choice.rule, choice.object->key.ns, port.port);
+  if (choice.rule.rule == nullptr) {
+    resolved.clusters.push_back(PlainCluster(scene, host, port.number));
+  } else {
+    resolved.policy = PolicyOf(scene, choice.owner);
+    resolved.rule_object = choice.rule.object->key;
+    resolved.rule_path = choice.rule.path;
+    resolved.clusters =
+        RouteClusters(scene, *choice.rule.rule, choice.rule.object->key.ns, port.number);
+  }
+  NoteMissingFamilies(resolved.addresses, resolved.clusters);
   return resolved;
 }
 
@@ -140,15 +171,12 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
                                    resolved.verdicts);
     return resolved;
   }
-  const auto& spec = std::get<Service>(service->spec);
-  resolve::Choices choices = resolve::ChooseRules(scene, host, *service);
-  const std::vector<IpPrefix> addresses = resolve::FrontendsOf(spec);
+  const std::vector<resolve::DialledPort> ports = resolve::DialledPorts(scene, host, *service);
+  resolve::Choices choices = resolve::ChooseRules(scene, host, ToString(service->key), ports);
   resolved.verdicts = std::move(choices.verdicts);
-  for (std::size_t i = 0; i < spec.ports.size(); ++i) {
-    if (resolve::ProtocolOf(spec.ports[i]) != PortProtocol::kUdp) {
-      resolved.ports.push_back(resolve::ResolvePort(scene, host, spec.ports[i], choices.ports[i]));
-      resolved.ports.back().addresses = addresses;
-      resolve::NoteMissingFamilies(addresses, resolved.ports.back().clusters);
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    for (const resolve::Choice& choice : choices.ports[i]) {
+      resolved.ports.push_back(resolve::ResolvePort(scene, host, ports[i], choice));
     }
   }
   resolve::JudgeDestinationRules(scene, host, service->key.ns, "", resolved.verdicts);
