@@ -89,6 +89,7 @@ struct Pod {
   bool host_network = false;
   std::vector<IpAddress> ips;  // status.podIPs, or status.podIP alone
   std::string phase;
+  std::optional<bool> ready;  // its condition Ready; absent: nobody says
 
   bool operator==(const Pod&) const = default;
 };
@@ -422,5 +423,9 @@ struct Object {
 };
 
 using ObjectPtr = std::shared_ptr<const Object>;
+
+// The label of a Pod or WorkloadEntry, null if it has none of this name: its metadata's, else, for
+// a WorkloadEntry, that of its spec.
+const std::string* WorkloadLabel(const Object& workload, const std::string& name);
 
 }  // namespace vsplit

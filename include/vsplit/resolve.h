@@ -153,10 +153,8 @@ struct Dependencies {
   std::set<HostName> hosts;     // their Service, slices, ServiceEntries, DestinationRules
   std::set<ObjectKey> pods;     // and the Nodes, where a subset selects by place
   std::set<IpAddress> pod_ips;  // where a slice names no pod
-  // Whose Pods and WorkloadEntries a ServiceEntry selects from.
-  std::set<std::string> workload_namespaces;
-  std::set<HostName> names;  // looked up in ResolveOptions::names
-  bool sidecars = false;     // clients' Sidecars decide what they see
+  std::set<HostName> names;     // looked up in ResolveOptions::names
+  bool sidecars = false;        // clients' Sidecars decide what they see
 
   bool operator==(const Dependencies&) const = default;
 };
@@ -191,8 +189,7 @@ struct HostMeaning {
   bool asks = false;                   // whether it can depend on which pod connects
   std::vector<SourceMeaning> sources;  // each meaning once
 
-  // Everyone's, then those of the sources that everyone has not. That a rule is for other clients
-  // is left out where one of them is here.
+  // Everyone's, then those of the sources that everyone has not.
   std::vector<Verdict> verdicts() const;
   bool operator==(const HostMeaning&) const = default;
 };

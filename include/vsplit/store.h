@@ -86,6 +86,11 @@ class Store {
   // with a wildcard host that covers it. Hosts are qualified with the domain given to SetDomain.
   std::vector<ObjectPtr> VirtualServicesFor(const HostName& host) const;
   std::vector<ObjectPtr> DestinationRulesFor(const HostName& host) const;
+  // ServiceEntries that have this host among theirs; a wildcard is a host like any other.
+  std::vector<ObjectPtr> ServiceEntriesFor(const HostName& host) const;
+  // Pods and WorkloadEntries of the namespace that the selector selects by WorkloadLabel. The first
+  // question about a namespace costs its size.
+  std::vector<ObjectPtr> WorkloadsSelectedBy(const std::string& ns, const Labels& selector) const;
 
   // "cluster.local" unless set. Only on an empty store.
   void SetDomain(std::string domain);
@@ -103,6 +108,8 @@ HostName ServiceHost(std::string_view ns, std::string_view name, std::string_vie
 // The namespace and name of the Service that a host of this domain means; nothing for other hosts.
 std::optional<std::pair<std::string, std::string>> ServiceOfHost(std::string_view host,
                                                                  std::string_view domain);
+// In lower case and without a trailing dot; a ServiceEntry's hosts are never qualified.
+HostName PlainHost(std::string_view host);
 // Whether a host, possibly a wildcard ("*", "*.x", "*-x"), covers a full name or a wildcard that is
 // no wider: SubsetOf of Istio's host.Name. A wildcard is a test on the suffix, so of any depth.
 bool HostCovers(std::string_view pattern, std::string_view host);

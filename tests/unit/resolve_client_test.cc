@@ -34,6 +34,7 @@ TEST(Resolve, PodHasTheLabelsOfThePlaceWhereItRuns) {
   EXPECT_EQ(client.node, "n1");
   EXPECT_EQ(client.locality, (Locality{"eu", "eu-a", "r1"}));
   EXPECT_THAT(client.labels, ElementsAre(Pair("app", "web"), Pair("kubernetes.io/hostname", "n1"),
+                                         Pair("topology.istio.io/cluster", "Kubernetes"),
                                          Pair("topology.istio.io/subzone", "r1"),
                                          Pair("topology.kubernetes.io/region", "eu"),
                                          Pair("topology.kubernetes.io/zone", "eu-a")));

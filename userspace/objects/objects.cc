@@ -53,4 +53,16 @@ bool Selects(const Labels& selector, const Labels& labels) {
   });
 }
 
+const std::string* WorkloadLabel(const Object& workload, const std::string& name) {
+  if (const auto own = workload.labels.find(name); own != workload.labels.end()) {
+    return &own->second;
+  }
+  const auto* entry = std::get_if<WorkloadEntry>(&workload.spec);
+  if (entry == nullptr) {
+    return nullptr;
+  }
+  const auto found = entry->labels.find(name);
+  return found == entry->labels.end() ? nullptr : &found->second;
+}
+
 }  // namespace vsplit

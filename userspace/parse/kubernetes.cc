@@ -58,8 +58,22 @@ constexpr Shape<Pod> kPodSpec = {
     "enableServiceLinks preemptionPolicy overhead topologySpreadConstraints setHostnameAsFQDN os "
     "hostUsers schedulingGates resourceClaims resources"};
 
+// A condition of a pod.
+struct Condition {
+  std::string type, status;
+};
+
+constexpr auto kConditionFields = std::to_array<Field<Condition>>({
+    {"type", Into<&Condition::type, ReadString>},
+    {"status", Into<&Condition::status, ReadString>},
+});
+constexpr Shape<Condition> kCondition = {
+    "PodCondition", kConditionFields,
+    "lastProbeTime lastTransitionTime message observedGeneration reason"};
+
 struct PodStatus {
   std::string phase;
+  std::vector<Condition> conditions;
   IpAddress ip;
   bool has_ip = false;
   std::vector<IpAddress> ips;
@@ -82,12 +96,13 @@ void ReadPodIpEntry(const At& at, IpAddress& out) {
 
 constexpr auto kPodStatusFields = std::to_array<Field<PodStatus>>({
     {"phase", Into<&PodStatus::phase, ReadString>},
+    {"conditions", Into<&PodStatus::conditions, List<Condition, Message<Condition, kCondition>>>},
     {"podIP", ReadPodIp},
     {"podIPs", Into<&PodStatus::ips, List<IpAddress, ReadPodIpEntry>>},
 });
 constexpr Shape<PodStatus> kPodStatus = {
     "PodStatus", kPodStatusFields,
-    "observedGeneration conditions message reason nominatedNodeName hostIP hostIPs startTime "
+    "observedGeneration message reason nominatedNodeName hostIP hostIPs startTime "
     "initContainerStatuses containerStatuses qosClass ephemeralContainerStatuses resize "
     "resourceClaimStatuses"};
 
@@ -99,6 +114,11 @@ void ReadPodStatus(const At& at, Pod& out) {
   PodStatus status;
   ReadMap(at, kPodStatus, status);
   out.phase = std::move(status.phase);
+  for (const Condition& condition : status.conditions) {
+    if (condition.type == "Ready") {
+      out.ready = condition.status == "True";
+    }
+  }
   out.ips = std::move(status.ips);
   if (out.ips.empty() && status.has_ip) {
     out.ips.push_back(status.ip);

@@ -11,20 +11,20 @@
 #include <utility>
 #include <vector>
 
-#include "destination_rules.h"
 #include "endpoints.h"
-#include "protocol.h"
+#include "locality.h"
+#include "policy.h"
+#include "registry.h"
 #include "scene.h"
+#include "settings.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"
 
 namespace vsplit::resolve {
 namespace {
-
-// Of ExternalName services that point at one another; more is a ring.
-constexpr int kAliasesMax = 8;
 
 // A destination with its host spelled out.
 struct Target {
@@ -34,48 +34,64 @@ struct Target {
   std::uint16_t dialled = 0;
 };
 
-// The Service behind a host; on the way the host becomes what ExternalName services stand for.
-ObjectPtr FollowAliases(const Scene& scene, HostName& host) {
-  for (int i = 0; i < kAliasesMax; ++i) {
-    scene.dependencies.hosts.insert(host);
-    ObjectPtr object = ServiceOf(scene.store, host);
-    if (object == nullptr || std::get<Service>(object->spec).type != "ExternalName") {
-      return object;
-    }
-    host = QualifyHost(std::get<Service>(object->spec).external_name, object->key.ns,
-                       scene.store.domain());
-  }
-  return nullptr;
-}
-
 // R12. It is a port of the service, not of its endpoints.
-std::uint16_t PortOf(const Target& target, const Service& service) {
+std::uint16_t PortOf(const Target& target, const RegistryService& service) {
   if (target.port) {
     return *target.port;
   }
-  return service.ports.size() == 1 ? service.ports.front().port : target.dialled;
+  return service.ports.size() == 1 ? service.ports.front().number : target.dialled;
 }
 
-std::string WhyNoPort(const ObjectKey& service, const Service& spec, std::uint16_t port) {
-  return std::ranges::find(spec.ports, port, &ServicePort::port) == spec.ports.end()
-             ? fmt::format("{} has no port {}", ToString(service), port)
-             : fmt::format("port {} of {} is udp", port, ToString(service));
+std::string WhyNoPort(const RegistryService& service, std::uint16_t port) {
+  return std::ranges::find(service.ports, port, &RegistryPort::number) == service.ports.end()
+             ? fmt::format("{} has no port {}", ToString(service.object().key), port)
+             : fmt::format("port {} of {} is udp", port, ToString(service.object().key));
 }
 
-// Adds endpoints, also those of a headless service: a rule that sends connections there means its
-// pods. (Istio would keep the address dialled, which is none of theirs.) Or the reason why there
-// are none.
-void Fill(const Scene& scene, const Target& target, const ObjectPtr& service, std::uint16_t number,
-          ResolvedCluster& cluster) {
-  const auto& spec = std::get<Service>(service->spec);
-  const auto port = std::ranges::find_if(spec.ports, [number](const ServicePort& candidate) {
-    return candidate.port == number && ProtocolOf(candidate) != PortProtocol::kUdp;
-  });
-  if (port == spec.ports.end()) {
-    cluster.broken = WhyNoPort(service->key, spec, number);
+// Why a cluster has no endpoint that is ready. `missing`: names that resolve to nothing.
+std::string WhyEmpty(const RegistryService& service, std::uint16_t port, const Subset* subset,
+                     const std::vector<std::string>& missing) {
+  const std::string name = ToString(service.object().key);
+  if (!missing.empty()) {
+    return fmt::format("no address of {} is known, for {} port {}", Join(missing), name, port);
+  }
+  return subset == nullptr
+             ? fmt::format("no ready endpoint of {} port {}", name, port)
+             : fmt::format("no ready endpoint of {} port {} has the labels of subset \"{}\"", name,
+                           port, subset->name);
+}
+
+void FillGroups(const Scene& scene, const RegistryService& service, const RegistryPort& port,
+                const Subset* subset, const PolicyBlocks& blocks, ResolvedCluster& cluster) {
+  std::vector<std::string> missing;
+  static const Labels everybody;
+  std::vector<Chosen> endpoints = ChooseEndpoints(
+      scene, service, port, subset == nullptr ? everybody : subset->labels, missing);
+  // Istio leaves out who is not ready where Envoy could fall back to them in panic.
+  if (cluster.settings.panic_percent > 0) {
+    std::erase_if(endpoints, [](const Chosen& each) { return !each.member->ready; });
+  }
+  cluster.groups = GroupsOf(scene, LocalityPolicyOf(scene, service, blocks), std::move(endpoints));
+  // They tell priorities and localities apart, and count among those that may be ejected.
+  if (cluster.groups.size() == 1 && !cluster.settings.ejection) {
+    cluster.groups.front().unready = 0;
+  }
+  if (std::ranges::all_of(cluster.groups,
+                          [](const EndpointGroup& group) { return group.endpoints.empty(); })) {
+    cluster.broken = WhyEmpty(service, port.number, subset, missing);
+  }
+}
+
+// The policy of the cluster and its endpoints, or the reason why there are none. An original
+// destination has none: a headless Service, resolution NONE, PASSTHROUGH.
+void Fill(const Scene& scene, const Target& target, const RegistryService& service,
+          std::uint16_t number, ResolvedCluster& cluster) {
+  const RegistryPort* port = service.FindPort(number);
+  if (port == nullptr) {
+    cluster.broken = WhyNoPort(service, number);
     return;
   }
-  const std::vector<ObjectPtr> merged = MergedRules(scene, target.host, service->key.ns);
+  const std::vector<ObjectPtr> merged = MergedRules(scene, target.host, service.ns);
   const Subset* subset = FindSubset(merged, target.subset);
   if (!target.subset.empty() && subset == nullptr) {
     cluster.broken =
@@ -84,28 +100,26 @@ void Fill(const Scene& scene, const Target& target, const ObjectPtr& service, st
             : fmt::format("no subset \"{}\" in {}", target.subset, ToString(merged.front()->key));
     return;
   }
-  cluster.settings.algorithm = AlgorithmFor(merged, subset, number);
-  EndpointGroup group;
-  for (const SocketAddress& address :
-       EndpointsOf(scene, service->key, *port, subset == nullptr ? Labels{} : subset->labels)) {
-    group.endpoints.push_back({.address = address});
+  const PolicyBlocks blocks = PolicyFor(merged, subset, number);
+  cluster.settings = SettingsOf(blocks);
+  if (service.resolution == Resolution::kNone) {
+    cluster.settings.algorithm = Algorithm::kPassthrough;
+    cluster.settings.port = port->target;
+  } else if (service.resolution == Resolution::kDynamicDns) {
+    cluster.broken = fmt::format("the names of {} are resolved from requests (DYNAMIC_DNS)",
+                                 ToString(service.object().key));
+    return;
   }
-  const bool empty = group.endpoints.empty();
-  cluster.groups.push_back(std::move(group));
-  if (empty) {
-    cluster.broken =
-        subset == nullptr
-            ? fmt::format("no ready endpoint of {} port {}", ToString(service->key), number)
-            : fmt::format("no ready endpoint of {} port {} has the labels of subset \"{}\"",
-                          ToString(service->key), number, target.subset);
+  if (cluster.settings.algorithm != Algorithm::kPassthrough) {
+    FillGroups(scene, service, *port, subset, blocks, cluster);
   }
 }
 
 ResolvedCluster ClusterOf(const Scene& scene, Target target) {
   const HostName named = target.host;
-  const ObjectPtr service = FollowAliases(scene, target.host);
-  const std::uint16_t port = service == nullptr ? target.port.value_or(target.dialled)
-                                                : PortOf(target, std::get<Service>(service->spec));
+  const RegistryService* service = scene.registry.FollowAliases(scene, target.host);
+  const std::uint16_t port =
+      service == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *service);
   ResolvedCluster cluster{
       .name = fmt::format("outbound|{}|{}|{}", port, target.subset, target.host),
       .weight = 1,
@@ -113,12 +127,12 @@ ResolvedCluster ClusterOf(const Scene& scene, Target target) {
       .port = port,
       .subset = target.subset};
   if (service != nullptr) {
-    Fill(scene, target, service, port, cluster);
+    Fill(scene, target, *service, port, cluster);
   } else if (named == target.host) {
-    cluster.broken = MissingService(scene.store, named);
+    cluster.broken = WhyNotFound(scene, named);
   } else {
-    cluster.broken = fmt::format("{}, which \"{}\" is an alias of",
-                                 MissingService(scene.store, target.host), named);
+    cluster.broken =
+        fmt::format("{}, which \"{}\" is an alias of", WhyNotFound(scene, target.host), named);
   }
   return cluster;
 }

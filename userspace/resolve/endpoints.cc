@@ -3,122 +3,400 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "client.h"
+#include "place.h"
+#include "registry.h"
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/policy.h"
+#include "vsplit/resolve.h"
 #include "vsplit/store.h"
 
 namespace vsplit::resolve {
 namespace {
 
-constexpr std::string_view kHostname = "kubernetes.io/hostname";
+constexpr std::string_view kUnix = "unix://";
 
-// Where a pod runs is as good as a label of its own (pkg/serviceregistry/util/label/label.go).
-constexpr std::array<std::string_view, 3> kPlaces{
-    "topology.kubernetes.io/region", "topology.kubernetes.io/zone", "topology.istio.io/subzone"};
+// ---- who is there ------------------------------------------------------------------------------
 
-// Ready is unset or true, and it does not go away. Not ready with `terminating` left out is how
-// Kubernetes before 1.20 says terminating; both get nothing (endpointslice.go of Istio).
-bool MayGetConnections(const SliceEndpoint& endpoint) {
-  return endpoint.ready.value_or(true) && !endpoint.terminating.value_or(false) &&
-         !endpoint.addresses.empty();
+enum class Health { kReady, kUnready, kGone };
+
+// Not ready with `terminating` left out is how Kubernetes before 1.20 says terminating
+// (endpointHealthStatus of Istio's endpointslice.go).
+Health HealthOf(const SliceEndpoint& endpoint) {
+  if (endpoint.ready.value_or(true)) {
+    return Health::kReady;
+  }
+  return endpoint.terminating.value_or(true) ? Health::kGone : Health::kUnready;
 }
 
-// The slice's port is found by the name of the service's port. A slice port without a number means
-// all ports, which says nothing about where this one is.
-std::optional<std::uint16_t> NumberIn(const EndpointSlice& slice, const ServicePort& port) {
+void AddSlices(const Scene& scene, const Object& owner, std::vector<Member>& members) {
+  for (const ObjectPtr& object : scene.store.SlicesOf(owner.key.ns, owner.key.name)) {
+    const auto& slice = std::get<EndpointSlice>(object->spec);
+    if (slice.address_type != "IPv4" && slice.address_type != "IPv6") {
+      continue;
+    }
+    for (const SliceEndpoint& endpoint : slice.endpoints) {
+      const Health health = HealthOf(endpoint);
+      for (std::size_t i = 0; health != Health::kGone && i < endpoint.addresses.size(); ++i) {
+        members.push_back({.ip = endpoint.addresses[i],
+                           .ready = health == Health::kReady,
+                           .owner = &owner,
+                           .slice = object.get(),
+                           .endpoint = &endpoint});
+      }
+    }
+  }
+}
+
+// Names are of use to DNS only. Sockets of the file system and entries without an address cannot be
+// reached.
+void AddEntry(const Object& owner, const WorkloadEntry& entry, const Object* object, bool dns,
+              std::vector<Member>& members) {
+  if (entry.address.empty() || entry.address.starts_with(kUnix)) {
+    return;
+  }
+  const std::optional<IpAddress> ip = ParseIpAddress(entry.address);
+  if (!ip && !dns) {
+    return;
+  }
+  members.push_back({.ip = ip.value_or(IpAddress{}),
+                     .name = ip ? nullptr : &entry.address,
+                     .weight = std::max<std::uint32_t>(entry.weight, 1),
+                     .owner = &owner,
+                     .entry = &entry,
+                     .object = object});
+}
+
+// As the endpoint controller of Kubernetes decides (shouldPodBeInEndpoints, IsPodReady of Istio's
+// pod.go). A Pod without the condition is one that somebody wrote by hand.
+bool IsReady(const Object& object) {
+  const auto& pod = std::get<Pod>(object.spec);
+  return !object.deleting && pod.phase != "Succeeded" && pod.phase != "Failed" &&
+         pod.ready.value_or(pod.phase.empty() || pod.phase == "Running");
+}
+
+void AddPod(const Object& owner, const Object& object, std::vector<Member>& members) {
+  if (IsReady(object)) {
+    for (const IpAddress& ip : std::get<Pod>(object.spec).ips) {
+      members.push_back({.ip = ip, .owner = &owner, .object = &object});
+    }
+  }
+}
+
+void AddSelected(const Scene& scene, const Object& owner, const Labels& selector, bool dns,
+                 std::vector<Member>& members) {
+  for (const ObjectPtr& object : scene.store.WorkloadsSelectedBy(owner.key.ns, selector)) {
+    if (object->kind() == Kind::kWorkloadEntry) {
+      AddEntry(owner, std::get<WorkloadEntry>(object->spec), object.get(), dns, members);
+    } else if (owner.kind() == Kind::kServiceEntry) {  // a Service's Pods are in its slices
+      AddPod(owner, *object, members);
+    }
+  }
+}
+
+void AddServiceEntry(const Scene& scene, const Object& owner, const RegistryService& service,
+                     std::vector<Member>& members) {
+  const auto& entry = std::get<ServiceEntry>(owner.spec);
+  const bool dns =
+      entry.resolution == Resolution::kDns || entry.resolution == Resolution::kDnsRoundRobin;
+  if (entry.workload_selector) {
+    AddSelected(scene, owner, *entry.workload_selector, dns, members);
+    return;
+  }
+  for (const WorkloadEntry& endpoint : entry.endpoints) {
+    AddEntry(owner, endpoint, nullptr, dns, members);
+  }
+  if (entry.endpoints.empty() && dns) {
+    members.push_back({.name = &service.host, .owner = &owner, .object = nullptr});
+  }
+}
+
+// ---- what they are -----------------------------------------------------------------------------
+
+// A pod on the host's network shares its address with others, and one that has ended may have given
+// it to another: neither can be recognised by it.
+const Object* PodAt(const Scene& scene, const IpAddress& ip) {
+  scene.dependencies.pod_ips.insert(ip);
+  for (const ObjectPtr& object : scene.store.PodsWithIp(ip)) {
+    const auto& pod = std::get<Pod>(object->spec);
+    if (!pod.host_network && pod.phase != "Succeeded" && pod.phase != "Failed") {
+      return object.get();
+    }
+  }
+  return nullptr;
+}
+
+const Object* PodOf(const Scene& scene, const Member& member) {
+  if (!member.endpoint->pod) {
+    return PodAt(scene, member.ip);
+  }
+  ObjectKey key = *member.endpoint->pod;
+  if (key.ns.empty()) {
+    key.ns = member.slice->key.ns;
+  }
+  const auto [known, is_new] = scene.dependencies.pods.insert(std::move(key));
+  return scene.store.Find(*known).get();
+}
+
+const Object* ObjectOf(const Scene& scene, Member& member) {
+  if (!member.object) {
+    member.object = PodOf(scene, member);
+  }
+  return *member.object;
+}
+
+// The Node of a pod; of a pod that is not known what the slice says. Empty: not known.
+const std::string& NodeOf(const Scene& scene, Member& member) {
+  static const std::string none;
+  if (const Object* object = ObjectOf(scene, member)) {
+    const auto* pod = std::get_if<Pod>(&object->spec);
+    return pod == nullptr ? none : pod->node_name;
+  }
+  return member.endpoint == nullptr ? none : member.endpoint->node_name;
+}
+
+const std::string* OwnLabel(const Scene& scene, Member& member, const std::string& name) {
+  if (const Object* object = ObjectOf(scene, member)) {
+    return WorkloadLabel(*object, name);
+  }
+  if (member.entry == nullptr) {
+    return nullptr;
+  }
+  const auto found = member.entry->labels.find(name);
+  return found == member.entry->labels.end() ? nullptr : &found->second;
+}
+
+// The locality that its own labels give; nothing when they do not.
+std::optional<Locality> LabelledLocality(const Scene& scene, Member& member) {
+  for (const std::string_view name : kLocalityLabels) {
+    const std::string* own = OwnLabel(scene, member, std::string(name));
+    if (own != nullptr && !own->empty()) {
+      return ParseLocality(*own);
+    }
+  }
+  return std::nullopt;
+}
+
+Locality FindLocality(const Scene& scene, Member& member) {
+  if (member.entry != nullptr && !member.entry->locality.empty()) {
+    return ParseLocality(member.entry->locality);
+  }
+  if (std::optional<Locality> own = LabelledLocality(scene, member)) {
+    return *std::move(own);
+  }
+  const Object* object = ObjectOf(scene, member);
+  return object == nullptr || object->kind() != Kind::kPod
+             ? Locality{}
+             : scene.registry.LocalityOfNode(scene, std::get<Pod>(object->spec).node_name);
+}
+
+// What a place label says; null when the place is not known.
+const std::string* PlaceLabel(const Scene& scene, Member& member, std::string_view name) {
+  const std::string* value = nullptr;
+  if (name == kRegionLabel) {
+    value = &LocalityOf(scene, member).region;
+  } else if (name == kZoneLabel) {
+    value = &LocalityOf(scene, member).zone;
+  } else if (name == kSubzoneLabel) {
+    value = &LocalityOf(scene, member).subzone;
+  } else if (name == kHostnameLabel) {
+    value = &NodeOf(scene, member);
+  } else if (name == kClusterLabel) {
+    static const std::string cluster(kClusterName);
+    value = &cluster;
+  }
+  return value == nullptr || value->empty() ? nullptr : value;
+}
+
+bool HasLabels(const Scene& scene, Member& member, const Labels& labels) {
+  return std::ranges::all_of(labels, [&](const auto& label) {
+    const std::string* value = LabelOf(scene, member, label.first);
+    return value != nullptr && *value == label.second;
+  });
+}
+
+// ---- on which port -----------------------------------------------------------------------------
+
+// The slice's port is found by the name of the service's port. One without a number means all
+// ports, which says nothing about where this one is.
+std::optional<std::uint16_t> PortInSlice(const EndpointSlice& slice, const std::string& name) {
   for (const SlicePort& candidate : slice.ports) {
-    if (candidate.name == port.name && candidate.protocol == port.protocol) {
+    if (candidate.name == name && candidate.protocol == "TCP") {
       return candidate.port;
     }
   }
   return std::nullopt;
 }
 
-// A pod on the host's network shares its address with others, and one that has ended may have given
-// it to another: neither can be recognised by it.
-ObjectPtr PodAt(const Scene& scene, const IpAddress& ip) {
-  scene.dependencies.pod_ips.insert(ip);
-  for (const ObjectPtr& object : scene.store.PodsWithIp(ip)) {
-    const auto& pod = std::get<Pod>(object->spec);
-    if (!pod.host_network && pod.phase != "Succeeded" && pod.phase != "Failed") {
-      return object;
-    }
-  }
-  return nullptr;
+std::uint16_t EntryPort(const Member& member, const std::string& name) {
+  const auto found = member.entry->ports.find(name);
+  return found == member.entry->ports.end() ? 0 : found->second;
 }
 
-ObjectPtr PodOf(const Scene& scene, const ObjectKey& slice, const SliceEndpoint& endpoint) {
-  if (!endpoint.pod) {
-    return PodAt(scene, endpoint.addresses.front());
+// Of a WorkloadEntry that a Service selects: its ports have the names of targetPort, or, where that
+// is a number, of the service's port (findServiceTargetPort of Istio's kube/controller).
+std::optional<std::uint16_t> PortForService(const Member& member, const Service& service,
+                                            const std::string& name) {
+  const auto port = std::ranges::find(service.ports, name, &ServicePort::name);
+  if (port == service.ports.end()) {
+    return std::nullopt;
   }
-  ObjectKey key = *endpoint.pod;
-  if (key.ns.empty()) {
-    key.ns = slice.ns;
+  const std::string& target = port->target_port;
+  std::uint16_t number = target.empty() ? port->port : 0;
+  const auto [end, error] = std::from_chars(target.data(), target.data() + target.size(), number);
+  const bool is_number =
+      target.empty() || (error == std::errc() && end == target.data() + target.size());
+  const std::uint16_t own = EntryPort(member, is_number ? name : target);
+  if (own != 0) {
+    return own;
   }
-  scene.dependencies.pods.insert(key);
-  return scene.store.Find(key);
+  return is_number ? std::optional(number) : std::nullopt;
 }
 
-// Adds what the labels ask for about the place of the pod; other places are not looked up, so that
-// nothing depends on them.
-void AddPlace(const Scene& scene, const Pod& pod, const Labels& asked, Labels& labels) {
-  if (pod.node_name.empty()) {
+std::optional<std::uint16_t> PortForEntry(const Member& member, const ServiceEntry& owner,
+                                          const std::string& name) {
+  const auto port = std::ranges::find(owner.ports, name, &ServiceEntryPort::name);
+  if (port == owner.ports.end()) {
+    return std::nullopt;
+  }
+  const std::uint16_t own = member.entry == nullptr ? 0 : EntryPort(member, name);
+  if (own != 0) {
+    return own;
+  }
+  return port->target_port != 0 ? port->target_port : port->number;
+}
+
+std::optional<std::uint16_t> PortOf(const Member& member, const std::string& name) {
+  if (member.slice != nullptr) {
+    return PortInSlice(std::get<EndpointSlice>(member.slice->spec), name);
+  }
+  const auto* service = std::get_if<Service>(&member.owner->spec);
+  return service != nullptr
+             ? PortForService(member, *service, name)
+             : PortForEntry(member, std::get<ServiceEntry>(member.owner->spec), name);
+}
+
+// ---- at which address --------------------------------------------------------------------------
+
+// The addresses of a name that is looked up at all. DNS_ROUND_ROBIN connects to the first one of
+// each answer.
+void AddNamed(const Scene& scene, Member& member, std::uint16_t port, bool first_only,
+              std::vector<std::string>& missing, std::vector<Chosen>& chosen) {
+  const std::string& name = *member.name;
+  scene.dependencies.names.insert(name);
+  if (scene.options.names == nullptr) {
+    chosen.push_back(
+        {.endpoint = {.address = {.ip = {}, .port = port}, .name = name, .weight = member.weight},
+         .member = &member});
     return;
   }
-  if (asked.contains(std::string(kHostname))) {
-    labels[std::string(kHostname)] = pod.node_name;
+  const auto answer = scene.options.names->find(name);
+  if (answer == scene.options.names->end() || answer->second.empty()) {
+    missing.push_back(name);
+    return;
   }
-  for (const std::string_view place : kPlaces) {
-    const std::string name(place);
-    if (!asked.contains(name)) {
-      continue;
-    }
-    const ObjectKey key{.kind = Kind::kNode, .ns = "", .name = pod.node_name};
-    scene.dependencies.pods.insert(key);
-    const ObjectPtr node = scene.store.Find(key);
-    if (node != nullptr && node->labels.contains(name)) {
-      labels[name] = node->labels.at(name);
+  for (const IpAddress& ip : answer->second) {
+    chosen.push_back(
+        {.endpoint = {.address = {.ip = ip, .port = port}, .name = name, .weight = member.weight},
+         .member = &member});
+    if (first_only) {
+      return;
     }
   }
 }
 
-bool HasLabels(const Scene& scene, const ObjectPtr& pod, const Labels& asked) {
-  if (pod == nullptr) {
-    return false;
-  }
-  Labels labels = pod->labels;
-  AddPlace(scene, std::get<Pod>(pod->spec), asked, labels);
-  return Selects(asked, labels);
+// Envoy keeps the first of several with one address; a ready one is better than another.
+void SortAndUnite(std::vector<Chosen>& chosen) {
+  const auto place = [](const Chosen& one) {
+    const bool is_resolved = one.endpoint.address.ip != IpAddress{};
+    return std::pair(one.endpoint.address, is_resolved ? std::string_view() : one.endpoint.name);
+  };
+  std::ranges::stable_sort(chosen, [&place](const Chosen& left, const Chosen& right) {
+    return std::pair(place(left), !left.member->ready) <
+           std::pair(place(right), !right.member->ready);
+  });
+  const auto is_same = [&place](const Chosen& left, const Chosen& right) {
+    return place(left) == place(right);
+  };
+  chosen.erase(std::unique(chosen.begin(), chosen.end(), is_same), chosen.end());
+}
+
+bool IsOnNodeOfClient(const Scene& scene, Member& member) {
+  return NodeOf(scene, member) == NodeOf(scene);
 }
 
 }  // namespace
 
-std::vector<SocketAddress> EndpointsOf(const Scene& scene, const ObjectKey& service,
-                                       const ServicePort& port, const Labels& labels) {
-  std::vector<SocketAddress> endpoints;
-  for (const ObjectPtr& object : scene.store.SlicesOf(service.ns, service.name)) {
-    const auto& slice = std::get<EndpointSlice>(object->spec);
-    const auto number = NumberIn(slice, port);
-    if (!number || (slice.address_type != "IPv4" && slice.address_type != "IPv6")) {
-      continue;
-    }
-    for (const SliceEndpoint& endpoint : slice.endpoints) {
-      if (MayGetConnections(endpoint) &&
-          (labels.empty() || HasLabels(scene, PodOf(scene, object->key, endpoint), labels))) {
-        endpoints.push_back({.ip = endpoint.addresses.front(), .port = *number});
+std::vector<Member> MembersOf(const Scene& scene, const RegistryService& service) {
+  std::vector<Member> members;
+  for (const ObjectPtr& object : service.objects) {
+    if (const auto* spec = std::get_if<Service>(&object->spec)) {
+      AddSlices(scene, *object, members);
+      if (!spec->selector.empty() && scene.store.Count(Kind::kWorkloadEntry) > 0) {
+        AddSelected(scene, *object, spec->selector, false, members);
       }
+    } else {
+      AddServiceEntry(scene, *object, service, members);
     }
   }
-  std::ranges::sort(endpoints);
-  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
-  return endpoints;
+  return members;
+}
+
+const Locality& LocalityOf(const Scene& scene, Member& member) {
+  if (!member.locality) {
+    member.locality = FindLocality(scene, member);
+  }
+  return *member.locality;
+}
+
+const std::string* LabelOf(const Scene& scene, Member& member, const std::string& name) {
+  if (const std::string* place = PlaceLabel(scene, member, name)) {
+    return place;
+  }
+  const std::string* own = OwnLabel(scene, member, name);
+  if (name == kNetworkLabel && (own == nullptr || own->empty()) && member.entry != nullptr &&
+      !member.entry->network.empty()) {
+    return &member.entry->network;
+  }
+  return own;
+}
+
+std::vector<Chosen> ChooseEndpoints(const Scene& scene, const RegistryService& service,
+                                    const RegistryPort& port, const Labels& labels,
+                                    std::vector<std::string>& missing) {
+  const Service* spec = service.service();
+  const bool local = spec != nullptr && spec->internal_traffic_policy == "Local";
+  const bool first_only = service.resolution == Resolution::kDnsRoundRobin;
+  std::vector<Chosen> chosen;
+  for (Member& member : scene.registry.MembersOf(scene, service)) {
+    const auto number = PortOf(member, port.name);
+    if (!number || (local && !IsOnNodeOfClient(scene, member)) ||
+        !HasLabels(scene, member, labels)) {
+      continue;
+    }
+    if (member.name != nullptr) {
+      AddNamed(scene, member, *number, first_only, missing, chosen);
+    } else {
+      chosen.push_back({.endpoint = {.address = {.ip = member.ip, .port = *number},
+                                     .name = {},
+                                     .weight = member.weight},
+                        .member = &member});
+    }
+  }
+  SortAndUnite(chosen);
+  return chosen;
 }
 
 }  // namespace vsplit::resolve

@@ -41,7 +41,7 @@ Locality ParseLocality(std::string_view text) {
 }
 
 Locality LocalityOfWorkload(const Labels& labels, const Object* node) {
-  const std::string own = LabelOf(labels, "topology.istio.io/locality", "istio-locality");
+  const std::string own = LabelOf(labels, kLocalityLabels[0], kLocalityLabels[1]);
   if (!own.empty()) {
     return ParseLocality(own);
   }
@@ -58,6 +58,7 @@ void AddPlace(const Locality& locality, const std::string& node, Labels& labels)
   Add(kZoneLabel, locality.zone, labels);
   Add(kSubzoneLabel, locality.subzone, labels);
   Add(kHostnameLabel, node, labels);
+  Add(kClusterLabel, std::string(kClusterName), labels);
 }
 
 }  // namespace vsplit::resolve

@@ -3,6 +3,7 @@
 // and pkg/model/proxy.go of Istio.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,12 @@ constexpr std::string_view kRegionLabel = "topology.kubernetes.io/region";
 constexpr std::string_view kZoneLabel = "topology.kubernetes.io/zone";
 constexpr std::string_view kSubzoneLabel = "topology.istio.io/subzone";
 constexpr std::string_view kNetworkLabel = "topology.istio.io/network";
+constexpr std::string_view kClusterLabel = "topology.istio.io/cluster";
+constexpr std::string_view kClusterName = "Kubernetes";  // Istio's default name of its only one
+
+// By which a workload says itself where it runs; the first one counts.
+constexpr std::array<std::string_view, 2> kLocalityLabels{"topology.istio.io/locality",
+                                                          "istio-locality"};
 
 // "region/zone/subzone", or with dots as a label writes it.
 Locality ParseLocality(std::string_view text);

@@ -40,15 +40,19 @@ constexpr std::array kWords{
 // SMTP, DNS, MySQL, MongoDB: the server speaks first there, so sniffing would wait for ever.
 constexpr std::array<std::uint16_t, 4> kServerFirst{25, 53, 3306, 27017};
 
+std::string LowerCase(std::string word) {
+  std::ranges::transform(word, word.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return word;
+}
+
 }  // namespace
 
 PortProtocol ProtocolOf(const ServicePort& port) {
   if (port.protocol != "TCP") {
     return PortProtocol::kUdp;
   }
-  std::string name = port.app_protocol.empty() ? port.name : port.app_protocol;
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = LowerCase(port.app_protocol.empty() ? port.name : port.app_protocol);
   if (name.starts_with("grpc-web")) {
     return PortProtocol::kHttp;
   }
@@ -62,6 +66,15 @@ PortProtocol ProtocolOf(const ServicePort& port) {
              : PortProtocol::kUndeclared;
 }
 
+PortProtocol ProtocolOf(const ServiceEntryPort& port) {
+  const std::string name = LowerCase(port.protocol);
+  const auto* const found = std::ranges::find(kWords, name, &Word::first);
+  if (name == "grpc-web") {
+    return PortProtocol::kHttp;
+  }
+  return found == kWords.end() ? PortProtocol::kUndeclared : found->second;
+}
+
 std::string_view WordOf(PortProtocol protocol) {
   constexpr std::array<std::string_view, 5> kNames{"http", "tls", "tcp", "undeclared", "udp"};
   return kNames.at(static_cast<std::size_t>(protocol));
@@ -71,6 +84,8 @@ std::string_view WordOf(PortProtocol protocol) {
 
 namespace vsplit {
 
-PortProtocol DeclaredProtocol(const ServicePort& port) { return resolve::ProtocolOf(port); }
+PortProtocol DeclaredProtocol(const ServicePort& port) {
+  return resolve::ProtocolOf(port);
+}
 
 }  // namespace vsplit

@@ -11,6 +11,7 @@ namespace vsplit::resolve {
 
 // kUdp also for SCTP and for TCP ports that call themselves udp: Istio makes no listener for them.
 PortProtocol ProtocolOf(const ServicePort& port);
+PortProtocol ProtocolOf(const ServiceEntryPort& port);
 
 std::string_view WordOf(PortProtocol protocol);  // "http", "tls", "tcp", "undeclared", "udp"
 

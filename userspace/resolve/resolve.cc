@@ -10,13 +10,14 @@
 #include <vector>
 
 #include "clusters.h"
-#include "destination_rules.h"
-#include "protocol.h"
+#include "policy.h"
+#include "registry.h"
 #include "rules.h"
 #include "scene.h"
 #include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/policy.h"
 #include "vsplit/store.h"
 
 namespace vsplit {
@@ -24,28 +25,30 @@ namespace resolve {
 namespace {
 
 // Why the host has no frontends; empty when it has.
-std::string Obstacle(const Store& store, const HostName& host, const ObjectPtr& service) {
+std::string Obstacle(const Scene& scene, const HostName& host, const RegistryService* service) {
   if (service == nullptr) {
-    return MissingService(store, host);
+    return WhyNotFound(scene, host);
   }
-  const std::string name = ToString(service->key);
-  const auto& spec = std::get<Service>(service->spec);
-  if (spec.type == "ExternalName") {
-    return fmt::format("{} is of type ExternalName and has no address of its own", name);
+  if (!service->alias.empty()) {
+    return fmt::format("{} is of type ExternalName and has no address of its own",
+                       ToString(service->object().key));
   }
-  if (spec.headless) {
-    return fmt::format("{} is headless: its clients connect to the pods themselves", name);
-  }
-  return spec.cluster_ips.empty() ? fmt::format("{} has no cluster IP yet", name) : "";
+  const bool is_dialled =
+      service->ports.empty() || std::ranges::any_of(service->ports, [](const RegistryPort& port) {
+        return port.protocol == PortProtocol::kUdp || !port.addresses.empty();
+      });
+  return is_dialled ? "" : service->ports.front().unaddressed;
 }
 
 bool HasFamily(const ResolvedCluster& cluster, bool v4) {
   const auto same_family = [v4](const Endpoint& endpoint) {
-    return endpoint.address.ip.is_v4() == v4;
+    const bool is_unresolved = endpoint.address.ip == IpAddress{};
+    return is_unresolved || endpoint.address.ip.is_v4() == v4;
   };
-  return std::ranges::any_of(cluster.groups, [&same_family](const EndpointGroup& group) {
-    return std::ranges::any_of(group.endpoints, same_family);
-  });
+  return cluster.settings.algorithm == Algorithm::kPassthrough ||
+         std::ranges::any_of(cluster.groups, [&same_family](const EndpointGroup& group) {
+           return std::ranges::any_of(group.endpoints, same_family);
+         });
 }
 
 // Says of clusters that have endpoints where frontends of a family have none: a connect() to an
@@ -63,61 +66,26 @@ void NoteMissingFamilies(const std::vector<IpPrefix>& addresses,
   }
 }
 
-std::vector<IpPrefix> FrontendsOf(const Service& spec) {
-  std::vector<IpPrefix> addresses;
-  for (const IpAddress& ip : spec.cluster_ips) {
-    addresses.push_back({.address = ip});
-  }
-  std::ranges::sort(addresses);
-  return addresses;
-}
-
-// Why the client cannot dial the port; empty when it can.
-std::string WhyHidden(const Scene& scene, const HostName& host, const std::string& ns,
-                      std::uint16_t port) {
-  return scene.sight->Sees(ns, host, port)
-             ? ""
-             : fmt::format("{} does not import {} on port {}", scene.sight->name(), host, port);
-}
-
-std::vector<DialledPort> DialledPorts(const Scene& scene, const HostName& host,
-                                      const Object& service) {
-  const auto& spec = std::get<Service>(service.spec);
-  const std::vector<IpPrefix> addresses = FrontendsOf(spec);
-  std::vector<DialledPort> ports;
-  for (const ServicePort& port : spec.ports) {
-    ports.push_back({.number = port.port,
-                     .name = port.name,
-                     .protocol = ProtocolOf(port),
-                     .addresses = addresses,
-                     .untouched = WhyHidden(scene, host, service.key.ns, port.port)});
-  }
-  return ports;
-}
-
-ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const DialledPort& port,
+ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const RegistryPort& port,
                          const Choice& choice) {
   ResolvedPort resolved{.port = port.number,
                         .name = port.name,
                         .protocol = port.protocol,
-                        .addresses = choice.addresses,
+                        .addresses = port.addresses,
                         .policy = scene.options.policy,
-                        .rule_object = {.kind = Kind::kVirtualService},
-                        .untouched = choice.untouched};
-  std::ranges::sort(resolved.addresses);
-  if (!choice.untouched.empty()) {
+                        .rule_object = {.kind = Kind::kVirtualService}};
+  if (port.addresses.empty()) {
+    resolved.untouched = port.unaddressed;
     return resolved;
   }
-  if (choice.rule.rule == nullptr) {
+  if (choice.object == nullptr) {
     resolved.clusters.push_back(PlainCluster(scene, host, port.number));
-  } else {
-    resolved.policy = PolicyOf(scene, choice.owner);
-    resolved.rule_object = choice.rule.object->key;
-    resolved.rule_path = choice.rule.path;
-    resolved.clusters =
-        RouteClusters(scene, *choice.rule.rule, choice.rule.object->key.ns, port.number);
+    return resolved;
   }
-  NoteMissingFamilies(resolved.addresses, resolved.clusters);
+  resolved.policy = PolicyOf(scene, choice.object);
+  resolved.rule_object = choice.object->key;
+  resolved.rule_path = choice.path;
+  resolved.clusters = RouteClusters(scene, *choice.rule, choice.object->key.ns, port.number);
   return resolved;
 }
 
@@ -156,30 +124,33 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
   ResolvedHost resolved{.host = host};
   resolved.dependencies.hosts.insert(host);
   Asked unread;
+  resolve::Registry registry;
   resolve::Scene scene{.store = store,
                        .options = options,
                        .client = client,
                        .asked = asked == nullptr ? unread : *asked,
-                       .dependencies = resolved.dependencies};
+                       .dependencies = resolved.dependencies,
+                       .registry = registry};
   const resolve::Sight sight(scene);
   scene.sight = &sight;
-  const ObjectPtr service = resolve::ServiceOf(store, host);
-  const std::string obstacle = resolve::Obstacle(store, host, service);
+  const resolve::RegistryService* service = registry.Find(scene, host);
+  const std::string obstacle = resolve::Obstacle(scene, host, service);
   if (!obstacle.empty()) {
     resolved.verdicts = resolve::RefuseRules(scene, host, obstacle);
-    resolve::JudgeDestinationRules(scene, host, service == nullptr ? "" : service->key.ns, obstacle,
+    resolve::JudgeDestinationRules(scene, host, service == nullptr ? "" : service->ns, obstacle,
                                    resolved.verdicts);
     return resolved;
   }
-  const std::vector<resolve::DialledPort> ports = resolve::DialledPorts(scene, host, *service);
-  resolve::Choices choices = resolve::ChooseRules(scene, host, ToString(service->key), ports);
+  resolve::Choices choices = resolve::ChooseRules(scene, host, *service);
   resolved.verdicts = std::move(choices.verdicts);
-  for (std::size_t i = 0; i < ports.size(); ++i) {
-    for (const resolve::Choice& choice : choices.ports[i]) {
-      resolved.ports.push_back(resolve::ResolvePort(scene, host, ports[i], choice));
+  for (std::size_t i = 0; i < service->ports.size(); ++i) {
+    const resolve::RegistryPort& port = service->ports[i];
+    if (port.protocol != PortProtocol::kUdp) {
+      resolved.ports.push_back(resolve::ResolvePort(scene, host, port, choices.ports[i]));
+      resolve::NoteMissingFamilies(port.addresses, resolved.ports.back().clusters);
     }
   }
-  resolve::JudgeDestinationRules(scene, host, service->key.ns, "", resolved.verdicts);
+  resolve::JudgeDestinationRules(scene, host, service->ns, "", resolved.verdicts);
   return resolved;
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "vsplit/objects.h"
@@ -12,6 +11,7 @@
 
 namespace vsplit::resolve {
 
+class Registry;
 class Sight;
 
 struct Scene {
@@ -20,6 +20,7 @@ struct Scene {
   const Client& client;
   Asked& asked;
   Dependencies& dependencies;
+  Registry& registry;
   const Sight* sight = nullptr;  // never null once a Resolve has begun
 };
 
@@ -34,9 +35,6 @@ void SortByPrecedence(std::vector<ObjectPtr>& objects);
 
 // Whether a list of gateways leaves the object to pods.
 bool IncludesMesh(const std::vector<std::string>& gateways);
-
-// How the reason of a verdict begins that only says that the client is not one of those meant.
-constexpr std::string_view kForOtherClients = "for other clients: ";
 
 std::string Join(const std::vector<std::string>& words);  // "a, b"
 

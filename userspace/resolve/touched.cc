@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "locality.h"
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -50,6 +51,75 @@ std::set<HostName> ExactHosts(const Store& store) {
   return hosts;
 }
 
+// The hosts of a Service or ServiceEntry.
+void AddOwnHosts(const Store& store, const Object& object, std::set<HostName>& hosts) {
+  if (object.kind() == Kind::kService) {
+    hosts.insert(HostOfService(store, object.key));
+  } else if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+    for (const std::string& host : entry->hosts) {
+      hosts.insert(PlainHost(host));
+    }
+  }
+}
+
+// The hosts of all Services and ServiceEntries.
+std::set<HostName> RegistryHosts(const Store& store) {
+  std::set<HostName> hosts;
+  for (const Kind kind : {Kind::kService, Kind::kServiceEntry}) {
+    for (const ObjectPtr& object : store.List(kind)) {
+      AddOwnHosts(store, *object, hosts);
+    }
+  }
+  return hosts;
+}
+
+bool IsSelected(const Labels& selector, const Object& workload) {
+  return std::ranges::all_of(selector, [&workload](const auto& label) {
+    const std::string* value = WorkloadLabel(workload, label.first);
+    return value != nullptr && *value == label.second;
+  });
+}
+
+// Whether the workload is an endpoint of the Service or ServiceEntry because of its labels.
+bool Takes(const Object& object, const Object& workload) {
+  if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+    return entry->workload_selector && IsSelected(*entry->workload_selector, workload);
+  }
+  const Labels& selector = std::get<Service>(object.spec).selector;
+  return workload.kind() == Kind::kWorkloadEntry && !selector.empty() &&
+         IsSelected(selector, workload);
+}
+
+void AddTakers(const Store& store, const Object& workload, std::set<HostName>& hosts) {
+  for (const Kind kind : {Kind::kService, Kind::kServiceEntry}) {
+    if (kind == Kind::kService && workload.kind() == Kind::kPod) {
+      continue;
+    }
+    for (const ObjectPtr& object : store.List(kind, workload.key.ns)) {
+      if (Takes(*object, workload)) {
+        AddOwnHosts(store, *object, hosts);
+      }
+    }
+  }
+}
+
+// How a namespace wants its services' connections distributed.
+std::string DistributionOf(const ObjectPtr& ns) {
+  if (ns == nullptr) {
+    return "";
+  }
+  const auto found = ns->annotations.find(std::string(resolve::kDistributionAnnotation));
+  return found == ns->annotations.end() ? "" : found->second;
+}
+
+void AddNamespace(const Store& store, const std::string& ns, std::set<HostName>& hosts) {
+  for (const Kind kind : {Kind::kService, Kind::kServiceEntry}) {
+    for (const ObjectPtr& object : store.List(kind, ns)) {
+      AddOwnHosts(store, *object, hosts);
+    }
+  }
+}
+
 // The host itself, or every host there is that the wildcard covers.
 void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>& hosts) {
   if (!IsWildcard(pattern)) {
@@ -58,20 +128,16 @@ void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>&
   }
   const auto covered = [&pattern](const HostName& host) { return HostCovers(pattern, host); };
   std::ranges::copy_if(ExactHosts(store), std::inserter(hosts, hosts.end()), covered);
-  for (const ObjectPtr& service : store.List(Kind::kService)) {
-    HostName host = HostOfService(store, service->key);
-    if (covered(host)) {
-      hosts.insert(std::move(host));
-    }
-  }
+  std::ranges::copy_if(RegistryHosts(store), std::inserter(hosts, hosts.end()), covered);
 }
 
-// Of a pod only its labels, its addresses and where it runs count, and whether it has ended.
+// Of a pod only its labels, its addresses and where it runs count, and whether it is ready or ends.
 bool SameForUs(const Object& before, const Object& after) {
   const auto& old = std::get<Pod>(before.spec);
   const auto& now = std::get<Pod>(after.spec);
   return before.labels == after.labels && old.ips == now.ips && old.node_name == now.node_name &&
-         old.host_network == now.host_network && old.phase == now.phase;
+         old.host_network == now.host_network && old.phase == now.phase && old.ready == now.ready &&
+         before.deleting == after.deleting;
 }
 
 void AddTouched(const Store& store, const Object& object, Touched& touched) {
@@ -85,10 +151,15 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       const std::vector<IpAddress>& ips = std::get<Pod>(object.spec).ips;
       touched.dependencies.pods.insert(object.key);
       touched.dependencies.pod_ips.insert(ips.begin(), ips.end());
+      AddTakers(store, object, touched.hosts);
       break;
     }
     case Kind::kService:
-      touched.hosts.insert(HostOfService(store, object.key));
+    case Kind::kServiceEntry:
+      AddOwnHosts(store, object, touched.hosts);
+      break;
+    case Kind::kWorkloadEntry:
+      AddTakers(store, object, touched.hosts);
       break;
     case Kind::kEndpointSlice: {
       const std::string& service = std::get<EndpointSlice>(object.spec).service;
@@ -97,9 +168,6 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       }
       break;
     }
-    case Kind::kWorkloadEntry:
-    case Kind::kServiceEntry:
-      break;
     case Kind::kSidecar:
       touched.dependencies.sidecars = true;
       break;
@@ -121,24 +189,20 @@ bool Intersect(const Dependencies& left, const Dependencies& right) {
     return std::ranges::any_of(fewer, [&more](const auto& each) { return more.contains(each); });
   };
   return meet(left.hosts, right.hosts) || meet(left.pods, right.pods) ||
-         meet(left.pod_ips, right.pod_ips) ||
-         meet(left.workload_namespaces, right.workload_namespaces) ||
-         meet(left.names, right.names) || (left.sidecars && right.sidecars);
+         meet(left.pod_ips, right.pod_ips) || meet(left.names, right.names) ||
+         (left.sidecars && right.sidecars);
 }
 
 std::vector<HostName> HostsWithRules(const Store& store, bool all) {
   std::set<HostName> hosts = ExactHosts(store);
-  for (const ObjectPtr& service : store.List(Kind::kService)) {
-    HostName host = HostOfService(store, service->key);
-    if (all || HasRules(store, host, false)) {
-      hosts.insert(std::move(host));
-    }
-  }
+  std::ranges::copy_if(RegistryHosts(store), std::inserter(hosts, hosts.end()),
+                       [&](const HostName& host) { return all || HasRules(store, host, false); });
   return {hosts.begin(), hosts.end()};
 }
 
 bool HasRules(const Store& store, const HostName& host, bool all) {
-  const bool is_service = resolve::ServiceOf(store, host) != nullptr;
+  const bool is_service =
+      resolve::ServiceOf(store, host) != nullptr || !store.ServiceEntriesFor(host).empty();
   if (all && is_service) {
     return true;
   }
@@ -159,6 +223,10 @@ Touched TouchedBy(const Store& store, const Change& change) {
   if (change.key.kind == Kind::kPod && change.before != nullptr && change.after != nullptr &&
       SameForUs(*change.before, *change.after)) {
     return touched;
+  }
+  if (change.key.kind == Kind::kNamespace &&
+      DistributionOf(change.before) != DistributionOf(change.after)) {
+    AddNamespace(store, change.key.name, touched.hosts);
   }
   for (const ObjectPtr& object : {change.before, change.after}) {
     if (object != nullptr) {

@@ -66,6 +66,10 @@ std::optional<std::pair<std::string, std::string>> ServiceOfHost(std::string_vie
   return std::make_pair(std::string(ns), std::string(name));
 }
 
+HostName PlainHost(std::string_view host) {
+  return QualifyHost(host, "", "");
+}
+
 bool HostCovers(std::string_view pattern, std::string_view host) {
   if (!pattern.starts_with('*')) {
     return pattern == host;

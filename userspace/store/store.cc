@@ -7,6 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -28,6 +31,8 @@ namespace {
 constexpr std::size_t kKinds = std::variant_size_v<Spec>;
 
 using ServiceName = std::pair<std::string, std::string>;  // namespace, name
+using Label = std::pair<std::string, std::string>;
+using LabelIndex = Index<Label>;
 
 // `services "x"`, `virtualservices.networking.istio.io "x"`
 std::string ResourceName(const ObjectKey& key) {
@@ -88,6 +93,9 @@ struct Store::State {
   Index<IpAddress> pods;
   HostIndex virtual_services;
   HostIndex destination_rules;
+  Index<HostName> service_entries;
+  // Of the namespaces that were asked about: few have ServiceEntries that select.
+  std::map<std::string, LabelIndex, std::less<>> workloads;
   std::uint64_t newest = 0;
 
   // What Stage changed, for Undo. Indexes follow from objects, so objects are enough.
@@ -102,11 +110,44 @@ struct Store::State {
     return std::ranges::all_of(kinds, [](const ObjectSet& objects) { return objects.empty(); });
   }
 
+  std::vector<ObjectPtr> OfNamespace(Kind kind, const std::string& ns) const {
+    const ObjectSet& objects = SetOf(kind);
+    const auto first = objects.lower_bound(ObjectKey{.kind = kind, .ns = ns, .name = ""});
+    auto last = first;
+    while (last != objects.end() && (*last)->key.ns == ns) {
+      ++last;
+    }
+    return {first, last};
+  }
+
   ObjectPtr Find(const ObjectKey& key) const {
     const ObjectSet& objects = SetOf(key.kind);
     const auto found = objects.find(key);
     return found == objects.end() ? nullptr : *found;
   }
+
+  // The same for the labels of a workload, if its namespace was asked about.
+  void ForEachLabel(const Object& workload, const auto& change) {
+    const auto found = workloads.find(workload.key.ns);
+    if (found != workloads.end()) {
+      AddLabels(workload, [&](const Label& label) { change(found->second, label); });
+    }
+  }
+
+  static void AddLabels(const Object& workload, const auto& add) {
+    for (const auto& label : workload.labels) {
+      add(Label(label));
+    }
+    if (const auto* entry = std::get_if<WorkloadEntry>(&workload.spec)) {
+      for (const auto& label : entry->labels) {
+        if (!workload.labels.contains(label.first)) {
+          add(Label(label));
+        }
+      }
+    }
+  }
+
+  const LabelIndex& LabelsIn(const std::string& ns);
 
   // Calls change(index, word) for each word by which the object is found.
   void ForEachWord(const Object& object, const auto& change) {
@@ -118,6 +159,13 @@ struct Store::State {
     } else if (const auto* pod = std::get_if<Pod>(&object.spec)) {
       for (const IpAddress& ip : pod->ips) {
         change(pods, ip);
+      }
+      ForEachLabel(object, change);
+    } else if (std::holds_alternative<WorkloadEntry>(object.spec)) {
+      ForEachLabel(object, change);
+    } else if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+      for (const std::string& host : entry->hosts) {
+        change(service_entries, PlainHost(host));
       }
     } else if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
       change(destination_rules, QualifyHost(rule->host, ns, domain));
@@ -177,6 +225,18 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
   log.emplace_back(change.before, change.after);
   Replace(change.before, change.after);
   return change;
+}
+
+const LabelIndex& Store::State::LabelsIn(const std::string& ns) {
+  const auto [entry, is_new] = workloads.try_emplace(ns);
+  if (is_new) {
+    for (const Kind kind : {Kind::kPod, Kind::kWorkloadEntry}) {
+      for (const ObjectPtr& workload : OfNamespace(kind, ns)) {
+        AddLabels(*workload, [&](const Label& label) { entry->second.Add(label, workload); });
+      }
+    }
+  }
+  return entry->second;
 }
 
 Store::Store() : state_(std::make_unique<State>()) {}
@@ -241,13 +301,7 @@ std::vector<ObjectPtr> Store::List(Kind kind) const {
 }
 
 std::vector<ObjectPtr> Store::List(Kind kind, const std::string& ns) const {
-  const ObjectSet& objects = state_->SetOf(kind);
-  const auto first = objects.lower_bound(ObjectKey{.kind = kind, .ns = ns, .name = ""});
-  auto last = first;
-  while (last != objects.end() && (*last)->key.ns == ns) {
-    ++last;
-  }
-  return {first, last};
+  return state_->OfNamespace(kind, ns);
 }
 
 std::size_t Store::Count(Kind kind) const {
@@ -276,6 +330,38 @@ std::vector<ObjectPtr> Store::VirtualServicesFor(const HostName& host) const {
 
 std::vector<ObjectPtr> Store::DestinationRulesFor(const HostName& host) const {
   return state_->destination_rules.Covering(host);
+}
+
+std::vector<ObjectPtr> Store::ServiceEntriesFor(const HostName& host) const {
+  const ObjectSet* entries = state_->service_entries.Find(host);
+  return entries == nullptr ? std::vector<ObjectPtr>()
+                            : std::vector<ObjectPtr>(entries->begin(), entries->end());
+}
+
+std::vector<ObjectPtr> Store::WorkloadsSelectedBy(const std::string& ns,
+                                                  const Labels& selector) const {
+  std::vector<ObjectPtr> selected;
+  if (selector.empty()) {
+    selected = state_->OfNamespace(Kind::kPod, ns);
+    std::ranges::copy(state_->OfNamespace(Kind::kWorkloadEntry, ns), std::back_inserter(selected));
+    return selected;
+  }
+  const LabelIndex& index = state_->LabelsIn(ns);
+  const ObjectSet* fewest = nullptr;
+  for (const auto& label : selector) {
+    const ObjectSet* having = index.Find(Label(label));
+    if (having == nullptr) {
+      return {};
+    }
+    fewest = fewest == nullptr || having->size() < fewest->size() ? having : fewest;
+  }
+  std::ranges::copy_if(*fewest, std::back_inserter(selected), [&](const ObjectPtr& workload) {
+    return std::ranges::all_of(selector, [&](const auto& label) {
+      const std::string* value = WorkloadLabel(*workload, label.first);
+      return value != nullptr && *value == label.second;
+    });
+  });
+  return selected;
 }
 
 void Store::SetDomain(std::string domain) {

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "client.h"
+#include "endpoints.h"
+#include "place.h"
+#include "protocol.h"
+#include "scene.h"
+#include "visibility.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/policy.h"
+#include "vsplit/resolve.h"
+#include "vsplit/store.h"
+
+namespace vsplit::resolve {
+namespace {
+
+// Of ExternalName services that point at one another; more is a ring.
+constexpr int kAliasesMax = 8;
+
+constexpr std::string_view kExportTo = "networking.istio.io/exportTo";
+constexpr std::string_view kAllocate = "networking.istio.io/enable-autoallocate-ip";
+
+// 0.0.0.0/0: as Istio's listener that is bound to no address.
+constexpr IpPrefix kAnyV4{
+    .address = {.bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}}, .bits = 96};
+
+bool IsService(const ObjectPtr& object) {
+  return object->kind() == Kind::kService;
+}
+
+// The words of the annotation, or of spec.exportTo.
+std::vector<std::string> ExportTo(const Object& object) {
+  if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+    return entry->export_to;
+  }
+  std::vector<std::string> words;
+  const auto found = object.annotations.find(std::string(kExportTo));
+  std::string_view text = found == object.annotations.end() ? "" : std::string_view(found->second);
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    std::string_view word = text.substr(0, comma);
+    text = comma == std::string_view::npos ? "" : text.substr(comma + 1);
+    word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
+    words.emplace_back(word.substr(0, word.find_last_not_of(' ') + 1));
+  }
+  return words;
+}
+
+struct Found {
+  ObjectPtr object;
+  bool is_public = true;
+};
+
+// Those that the client can see (R9), by precedence: exported to its namespace by name, then public
+// ones; older ones first.
+std::vector<ObjectPtr> Visible(const Scene& scene, const HostName& host) {
+  std::vector<Found> found;
+  const auto add = [&](ObjectPtr object) {
+    const std::vector<std::string> export_to = ExportTo(*object);
+    if (IsExportedTo(scene, object->key.ns, export_to)) {
+      found.push_back({std::move(object), IsPublic(export_to)});
+    }
+  };
+  if (ObjectPtr service = ServiceOf(scene.store, host)) {
+    add(std::move(service));
+  }
+  for (ObjectPtr& entry : scene.store.ServiceEntriesFor(host)) {
+    add(std::move(entry));
+  }
+  std::ranges::stable_sort(found, [](const Found& left, const Found& right) {
+    return std::tie(left.is_public, left.object->version.creation_timestamp, left.object->key.ns,
+                    left.object->key.name) < std::tie(right.is_public,
+                                                      right.object->version.creation_timestamp,
+                                                      right.object->key.ns, right.object->key.name);
+  });
+  std::vector<ObjectPtr> objects;
+  objects.reserve(found.size());
+  for (Found& each : found) {
+    objects.push_back(std::move(each.object));
+  }
+  return objects;
+}
+
+// Those that the client's Sidecar shows it, unless there are none: a VirtualService that it shows
+// makes its destinations visible too (collectImportedServices).
+void PreferImported(const Scene& scene, const HostName& host, std::vector<ObjectPtr>& objects) {
+  const auto is_hidden = [&](const ObjectPtr& object) {
+    return !scene.sight->Sees(object->key.ns, host, std::nullopt);
+  };
+  if (objects.size() > 1 && !std::ranges::all_of(objects, is_hidden)) {
+    std::erase_if(objects, is_hidden);
+  }
+}
+
+// A host of several namespaces is that of the client's own, else that of a Service, else of the
+// first.
+std::string ChooseNamespace(const Scene& scene, const std::vector<ObjectPtr>& objects) {
+  for (const ObjectPtr& object : objects) {
+    if (object->key.ns != objects.front()->key.ns && IsInNamespace(scene, object->key.ns)) {
+      return object->key.ns;
+    }
+  }
+  const bool same = std::ranges::all_of(
+      objects, [&](const ObjectPtr& object) { return object->key.ns == objects.front()->key.ns; });
+  if (same || IsInNamespace(scene, objects.front()->key.ns)) {
+    return objects.front()->key.ns;
+  }
+  const auto service = std::ranges::find_if(objects, IsService);
+  return service == objects.end() ? objects.front()->key.ns : (*service)->key.ns;
+}
+
+// The addresses of the pods, ready or not: their names resolve to these.
+std::vector<IpPrefix> AddressesOfPods(const Scene& scene, const ObjectKey& service) {
+  std::vector<IpPrefix> addresses;
+  for (const ObjectPtr& object : scene.store.SlicesOf(service.ns, service.name)) {
+    for (const SliceEndpoint& endpoint : std::get<EndpointSlice>(object->spec).endpoints) {
+      for (const IpAddress& ip : endpoint.addresses) {
+        addresses.push_back({.address = ip});
+      }
+    }
+  }
+  return addresses;
+}
+
+// What Istio allocated for the host, if it still counts.
+std::vector<IpPrefix> Allocated(const Object& object, const ServiceEntry& entry,
+                                const HostName& host) {
+  const auto label = object.labels.find(std::string(kAllocate));
+  std::vector<IpPrefix> addresses;
+  if (entry.resolution == Resolution::kNone ||
+      (label != object.labels.end() && label->second == "false")) {
+    return addresses;
+  }
+  for (const AllocatedAddress& each : entry.allocated) {
+    if (each.host.empty() || PlainHost(each.host) == host) {
+      addresses.push_back({.address = each.ip});
+    }
+  }
+  return addresses;
+}
+
+std::vector<IpPrefix> AddressesOf(const Scene& scene, const Object& object, const HostName& host) {
+  std::vector<IpPrefix> addresses;
+  if (const auto* service = std::get_if<Service>(&object.spec)) {
+    for (const IpAddress& ip : service->cluster_ips) {
+      addresses.push_back({.address = ip});
+    }
+    return service->headless ? AddressesOfPods(scene, object.key) : addresses;
+  }
+  const auto& entry = std::get<ServiceEntry>(object.spec);
+  for (const std::string& text : entry.addresses) {
+    if (const auto prefix = ParseIpPrefix(text)) {
+      addresses.push_back(*prefix);
+    }
+  }
+  return entry.addresses.empty() ? Allocated(object, entry, host) : addresses;
+}
+
+// Why a port of an object without addresses is not dialled by address; empty if any address means
+// it, as a ServiceEntry's port of a protocol that does not name the host.
+std::string WhyUnaddressed(const Object& object, PortProtocol protocol) {
+  if (const auto* service = std::get_if<Service>(&object.spec)) {
+    const std::string name = ToString(object.key);
+    if (service->type == "ExternalName") {
+      return fmt::format("{} is of type ExternalName and has no address of its own", name);
+    }
+    return service->headless ? fmt::format("{} is headless and has no endpoints", name)
+                             : fmt::format("{} has no cluster IP yet", name);
+  }
+  if (protocol == PortProtocol::kHttp) {
+    return fmt::format("{} has no addresses: its host is known by the Host header alone",
+                       ToString(object.key));
+  }
+  return protocol == PortProtocol::kTls
+             ? fmt::format("{} has no addresses: its host is known by the SNI alone",
+                           ToString(object.key))
+             : "";
+}
+
+// Adds what the object says about a port, which may be there from an object before it. `is_new`:
+// whether ports that no earlier object has count.
+void AddPort(RegistryService& service, RegistryPort port, const std::vector<IpPrefix>& addresses,
+             const Object& object, bool is_new) {
+  const auto is_same = [&port](const RegistryPort& other) {
+    return other.number == port.number &&
+           (other.protocol == PortProtocol::kUdp) == (port.protocol == PortProtocol::kUdp);
+  };
+  auto known = std::ranges::find_if(service.ports, is_same);
+  if (known == service.ports.end()) {
+    if (!is_new) {
+      return;
+    }
+    known = service.ports.insert(known, std::move(port));
+  }
+  std::string why = addresses.empty() ? WhyUnaddressed(object, known->protocol) : "";
+  if (!addresses.empty()) {
+    known->addresses.insert(known->addresses.end(), addresses.begin(), addresses.end());
+  } else if (why.empty()) {
+    known->addresses.push_back(kAnyV4);
+  } else if (known->addresses.empty()) {
+    known->unaddressed = std::move(why);
+  }
+}
+
+void AddPorts(const Scene& scene, const Object& object, bool is_new, RegistryService& service) {
+  const std::vector<IpPrefix> addresses = AddressesOf(scene, object, service.host);
+  if (const auto* spec = std::get_if<Service>(&object.spec)) {
+    for (const ServicePort& port : spec->ports) {
+      AddPort(service, {.number = port.port, .name = port.name, .protocol = ProtocolOf(port)},
+              addresses, object, is_new);
+    }
+    return;
+  }
+  for (const ServiceEntryPort& port : std::get<ServiceEntry>(object.spec).ports) {
+    AddPort(service,
+            {.number = port.number,
+             .name = port.name,
+             .protocol = ProtocolOf(port),
+             .target = port.target_port},
+            addresses, object, is_new);
+  }
+}
+
+// Whether Istio adds the ports of the second ServiceEntry to those of the first (canMergeServices).
+bool AddsPorts(const Object& first, const Object& second) {
+  const auto* one = std::get_if<ServiceEntry>(&first.spec);
+  const auto* other = std::get_if<ServiceEntry>(&second.spec);
+  return one != nullptr && other != nullptr && one->resolution == other->resolution &&
+         first.labels == second.labels && one->export_to == other->export_to &&
+         one->workload_selector.value_or(Labels{}) == other->workload_selector.value_or(Labels{});
+}
+
+std::optional<RegistryService> Look(const Scene& scene, const HostName& host) {
+  std::vector<ObjectPtr> objects = Visible(scene, host);
+  if (objects.empty()) {
+    return std::nullopt;
+  }
+  PreferImported(scene, host, objects);
+  RegistryService service{.host = host, .ns = ChooseNamespace(scene, objects)};
+  std::erase_if(objects, [&](const ObjectPtr& object) { return object->key.ns != service.ns; });
+  std::ranges::stable_partition(objects, IsService);
+  service.objects = std::move(objects);
+  if (const Service* spec = service.service()) {
+    service.headless = spec->headless;
+    service.resolution = spec->headless ? Resolution::kNone : Resolution::kStatic;
+    if (spec->type == "ExternalName") {
+      service.alias = QualifyHost(spec->external_name, service.ns, scene.store.domain());
+    }
+  } else {
+    service.resolution = std::get<ServiceEntry>(service.object().spec).resolution;
+  }
+  for (const ObjectPtr& object : service.objects) {
+    AddPorts(scene, *object,
+             object == service.objects.front() || AddsPorts(service.object(), *object), service);
+  }
+  for (RegistryPort& port : service.ports) {
+    std::ranges::sort(port.addresses);
+    port.addresses.erase(std::unique(port.addresses.begin(), port.addresses.end()),
+                         port.addresses.end());
+    if (!port.addresses.empty()) {
+      port.unaddressed.clear();
+    }
+  }
+  return service;
+}
+
+}  // namespace
+
+const RegistryPort* RegistryService::FindPort(std::uint16_t number) const {
+  const auto found = std::ranges::find_if(ports, [number](const RegistryPort& port) {
+    return port.number == number && port.protocol != PortProtocol::kUdp;
+  });
+  return found == ports.end() ? nullptr : &*found;
+}
+
+Registry::Registry() = default;
+Registry::~Registry() = default;
+
+const RegistryService* Registry::Find(const Scene& scene, const HostName& host) {
+  auto known = services_.find(host);
+  if (known == services_.end()) {
+    scene.dependencies.hosts.insert(host);
+    known = services_.emplace(host, Look(scene, host)).first;
+  }
+  return known->second ? &*known->second : nullptr;
+}
+
+const RegistryService* Registry::FollowAliases(const Scene& scene, HostName& host) {
+  for (int i = 0; i < kAliasesMax; ++i) {
+    const RegistryService* service = Find(scene, host);
+    if (service == nullptr || service->alias.empty()) {
+      return service;
+    }
+    host = service->alias;
+  }
+  return nullptr;
+}
+
+std::vector<Member>& Registry::MembersOf(const Scene& scene, const RegistryService& service) {
+  const auto [known, is_new] = members_.try_emplace(&service);
+  if (is_new) {
+    known->second = resolve::MembersOf(scene, service);
+  }
+  return known->second;
+}
+
+const Locality& Registry::LocalityOfNode(const Scene& scene, const std::string& node) {
+  const auto [known, is_new] = nodes_.try_emplace(node);
+  if (is_new && !node.empty()) {
+    const ObjectKey key{.kind = Kind::kNode, .ns = "", .name = node};
+    scene.dependencies.pods.insert(key);
+    known->second = LocalityOfWorkload({}, scene.store.Find(key).get());
+  }
+  return known->second;
+}
+
+std::string WhyNotFound(const Scene& scene, const HostName& host) {
+  if (ServiceOf(scene.store, host) != nullptr || !scene.store.ServiceEntriesFor(host).empty()) {
+    return fmt::format("\"{}\" is not exported to the client", host);
+  }
+  return MissingService(scene.store, host);
+}
+
+}  // namespace vsplit::resolve

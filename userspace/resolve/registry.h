@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Services and ServiceEntries as one thing: what a client finds under a host name. Rules:
+// sidecar.go and push_context.go of Istio's pilot/pkg/model, conversion.go of its
+// serviceregistry/serviceentry.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/policy.h"
+#include "vsplit/resolve.h"
+#include "vsplit/store.h"
+
+namespace vsplit::resolve {
+
+struct Member;
+struct Scene;
+
+struct RegistryPort {
+  std::uint16_t number = 0;
+  std::string name;  // joins it with the ports of endpoints
+  PortProtocol protocol = PortProtocol::kTcp;
+  // Of a ServiceEntry whose resolution is NONE: where connections go instead; 0: to the port
+  // dialled.
+  std::uint16_t target = 0;
+  std::vector<IpPrefix> addresses;  // on which it is dialled, of both families, sorted
+  std::string unaddressed;          // why there are none
+};
+
+struct RegistryService {
+  HostName host;
+  std::string ns;
+  // By precedence: the Service, or else the oldest ServiceEntry, decides what this is. All of them
+  // add addresses and endpoints.
+  std::vector<ObjectPtr> objects;
+  Resolution resolution = Resolution::kStatic;  // kNone for a headless Service
+  HostName alias;                               // ExternalName: the host that this stands for
+  bool headless = false;
+  std::vector<RegistryPort> ports;  // in the order of the objects, each number once (and once UDP)
+
+  const Object& object() const { return *objects.front(); }
+  const Service* service() const { return std::get_if<Service>(&object().spec); }
+  const RegistryPort* FindPort(std::uint16_t number) const;  // null: none, or it is UDP
+};
+
+// What this client finds during one Resolve.
+class Registry {
+ public:
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  // Null when there is nothing, or nothing that the client can see. Valid as long as the registry.
+  const RegistryService* Find(const Scene& scene, const HostName& host);
+
+  // The Service or ServiceEntry behind a host; `host` becomes that of what ExternalName Services
+  // stand for. Null with `host` as far as it was followed.
+  const RegistryService* FollowAliases(const Scene& scene, HostName& host);
+
+  // MembersOf of endpoints.h, made once.
+  std::vector<Member>& MembersOf(const Scene& scene, const RegistryService& service);
+
+  // Of a Node, by its name; empty when it is not there.
+  const Locality& LocalityOfNode(const Scene& scene, const std::string& node);
+
+ private:
+  std::map<HostName, std::optional<RegistryService>> services_;
+  std::map<const RegistryService*, std::vector<Member>> members_;
+  std::map<std::string, Locality> nodes_;
+};
+
+// "no Service or ServiceEntry for host "x.org"", "no Service default/reviews".
+std::string WhyNotFound(const Scene& scene, const HostName& host);
+
+}  // namespace vsplit::resolve
