@@ -39,9 +39,18 @@ struct ParseOptions {
   bool stored = false;
 };
 
+// One document of the text, or one item of a List.
+struct ParsedDocument {
+  std::string kind, ns, name;      // as far as they could be read
+  bool known = false;              // of a kind that is read, or of one that is misspelt
+  bool valid = false;              // and so an object
+  std::size_t first = 0, end = 0;  // which diagnostics are about it
+};
+
 struct ParseResult {
   std::vector<Object> objects;  // those without errors, in the order of the text
   Diagnostics diagnostics;      // all errors and warnings, in the order of the text
+  std::vector<ParsedDocument> documents;
 };
 
 // Never throws, on any bytes. `kind: List` is read as its items.

@@ -82,7 +82,7 @@ TEST(Parse, AllProblemsAreFoundAtOnceInTheOrderOfTheText) {
       wieght: 90
     - destination:
         host: b
-        subset: A
+        subset: A_b
       weight: -10
     timeout: 1s
   - route: [{weight: 1.5}]
@@ -93,7 +93,7 @@ TEST(Parse, AllProblemsAreFoundAtOnceInTheOrderOfTheText) {
       "line 9:7: VirtualService default/v: spec.http[0].route[0].wieght: unknown field, did "
       "you mean \"weight\"?\n"
       "line 12:17: VirtualService default/v: spec.http[0].route[1].destination.subset: found "
-      "\"A\", a DNS label (a-z, 0-9, -) is allowed\n"
+      "\"A_b\", a DNS label (letters, digits, -) is allowed\n"
       "line 13:15: VirtualService default/v: spec.http[0].route[1].weight: found -10, an "
       "integer from 0 to 2147483647 is allowed\n"
       "line 14:5: warning: VirtualService default/v: spec.http[0].timeout: needs the request, not "
@@ -144,7 +144,7 @@ TEST(Parse, HostsOfAVirtualServiceAreChecked) {
   EXPECT_EQ(of("'*.com', '*.a.com'"),
             "line 5:20" + at + "[1]: found host \"*.a.com\", which \"*.com\" covers already\n");
   EXPECT_EQ(of("'*'"),
-            "line 5:10" + at + ": found host \"*\", which is allowed for gateways only\n");
+            "line 5:11" + at + "[0]: found host \"*\", which is allowed for gateways only\n");
   EXPECT_EQ(Problems(VirtualServiceWith("  hosts: [a]\n")),
             "line 5:3: VirtualService default/v: spec: found no rules, at least one of http, tcp, "
             "tls is required\n");
@@ -319,7 +319,7 @@ TEST(Parse, DestinationRulesAreChecked) {
   const std::string at = ": DestinationRule default/d: spec";
   EXPECT_EQ(
       Problems(DestinationRuleWith("  host: 10.0.0.1\n  subsets: [{labels: {}}, {name: a}, "
-                                   "{name: a}, {name: A, labels: {a b: c}}]\n")),
+                                   "{name: a}, {name: A_, labels: {a b: c}}]\n")),
       "line 5:9" + at +
           ".host: found \"10.0.0.1\", a host name, possibly with \"*\" in front, "
           "is allowed\n"
@@ -331,8 +331,8 @@ TEST(Parse, DestinationRulesAreChecked) {
           ".subsets[2]: found subset \"a\" twice\n"
           "line 6:56" +
           at +
-          ".subsets[3].name: found \"A\", a DNS label (a-z, 0-9, -) is allowed\n"
-          "line 6:68" +
+          ".subsets[3].name: found \"A_\", a DNS label (letters, digits, -) is allowed\n"
+          "line 6:69" +
           at +
           ".subsets[3].labels[a b]: found key \"a b\", at most 63 letters, "
           "digits, -, _ and . with a letter or digit at both ends are allowed, after an optional "
@@ -345,8 +345,8 @@ TEST(Parse, DestinationRulesAreChecked) {
                           "found \"FASTEST\", allowed are UNSPECIFIED, LEAST_CONN, RANDOM, "
                           "PASSTHROUGH, ROUND_ROBIN, LEAST_REQUEST"));
   EXPECT_EQ(PolicyProblems("portLevelSettings: [{port: {number: 0}, tls: {}}]"),
-            PolicyProblem(55, ".portLevelSettings[0].port.number",
-                          "found 0, an integer from 1 to 65535 is allowed"));
+            PolicyWarning(55, ".portLevelSettings[0].port.number",
+                          "found 0, no service has such a port"));
   EXPECT_EQ(PolicyProblems("portLevelSettings: [{port: {number: 1}}]"),
             PolicyProblem(39, ".portLevelSettings[0]",
                           "found no settings for this port, at least one of loadBalancer, "
@@ -364,8 +364,11 @@ TEST(Parse, DurationsAreGosInWholeMilliseconds) {
     EXPECT_NE(of(bad), "") << bad;
   }
   EXPECT_EQ(of("1d"), PolicyProblem(53, ".loadBalancer.warmup.duration",
-                                    "found \"1d\", a duration of whole milliseconds, at least 1ms, "
-                                    "such as \"1.5s\" is allowed"));
+                                    "found \"1d\", a duration of at least 1ms, such as \"1.5s\" is "
+                                    "allowed"));
+  EXPECT_EQ(of("1.5ms"), PolicyProblem(53, ".loadBalancer.warmup.duration",
+                                       "found \"1.5ms\", a duration of whole milliseconds, such as "
+                                       "\"1.5s\" is allowed"));
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 // pkg/config/validation ValidateDestinationRule.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,9 +17,11 @@
 #include <utility>
 #include <vector>
 
+#include "checks.h"
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
+#include "schema.h"
 #include "syntax.h"
 #include "vsplit/objects.h"
 
@@ -30,14 +34,7 @@ using Milliseconds = std::chrono::milliseconds;
 // A field whose content is known by name and not read.
 template <class T, const char* message>
 void Named(const At& at, T& /*out*/) {
-  CheckNames(at, message);
-}
-
-// The same, of what no connect() can honour.
-template <const char* message>
-void Unhonoured(const At& at, TrafficPolicy& out) {
-  CheckNames(at, message);
-  out.settings.unenforced_fields.emplace_back(at.name());
+  CheckMessage(at, message);
 }
 
 // ---- loadBalancer ------------------------------------------------------------------------------
@@ -77,7 +74,7 @@ constexpr char kCookie[] = "HTTPCookie";  // NOLINT(modernize-avoid-c-arrays): a
 void ReadRequestKey(const At& at, ConsistentHash& out) {
   out.request_key = at.name();
   if (at.name() == "httpCookie") {
-    CheckNames(at, kCookie);
+    CheckMessage(at, kCookie);
   } else {
     at.Is(Node::Kind::kString);
   }
@@ -153,13 +150,6 @@ constexpr auto kLoadBalancerFields = std::to_array<Field<LoadBalancer>>({
 });
 constexpr Shape<LoadBalancer> kLoadBalancer = {"LoadBalancerSettings", kLoadBalancerFields, ""};
 
-void ReadLoadBalancer(const At& at, LoadBalancer& out) {
-  ReadMap(at, kLoadBalancer, out);
-  if (out.simple && out.consistent_hash) {
-    at.Error("found simple and consistentHash, one of them is allowed");
-  }
-}
-
 // ---- connectionPool, outlierDetection, tls -----------------------------------------------------
 
 constexpr auto kKeepaliveFields = std::to_array<Field<TcpKeepalive>>({
@@ -169,6 +159,14 @@ constexpr auto kKeepaliveFields = std::to_array<Field<TcpKeepalive>>({
 });
 constexpr Shape<TcpKeepalive> kKeepalive = {"TcpKeepalive", kKeepaliveFields, ""};
 
+// Below a millisecond it switches the timeout off.
+void ReadIdleTimeout(const At& at, Milliseconds& out) {
+  if (at.Is(Node::Kind::kString)) {
+    const auto duration = ParseDuration(at.node().text).value_or(std::chrono::nanoseconds(0));
+    out = std::max(std::chrono::duration_cast<Milliseconds>(duration), Milliseconds(0));
+  }
+}
+
 constexpr auto kTcpFields = std::to_array<Field<ConnectionPool>>({
     {"maxConnections", Into<&ConnectionPool::max_connections, Optional<std::int32_t, ReadInt32>>},
     {"connectTimeout",
@@ -177,8 +175,7 @@ constexpr auto kTcpFields = std::to_array<Field<ConnectionPool>>({
                           Optional<TcpKeepalive, Message<TcpKeepalive, kKeepalive>>>},
     {"maxConnectionDuration",
      Into<&ConnectionPool::max_connection_duration, Optional<Milliseconds, ReadDuration>>},
-    {"idleTimeout",
-     Into<&ConnectionPool::idle_timeout, Optional<Milliseconds, ReadDurationOrZero>>},
+    {"idleTimeout", Into<&ConnectionPool::idle_timeout, Optional<Milliseconds, ReadIdleTimeout>>},
 });
 constexpr Shape<ConnectionPool> kTcp = {"TCPSettings", kTcpFields, ""};
 
@@ -189,6 +186,9 @@ constexpr auto kPoolFields = std::to_array<Field<ConnectionPool>>({
     {"http", Named<ConnectionPool, kHttpPool>},
 });
 constexpr Shape<ConnectionPool> kPool = {"ConnectionPoolSettings", kPoolFields, ""};
+
+constexpr char kAnyInteger[] = "int32";     // NOLINT(modernize-avoid-c-arrays)
+constexpr char kErrorCodes[] = "*100-599";  // NOLINT(modernize-avoid-c-arrays)
 
 constexpr auto kOutlierFields = std::to_array<Field<OutlierDetection>>({
     {"consecutive5xxErrors",
@@ -204,19 +204,31 @@ constexpr auto kOutlierFields = std::to_array<Field<OutlierDetection>>({
      Into<&OutlierDetection::base_ejection_time, Optional<Milliseconds, ReadDuration>>},
     {"maxEjectionPercent", Into<&OutlierDetection::max_ejection_percent, ReadInt32>},
     {"minHealthPercent", Into<&OutlierDetection::min_health_percent, ReadInt32>},
+    {"consecutiveErrors", Named<OutlierDetection, kAnyInteger>},
+    {"outlierDetectionHttpErrorCodes", Named<OutlierDetection, kErrorCodes>},
 });
-constexpr Shape<OutlierDetection> kOutlier = {"OutlierDetection", kOutlierFields,
-                                              "consecutiveErrors outlierDetectionHttpErrorCodes"};
+constexpr Shape<OutlierDetection> kOutlier = {"OutlierDetection", kOutlierFields, ""};
 
 void ReadTlsMode(const At& at, std::string& out) {
   ReadOneOf(at, "DISABLE SIMPLE MUTUAL ISTIO_MUTUAL", out);
 }
 
-constexpr auto kTlsFields = std::to_array<Field<std::string>>({{"mode", ReadTlsMode}});
-constexpr Shape<std::string> kTls = {
-    "ClientTLSSettings", kTlsFields,
-    "clientCertificate privateKey caCertificates credentialName subjectAltNames sni "
-    "insecureSkipVerify caCrl"};
+constexpr char kText[] = "string";    // NOLINT(modernize-avoid-c-arrays)
+constexpr char kTexts[] = "*string";  // NOLINT(modernize-avoid-c-arrays)
+constexpr char kBoolean[] = "bool";   // NOLINT(modernize-avoid-c-arrays)
+
+constexpr auto kTlsFields = std::to_array<Field<std::string>>({
+    {"mode", ReadTlsMode},
+    {"clientCertificate", Named<std::string, kText>},
+    {"privateKey", Named<std::string, kText>},
+    {"caCertificates", Named<std::string, kText>},
+    {"credentialName", Named<std::string, kText>},
+    {"subjectAltNames", Named<std::string, kTexts>},
+    {"sni", Named<std::string, kText>},
+    {"insecureSkipVerify", Named<std::string, kBoolean>},
+    {"caCrl", Named<std::string, kText>},
+});
+constexpr Shape<std::string> kTls = {"ClientTLSSettings", kTlsFields, ""};
 
 void ReadTls(const At& at, PolicySettings& out) {
   out.tls_mode = "DISABLE";  // Istio's default for a block without mode
@@ -226,8 +238,8 @@ void ReadTls(const At& at, PolicySettings& out) {
 // ---- policies ----------------------------------------------------------------------------------
 
 constexpr auto kSettingsFields = std::to_array<Field<PolicySettings>>({
-    {"loadBalancer",
-     Into<&PolicySettings::load_balancer, Optional<LoadBalancer, ReadLoadBalancer>>},
+    {"loadBalancer", Into<&PolicySettings::load_balancer,
+                          Optional<LoadBalancer, Message<LoadBalancer, kLoadBalancer>>>},
     {"connectionPool", Into<&PolicySettings::connection_pool,
                             Optional<ConnectionPool, Message<ConnectionPool, kPool>>>},
     {"outlierDetection", Into<&PolicySettings::outlier_detection,
@@ -241,7 +253,20 @@ void Block(const At& at, Whole& out) {
   kSettingsFields[index].read(at, out.*settings);
 }
 
-constexpr auto kSelectorFields = std::to_array<Field<std::uint16_t>>({{"number", ReadPort}});
+// No service has a port beyond 65535, or 0: what is said of one is valid and has no effect.
+void ReadPolicyPort(const At& at, std::uint16_t& out) {
+  constexpr std::int64_t kLast = std::numeric_limits<std::uint16_t>::max();
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+  CheckInteger(at, 0, kMost);
+  const std::int64_t number = WholeNumber(at.node()).value_or(0);
+  if (number >= 1 && number <= kLast) {
+    out = static_cast<std::uint16_t>(number);
+  } else {
+    at.Warn(fmt::format("found {}, no service has such a port", at.Found()));
+  }
+}
+
+constexpr auto kSelectorFields = std::to_array<Field<std::uint16_t>>({{"number", ReadPolicyPort}});
 constexpr Shape<std::uint16_t> kSelector = {"PortSelector", kSelectorFields, ""};
 
 constexpr auto kPortPolicyFields = std::to_array<Field<PortPolicy>>({
@@ -256,11 +281,31 @@ constexpr Shape<PortPolicy> kPortPolicy = {"TrafficPolicy", kPortPolicyFields, "
 
 bool HasBlocks(const Node& node) {
   for (const Node* child = node.first; child != nullptr; child = child->next) {
-    if (!child->is_null() && child->key != "port") {
+    const bool empty = child->kind == Node::Kind::kList && child->count == 0;
+    if (!child->is_null() && !empty && child->key != "port") {
       return true;
     }
   }
   return false;
+}
+
+// By their path in a policy; those that have no effect as they are do not count.
+void NoteUnenforced(const Node& policy, PolicySettings& out) {
+  constexpr auto kFields = std::to_array<std::array<std::string_view, 2>>({
+      {"tunnel", ""},
+      {"proxyProtocol", ""},
+      {"retryBudget", ""},
+      {"connectionPool", "http"},
+      {"loadBalancer", "zoneAwareLbSetting"},
+      {"outlierDetection", "outlierDetectionHttpErrorCodes"},
+  });
+  for (const auto& [block, field] : kFields) {
+    const Node* node = Given(policy, block);
+    if (node != nullptr && (field.empty() || Given(*node, field) != nullptr)) {
+      out.unenforced_fields.push_back(
+          fmt::format("{}{}{}", block, field.empty() ? "" : ".", field));
+    }
+  }
 }
 
 void ReadPortPolicy(const At& at, PortPolicy& out) {
@@ -268,9 +313,8 @@ void ReadPortPolicy(const At& at, PortPolicy& out) {
   if (at.node().kind != Node::Kind::kMap) {
     return;
   }
-  if (at.node().Find("port") == nullptr || at.node().Find("port")->count == 0) {
-    at.Missing("port.number");
-  }
+  NoteUnenforced(at.node(), out.settings);
+  RequireField(at, "port");
   if (!HasBlocks(at.node())) {
     at.Error(
         "found no settings for this port, at least one of loadBalancer, connectionPool, "
@@ -289,14 +333,15 @@ constexpr auto kPolicyFields = std::to_array<Field<TrafficPolicy>>({
     {"tls", Block<3, TrafficPolicy, &TrafficPolicy::settings>},
     {"portLevelSettings",
      Into<&TrafficPolicy::port_level_settings, List<PortPolicy, ReadPortPolicy>>},
-    {"tunnel", Unhonoured<kTunnel>},
-    {"proxyProtocol", Unhonoured<kProxyProtocol>},
-    {"retryBudget", Unhonoured<kRetryBudget>},
+    {"tunnel", Named<TrafficPolicy, kTunnel>},
+    {"proxyProtocol", Named<TrafficPolicy, kProxyProtocol>},
+    {"retryBudget", Named<TrafficPolicy, kRetryBudget>},
 });
 constexpr Shape<TrafficPolicy> kPolicy = {"TrafficPolicy", kPolicyFields, ""};
 
 void ReadPolicy(const At& at, TrafficPolicy& out) {
   ReadMap(at, kPolicy, out);
+  NoteUnenforced(at.node(), out.settings);
   if (at.node().kind == Node::Kind::kMap && !HasBlocks(at.node())) {
     at.Error("found a traffic policy without fields, at least one is required");
   }
@@ -306,8 +351,8 @@ void ReadPolicy(const At& at, TrafficPolicy& out) {
 
 void ReadSubsetName(const At& at, std::string& out) {
   ReadString(at, out);
-  if (at.node().kind == Node::Kind::kString && !IsDnsLabel(out)) {
-    at.NotAllowed("a DNS label (a-z, 0-9, -) is allowed");
+  if (at.node().kind == Node::Kind::kString && !IsHostLabel(out)) {
+    at.NotAllowed("a DNS label (letters, digits, -) is allowed");
   }
 }
 
@@ -320,9 +365,7 @@ constexpr Shape<Subset> kSubset = {"Subset", kSubsetFields, ""};
 
 void ReadSubset(const At& at, Subset& out) {
   ReadMap(at, kSubset, out);
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("name") == nullptr) {
-    at.Missing("name");
-  }
+  RequireField(at, "name");
 }
 
 void ReadSubsets(const At& at, std::vector<Subset>& out) {
@@ -344,8 +387,7 @@ void ReadHost(const At& at, std::string& out) {
   }
 }
 
-constexpr auto kSelectorMapFields =
-    std::to_array<Field<Labels>>({{"matchLabels", ReadSelectorLabels}});
+constexpr auto kSelectorMapFields = std::to_array<Field<Labels>>({{"matchLabels", ReadStringMap}});
 constexpr Shape<Labels> kWorkloadSelector = {"WorkloadSelector", kSelectorMapFields, ""};
 
 constexpr auto kRuleFields = std::to_array<Field<DestinationRule>>({
@@ -360,9 +402,32 @@ constexpr Shape<DestinationRule> kRule = {"DestinationRule", kRuleFields, ""};
 
 void ReadRule(const At& at, DestinationRule& out) {
   ReadMap(at, kRule, out);
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("host") == nullptr) {
-    at.Missing("host");
-  }
+  RequireField(at, "host");
+}
+
+// A trafficPolicy and those of its ports.
+void CheckPolicy(const At& policy, std::string_view ns) {
+  CheckPolicySettings(policy, ns);
+  WithField(policy, "portLevelSettings", [ns](const At& list) {
+    constexpr std::uint32_t kMostPorts = 4096;
+    if (list.node().count > kMostPorts) {
+      list.Error(fmt::format("found settings of {} ports, at most {} are allowed",
+                             list.node().count, kMostPorts));
+    }
+    EachItem(list, [ns](const At& port) { CheckPolicySettings(port, ns); });
+  });
+}
+
+void CheckSpec(const At& spec, const Object& object) {
+  const std::string_view ns = object.key.ns;
+  const auto check = [ns](const At& policy) { CheckPolicy(policy, ns); };
+  WithField(spec, "trafficPolicy", check);
+  EachItemOf(spec, "subsets",
+             [&check](const At& subset) { WithField(subset, "trafficPolicy", check); });
+  WithField(spec, "workloadSelector",
+            [](const At& selector) { CheckSelector(selector, "matchLabels"); });
+  const bool selects = Given(spec.node(), "workloadSelector") != nullptr;
+  CheckExportTo(spec, ns, selects ? Exported::kRuleWithSelector : Exported::kRule);
 }
 
 constexpr auto kDocumentFields = std::to_array<Field<DestinationRule>>({
@@ -376,6 +441,7 @@ void ReadDestinationRule(const At& root, Object& object) {
   auto& rule = object.spec.emplace<DestinationRule>();
   ReadMap(root, Shape<DestinationRule>{"", kDocumentFields, kHeaderFields}, rule);
   RequireSpec(root);
+  WithField(root, "spec", [&object](const At& spec) { CheckSpec(spec, object); });
 }
 
 }  // namespace vsplit::parse

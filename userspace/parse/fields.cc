@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -35,23 +36,16 @@ constexpr std::string_view kLabelKeyRule =
 
 void ReadWhole(const At& at, std::int64_t least, std::int64_t most, std::int64_t& out) {
   const std::optional<std::int64_t> value = WholeNumber(at.node());
-  if (at.node().kind == Node::Kind::kInteger && value && *value >= least && *value <= most) {
+  const Node::Kind kind = at.node().kind;
+  if ((kind == Node::Kind::kInteger || kind == Node::Kind::kFloat) && value && *value >= least &&
+      *value <= most) {
     out = *value;
     return;
   }
   at.NotAllowed(fmt::format("an integer from {} to {} is allowed", least, most));
 }
 
-bool ReadMilliseconds(const At& at, std::chrono::milliseconds& out) {
-  const bool is_string = at.node().kind == Node::Kind::kString;
-  const auto value = is_string ? ParseDuration(at.node().text) : std::nullopt;
-  if (value) {
-    out = *value;
-  }
-  return value.has_value();
-}
-
-template <auto is_value>
+template <auto is_key, auto is_value>
 void ReadCheckedLabels(const At& at, Labels& out) {
   ReadStringMap(at, out);
   if (at.node().kind != Node::Kind::kMap) {
@@ -59,7 +53,7 @@ void ReadCheckedLabels(const At& at, Labels& out) {
   }
   for (const Node* child = at.node().first; child != nullptr; child = child->next) {
     const At entry = at.Entry(*child);
-    if (!IsLabelKey(child->key)) {
+    if (!is_key(child->key)) {
       entry.ErrorAtKey(fmt::format("found key \"{}\", {}", child->key, kLabelKeyRule));
     }
     if (child->kind == Node::Kind::kString && !is_value(child->text)) {
@@ -175,6 +169,18 @@ bool At::Is(Node::Kind wanted) const {
   return true;
 }
 
+bool At::IsAbsent() const {
+  // What Istio's CustomResourceDefinitions declare nullable.
+  constexpr std::string_view kNullable =
+      "aggression allowCredentials consecutive5xxErrors consecutiveGatewayErrors "
+      "consecutiveLocalOriginFailures enabled insecureSkipVerify minClusterSize minimumPercent "
+      "mirrorPercent mirror_percent percent retryIgnorePreviousHosts retryRemoteLocalities";
+  if (node_->is_null() && report_->strict_nulls && !IsListed(name(), kNullable)) {
+    Error("found null, leave the field out instead");
+  }
+  return node_->is_null();
+}
+
 std::vector<std::string_view> SplitNames(std::string_view names) {
   std::vector<std::string_view> split;
   while (!names.empty()) {
@@ -209,6 +215,12 @@ void UnknownField(const At& at, std::vector<std::string_view> known) {
   }
 }
 
+void RequireField(const At& at, std::string_view field) {
+  if (at.node().kind == Node::Kind::kMap && at.node().Find(field) == nullptr) {
+    at.Missing(field);
+  }
+}
+
 void RequireSpec(const At& root) {
   const Node* spec = root.node().Find("spec");
   if (spec == nullptr || spec->is_null()) {
@@ -229,13 +241,26 @@ void ReadBool(const At& at, bool& out) {
 }
 
 std::optional<std::int64_t> WholeNumber(const Node& node) {
+  const char* const end = node.text.data() + node.text.size();
   std::int64_t value = 0;
-  const auto [stop, error] =
-      std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
-  if (error != std::errc() || stop != node.text.data() + node.text.size()) {
+  if (const auto [stop, error] = std::from_chars(node.text.data(), end, value);
+      error == std::errc() && stop == end) {
+    return value;
+  }
+  // "80.0", which the Kubernetes API takes for an integer.
+  constexpr double kExact = 9'007'199'254'740'992;  // above, not every integer is a double
+  double number = 0;
+  const auto [stop, error] = std::from_chars(node.text.data(), end, number);
+  if (error != std::errc() || stop != end || std::floor(number) != number ||
+      std::abs(number) > kExact) {
     return std::nullopt;
   }
-  return value;
+  return static_cast<std::int64_t>(number);
+}
+
+void CheckInteger(const At& at, std::int64_t least, std::int64_t most) {
+  std::int64_t value = 0;
+  ReadWhole(at, least, most, value);
 }
 
 void ReadPort(const At& at, std::uint16_t& out) {
@@ -277,14 +302,12 @@ void ReadIp(const At& at, IpAddress& out) {
 }
 
 void ReadDuration(const At& at, std::chrono::milliseconds& out) {
-  if (!ReadMilliseconds(at, out) || out.count() == 0) {
-    at.NotAllowed("a duration of whole milliseconds, at least 1ms, such as \"1.5s\" is allowed");
-  }
-}
-
-void ReadDurationOrZero(const At& at, std::chrono::milliseconds& out) {
-  if (!ReadMilliseconds(at, out)) {
-    at.NotAllowed("a duration of whole milliseconds such as \"1.5s\" is allowed");
+  const bool is_string = at.node().kind == Node::Kind::kString;
+  const auto duration = is_string ? ParseDuration(at.node().text) : std::nullopt;
+  if (duration && *duration >= std::chrono::milliseconds(1)) {
+    out = std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+  } else {
+    at.NotAllowed("a duration of at least 1ms, such as \"1.5s\" is allowed");
   }
 }
 
@@ -294,18 +317,19 @@ void ReadStringMap(const At& at, Labels& out) {
   }
   for (const Node* child = at.node().first; child != nullptr; child = child->next) {
     std::string& value = out[std::string(child->key)];
-    if (!child->is_null()) {  // an empty string, as Kubernetes reads it
-      ReadString(at.Entry(*child), value);
+    const At entry = at.Entry(*child);
+    if (!entry.IsAbsent()) {  // else an empty string, as Kubernetes reads it
+      ReadString(entry, value);
     }
   }
 }
 
 void ReadLabels(const At& at, Labels& out) {
-  ReadCheckedLabels<IsLabelValue>(at, out);
+  ReadCheckedLabels<IsLabelKey, IsLabelValue>(at, out);
 }
 
 void ReadSelectorLabels(const At& at, Labels& out) {
-  ReadCheckedLabels<IsLabelText>(at, out);
+  ReadCheckedLabels<IsHostLabelKey, IsLabelText>(at, out);
 }
 
 void ReadOneOf(const At& at, std::string_view allowed, std::string& out) {

@@ -29,6 +29,7 @@ struct Report {
   std::size_t limit = 0;  // of diagnostics; more are not kept
   Diagnostics diagnostics;
   bool failed = false;
+  bool strict_nulls = false;  // null stands for an absent field in few places only
 
   bool Full() const { return diagnostics.size() >= limit; }
 
@@ -63,6 +64,8 @@ class At {
   void NotAllowed(std::string_view allowed) const;  // "found X, <allowed>"
   void WrongKind(Node::Kind wanted) const;  // "found number 1, a string is allowed; quote it"
   bool Is(Node::Kind wanted) const;         // otherwise notes WrongKind
+  // Whether the value is null, which is as if the field were not there; noted where it may not be.
+  bool IsAbsent() const;
 
  private:
   enum class Step : std::uint8_t { kRoot, kField, kEntry, kItem };
@@ -123,8 +126,8 @@ void ReadMap(const At& at, const Shape<T>& shape, T& out) {
       UnknownField(field, std::move(names));
       continue;
     }
-    if (child->is_null()) {
-      continue;  // as if it were not there
+    if (field.IsAbsent()) {
+      continue;
     }
     WarnIfUnenforced(unenforced, field);
     if (known != nullptr && known->read != nullptr) {
@@ -139,18 +142,20 @@ void Message(const At& at, T& out) {
   ReadMap(at, shape, out);
 }
 
+// Notes a field that is missing from a map.
+void RequireField(const At& at, std::string_view field);
 void RequireSpec(const At& root);  // of a document
 
 void ReadString(const At& at, std::string& out);
 void ReadBool(const At& at, bool& out);
+void CheckInteger(const At& at, std::int64_t least, std::int64_t most);
 void ReadPort(const At& at, std::uint16_t& out);    // 1 ... 65535
 void ReadInt32(const At& at, std::int32_t& out);    // from 0
 void ReadUint32(const At& at, std::uint32_t& out);  // from 0
 void ReadNumber(const At& at, double& out);
 void ReadIp(const At& at, IpAddress& out);
-void ReadDuration(const At& at, std::chrono::milliseconds& out);        // at least 1 ms
-void ReadDurationOrZero(const At& at, std::chrono::milliseconds& out);  // 0 is allowed too
-void ReadStringMap(const At& at, Labels& out);                          // any keys and values
+void ReadDuration(const At& at, std::chrono::milliseconds& out);  // at least 1 ms
+void ReadStringMap(const At& at, Labels& out);                    // any keys and values
 void ReadLabels(const At& at, Labels& out);          // with the syntax of Kubernetes labels
 void ReadSelectorLabels(const At& at, Labels& out);  // Istio's: values of any length
 // A string that has to be one of several, separated by blanks.

@@ -19,9 +19,6 @@ void ReadDestinationRule(const At& root, Object& object);
 void ReadVirtualService(const At& root, Object& object);
 void ReadSidecar(const At& root, Object& object);
 
-// Notes unknown fields of a message that is read no further, deep down. See istio_messages.cc.
-void CheckNames(const At& at, std::string_view message);
-
 // Fields of a document that are read elsewhere.
 inline constexpr std::string_view kHeaderFields = "apiVersion kind metadata";
 

@@ -130,6 +130,25 @@ void ReadMetadata(const At& root, const KindInfo& info, const std::string& defau
   object.given_resource_version = std::move(metadata.resource_version);
 }
 
+// Annotations that Istio takes on no object of its kinds that a user writes.
+void CheckAnnotations(const At& root) {
+  constexpr std::string_view kForbidden =
+      "istio.io/dry-run internal.istio.io/webhook-always-reject internal.istio.io/parents "
+      "internal.istio.io/parent-namespace";
+  const Node* metadata = root.node().Find("metadata");
+  const Node* annotations = metadata == nullptr ? nullptr : metadata->Find("annotations");
+  if (annotations == nullptr || annotations->kind != Node::Kind::kMap) {
+    return;
+  }
+  const At outer = root.Field(*metadata);
+  const At at = outer.Field(*annotations);
+  for (const Node* child = annotations->first; child != nullptr; child = child->next) {
+    if (IsListed(child->key, kForbidden)) {
+      at.Entry(*child).ErrorAtKey("not allowed on this kind of object");
+    }
+  }
+}
+
 // ---- which kind --------------------------------------------------------------------------------
 
 std::string_view TextOf(const Node* node) {
@@ -166,6 +185,13 @@ std::string LabelOf(const Node& root, const std::string& default_namespace) {
   return ns.empty() ? fmt::format("{} {}", kind, name) : fmt::format("{} {}/{}", kind, ns, name);
 }
 
+std::vector<std::string_view> NamesOfKinds() {
+  std::vector<std::string_view> names;
+  std::ranges::transform(Kinds(), std::back_inserter(names), &KindInfo::name);
+  names.emplace_back("List");
+  return names;
+}
+
 // The kind of a document; notes why there is none.
 const KindInfo* FindKind(const At& root) {
   const Node* kind = root.node().Find("kind");
@@ -185,9 +211,7 @@ const KindInfo* FindKind(const At& root) {
     }
     return nullptr;
   }
-  std::vector<std::string_view> names;
-  std::ranges::transform(Kinds(), std::back_inserter(names), &KindInfo::name);
-  names.emplace_back("List");
+  const std::vector<std::string_view> names = NamesOfKinds();
   const auto info = std::ranges::find(Kinds(), kind->text, &KindInfo::name);
   if (info == Kinds().end()) {
     const std::string_view nearest = Nearest(kind->text, names);
@@ -203,6 +227,20 @@ const KindInfo* FindKind(const At& root) {
     return nullptr;
   }
   return &*info;
+}
+
+ParsedDocument Describe(const Node& root, const std::string& default_namespace) {
+  const Node* metadata = root.Find("metadata");
+  const std::string_view kind = TextOf(root.Find("kind"));
+  const auto info = std::ranges::find(Kinds(), kind, &KindInfo::name);
+  const std::string_view ns =
+      metadata == nullptr ? std::string_view() : TextOf(metadata->Find("namespace"));
+  const bool namespaced = info == Kinds().end() || info->namespaced;
+  return {.kind = std::string(kind),
+          .ns = ns.empty() && namespaced ? default_namespace : std::string(ns),
+          .name = metadata == nullptr ? "" : std::string(TextOf(metadata->Find("name"))),
+          .known = kind.empty() || kind == "List" || info != Kinds().end() ||
+                   !Nearest(kind, NamesOfKinds()).empty()};
 }
 
 using ReadKind = void (*)(const At& root, Object& object);
@@ -230,8 +268,7 @@ class Reader {
       report.object = "List";
       TakeList(at, report);
     } else {
-      TakeObject(at, report);
-      Keep(report);
+      TakeDocument(at, report);
     }
     return result_.diagnostics.size() < options_.limits.diagnostics ||
            Note(
@@ -246,7 +283,10 @@ class Reader {
     Report report = NewReport("");
     report.limit = 1;
     report.Add(problem.path, problem.place, problem.message);
+    ParsedDocument document{.known = true, .first = result_.diagnostics.size()};
     Keep(report);
+    document.end = result_.diagnostics.size();
+    result_.documents.push_back(std::move(document));
     return false;
   }
 
@@ -287,17 +327,22 @@ class Reader {
       one.failed = !whole;
       const At top(one, root.node());
       const At list = top.Field(*items.list);
-      TakeItem(list.Item(*item, index), one);
+      TakeDocument(list.Item(*item, index), one);
     }
   }
 
-  void TakeItem(const At& at, Report& report) {
-    if (TextOf(at.node().Find("kind")) == "List") {
+  void TakeDocument(const At& at, Report& report) {
+    ParsedDocument document = Describe(at.node(), options_.default_namespace);
+    document.first = result_.diagnostics.size();
+    if (document.kind == "List") {
       at.Error("found a List in a List, objects are allowed");
     } else {
       TakeObject(at, report);
     }
+    document.valid = !report.failed;
     Keep(report);
+    document.end = result_.diagnostics.size();
+    result_.documents.push_back(std::move(document));
   }
 
   void TakeObject(const At& root, Report& report) {
@@ -312,6 +357,10 @@ class Reader {
     object.key.kind = info->kind;
     object.api_version = root.node().Find("apiVersion")->text;
     ReadMetadata(root, *info, options_.default_namespace, object);
+    report.strict_nulls = info->group == InfoOf(Kind::kVirtualService).group;
+    if (report.strict_nulls) {
+      CheckAnnotations(root);
+    }
     kReaders.at(static_cast<std::size_t>(info->kind))(root, object);
     if (!report.failed || options_.stored) {
       object.json = ToJson(root.node());

@@ -14,18 +14,20 @@
 #include <string_view>
 #include <vector>
 
+#include "checks.h"
 #include "document.h"
 #include "fields.h"
-#include "kinds.h"
+#include "schema.h"
 #include "supported.h"
 #include "syntax.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 
 namespace vsplit::parse {
 
 namespace {
 
-// What a field of http holds that needs the request: its message by name, "" for plain values.
+// What a field of http holds that needs the request: its type, as CheckMessage() names it.
 struct RequestField {
   std::string_view field;
   std::string_view message;
@@ -37,7 +39,6 @@ constexpr auto kRequestFields = std::to_array<RequestField>({
     {"scheme", "StringMatch"},
     {"method", "StringMatch"},
     {"authority", "StringMatch"},
-    {"headers", ""},  // of a match: below
     {"withoutHeaders", "%StringMatch"},
     {"queryParams", "%StringMatch"},
     {"redirect", "HTTPRedirect"},
@@ -48,6 +49,9 @@ constexpr auto kRequestFields = std::to_array<RequestField>({
     {"mirror", "Destination"},
     {"mirrors", "*HTTPMirrorPolicy"},
     {"mirrorPercentage", "Percent"},
+    {"mirrorPercent", "uint32"},
+    {"mirror_percent", "uint32"},
+    {"timeout", "duration"},
     {"corsPolicy", "CorsPolicy"},
 });
 // NOLINTEND(modernize-use-designated-initializers)
@@ -56,27 +60,27 @@ template <class T>
 void NeedsRequest(const At& at, T& out) {
   out.request_fields.emplace_back(at.name());
   const auto* const found = std::ranges::find(kRequestFields, at.name(), &RequestField::field);
-  if (found != kRequestFields.end() && !found->message.empty()) {
-    CheckNames(at, found->message);
+  if (found != kRequestFields.end()) {
+    CheckMessage(at, found->message);
   }
 }
 
 void ReadHeaderMatch(const At& at, Match& out) {
   out.request_fields.emplace_back(at.name());
-  CheckNames(at, "%StringMatch");
+  CheckMessage(at, "%StringMatch");
 }
 
 void ReadHeaderChange(const At& at, Rule& out) {
   out.request_fields.emplace_back(at.name());
-  CheckNames(at, "Headers");
+  CheckMessage(at, "Headers");
 }
 
 void CheckHeaderChange(const At& at, RouteDestination& /*out*/) {
-  CheckNames(at, "Headers");
+  CheckMessage(at, "Headers");
 }
 
 void ReadUri(const At& at, Match& out) {
-  CheckNames(at, "StringMatch");
+  CheckMessage(at, "StringMatch");
   if (!MatchesEveryUri(at.node())) {
     out.request_fields.emplace_back(at.name());
   }
@@ -94,16 +98,30 @@ void ReadIgnoreCase(const At& at, Match& out) {
 
 void ReadNamespaceName(const At& at, std::string& out) {
   ReadString(at, out);
-  if (at.node().kind == Node::Kind::kString && !IsDnsLabel(out)) {
+  if (!out.empty() && !IsHostLabel(out)) {
     at.NotAllowed("the name of a namespace is allowed");
+  }
+}
+
+// 0 is as if it were not there.
+void ReadMatchPort(const At& at, std::optional<std::uint16_t>& out) {
+  if (at.node().kind != Node::Kind::kInteger || WholeNumber(at.node()) != 0) {
+    ReadPort(at, out.emplace());
+  }
+}
+
+void ReadSubnet(const At& at, std::string& out) {
+  ReadString(at, out);
+  if (at.node().kind == Node::Kind::kString && !ParseIpPrefix(out)) {
+    at.NotAllowed("an IP address, or a subnet such as 10.0.0.0/8, is allowed");
   }
 }
 
 constexpr auto kHttpMatchFields = std::to_array<Field<Match>>({
     {"name", Into<&Match::name, ReadString>},
     {"statPrefix", nullptr},
-    {"port", Into<&Match::port, Optional<std::uint16_t, ReadPort>>},
-    {"gateways", Into<&Match::gateways, List<std::string, ReadGateway>>},
+    {"port", Into<&Match::port, ReadMatchPort>},
+    {"gateways", Into<&Match::gateways, ReadGateways>},
     {"sourceLabels", Into<&Match::source_labels, ReadSelectorLabels>},
     {"sourceNamespace", Into<&Match::source_namespace, ReadNamespaceName>},
     {"uri", ReadUri},
@@ -118,24 +136,32 @@ constexpr auto kHttpMatchFields = std::to_array<Field<Match>>({
 constexpr Shape<Match> kHttpMatch = {"HTTPMatchRequest", kHttpMatchFields, ""};
 
 constexpr auto kTcpMatchFields = std::to_array<Field<Match>>({
-    {"destinationSubnets", Into<&Match::destination_subnets, List<std::string, ReadString>>},
-    {"port", Into<&Match::port, Optional<std::uint16_t, ReadPort>>},
+    {"destinationSubnets", Into<&Match::destination_subnets, List<std::string, ReadSubnet>>},
+    {"port", Into<&Match::port, ReadMatchPort>},
     {"sourceSubnet", nullptr},  // Istio does not read it either
     {"sourceLabels", Into<&Match::source_labels, ReadSelectorLabels>},
-    {"gateways", Into<&Match::gateways, List<std::string, ReadGateway>>},
+    {"gateways", Into<&Match::gateways, ReadGateways>},
     {"sourceNamespace", Into<&Match::source_namespace, ReadNamespaceName>},
 });
 constexpr Shape<Match> kTcpMatch = {"L4MatchAttributes", kTcpMatchFields, ""};
 
 constexpr auto kTlsMatchFields = std::to_array<Field<Match>>({
     {"sniHosts", Into<&Match::sni_hosts, List<std::string, ReadString>>},
-    {"destinationSubnets", Into<&Match::destination_subnets, List<std::string, ReadString>>},
-    {"port", Into<&Match::port, Optional<std::uint16_t, ReadPort>>},
+    {"destinationSubnets", Into<&Match::destination_subnets, List<std::string, ReadSubnet>>},
+    {"port", Into<&Match::port, ReadMatchPort>},
     {"sourceLabels", Into<&Match::source_labels, ReadSelectorLabels>},
-    {"gateways", Into<&Match::gateways, List<std::string, ReadGateway>>},
+    {"gateways", Into<&Match::gateways, ReadGateways>},
     {"sourceNamespace", Into<&Match::source_namespace, ReadNamespaceName>},
 });
 constexpr Shape<Match> kTlsMatch = {"TLSMatchAttributes", kTlsMatchFields, ""};
+
+void ReadTlsMatch(const At& at, Match& out) {
+  ReadMap(at, kTlsMatch, out);
+  const Node& node = at.node();
+  if (node.kind == Node::Kind::kMap && !Has(node, "sniHosts")) {
+    at.Missing("sniHosts");
+  }
+}
 
 template <const Shape<Match>& shape>
 void ReadMatch(const At& at, Match& out) {
@@ -153,8 +179,8 @@ void ReadDestinationHost(const At& at, std::string& out) {
 
 void ReadSubsetName(const At& at, std::string& out) {
   ReadString(at, out);
-  if (!out.empty() && !IsDnsLabel(out)) {
-    at.NotAllowed("a DNS label (a-z, 0-9, -) is allowed");
+  if (!out.empty() && !IsHostLabel(out)) {
+    at.NotAllowed("a DNS label (letters, digits, -) is allowed");
   }
 }
 
@@ -163,9 +189,7 @@ constexpr Shape<std::uint16_t> kPort = {"PortSelector", kPortFields, ""};
 
 void ReadPortSelector(const At& at, std::optional<std::uint16_t>& out) {
   ReadMap(at, kPort, out.emplace());
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("number") == nullptr) {
-    at.Missing("number");
-  }
+  RequireField(at, "number");
 }
 
 constexpr auto kDestinationFields = std::to_array<Field<RouteDestination>>({
@@ -177,9 +201,7 @@ constexpr Shape<RouteDestination> kDestination = {"Destination", kDestinationFie
 
 void ReadDestination(const At& at, RouteDestination& out) {
   ReadMap(at, kDestination, out);
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("host") == nullptr) {
-    at.Missing("host");
-  }
+  RequireField(at, "host");
 }
 
 constexpr auto kHttpRouteFields = std::to_array<Field<RouteDestination>>({
@@ -198,9 +220,7 @@ constexpr Shape<RouteDestination> kTcpRoute = {"RouteDestination", kTcpRouteFiel
 template <const Shape<RouteDestination>& shape>
 void ReadRoute(const At& at, RouteDestination& out) {
   ReadMap(at, shape, out);
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("destination") == nullptr) {
-    at.Missing("destination");
-  }
+  RequireField(at, "destination");
 }
 
 template <const Shape<RouteDestination>& shape>
@@ -247,6 +267,7 @@ constexpr auto kHttpFields = std::to_array<Field<Rule>>({
     {"mirror", NeedsRequest<Rule>},
     {"mirrors", NeedsRequest<Rule>},
     {"mirrorPercent", NeedsRequest<Rule>},
+    {"mirror_percent", NeedsRequest<Rule>},  // as the proto has it, an alias in the CRD
     {"mirrorPercentage", NeedsRequest<Rule>},
     {"corsPolicy", NeedsRequest<Rule>},
     {"headers", ReadHeaderChange},
@@ -260,48 +281,26 @@ constexpr auto kTcpFields = std::to_array<Field<Rule>>({
 constexpr Shape<Rule> kTcp = {"TCPRoute", kTcpFields, ""};
 
 constexpr auto kTlsFields = std::to_array<Field<Rule>>({
-    {"match", Into<&Rule::matches, List<Match, ReadMatch<kTlsMatch>>>},
+    {"match", Into<&Rule::matches, List<Match, ReadTlsMatch>>},
     {"route", Into<&Rule::routes, ReadRoutes<kTcpRoute>>},
 });
 constexpr Shape<Rule> kTls = {"TLSRoute", kTlsFields, ""};
 
-void ReadHttpRule(const At& at, Rule& out) {
-  ReadMap(at, kHttp, out);
-  const Node& node = at.node();
-  if (node.kind == Node::Kind::kMap && !Has(node, "route") && !Has(node, "redirect") &&
-      !Has(node, "directResponse") && !Has(node, "delegate")) {
-    at.Missing("route");
+void Require(const At& at, std::string_view list) {
+  if (at.node().kind == Node::Kind::kMap && !Has(at.node(), list)) {
+    at.Missing(list);
   }
 }
 
-template <const Shape<Rule>& shape>
-void ReadStreamRule(const At& at, Rule& out) {
-  ReadMap(at, shape, out);
-  if (at.node().kind == Node::Kind::kMap && !Has(at.node(), "route")) {
-    at.Missing("route");
-  }
+void ReadTcpRule(const At& at, Rule& out) {
+  ReadMap(at, kTcp, out);
+  Require(at, "route");
 }
 
-// Whether a match entry has no condition, so that everything fits it.
-bool IsCatchAll(const Match& match) {
-  Match named;
-  named.name = match.name;
-  return match == named;
-}
-
-// Warns of rules that none will ever come to.
-void CheckReach(const At& at, const std::vector<Rule>& rules) {
-  std::optional<std::size_t> catch_all;
-  const Node* child = at.node().first;
-  for (std::size_t index = 0; index < rules.size(); ++index, child = child->next) {
-    if (catch_all) {
-      at.Item(*child, index)
-          .Warn(fmt::format("never reached, rule [{}] before it matches everything", *catch_all));
-    } else if (rules[index].matches.empty() ||
-               std::ranges::any_of(rules[index].matches, IsCatchAll)) {
-      catch_all = index;
-    }
-  }
+void ReadTlsRule(const At& at, Rule& out) {
+  ReadMap(at, kTls, out);
+  Require(at, "match");
+  Require(at, "route");
 }
 
 }  // namespace
@@ -312,30 +311,21 @@ bool Has(const Node& node, std::string_view field) {
          (found->kind != Node::Kind::kList || found->count > 0);
 }
 
-// "mesh", a host name, or namespace/name.
-void ReadGateway(const At& at, std::string& out) {
-  ReadString(at, out);
-  const std::size_t slash = out.find('/');
-  const bool valid = slash == std::string::npos
-                         ? IsFqdn(out)
-                         : IsDnsLabel(out.substr(0, slash)) && IsDnsLabel(out.substr(slash + 1));
-  if (at.node().kind == Node::Kind::kString && !valid) {
-    at.NotAllowed("\"mesh\" or the name of a gateway as namespace/name is allowed");
-  }
+void ReadGateways(const At& at, std::vector<std::string>& out) {
+  List<std::string, ReadString>(at, out);
+  CheckGateways(at);
 }
 
 void ReadHttpRules(const At& at, std::vector<Rule>& out) {
-  List<Rule, ReadHttpRule>(at, out);
-  CheckReach(at, out);
+  List<Rule, Message<Rule, kHttp>>(at, out);
 }
 
 void ReadTcpRules(const At& at, std::vector<Rule>& out) {
-  List<Rule, ReadStreamRule<kTcp>>(at, out);
-  CheckReach(at, out);
+  List<Rule, ReadTcpRule>(at, out);
 }
 
 void ReadTlsRules(const At& at, std::vector<Rule>& out) {
-  List<Rule, ReadStreamRule<kTls>>(at, out);
+  List<Rule, ReadTlsRule>(at, out);
 }
 
 }  // namespace vsplit::parse

@@ -16,8 +16,8 @@ void ReadHttpRules(const At& at, std::vector<Rule>& out);
 void ReadTcpRules(const At& at, std::vector<Rule>& out);
 void ReadTlsRules(const At& at, std::vector<Rule>& out);
 
-// "mesh", a host name, or namespace/name.
-void ReadGateway(const At& at, std::string& out);
+// Each is "mesh", a host name, or namespace/name.
+void ReadGateways(const At& at, std::vector<std::string>& out);
 
 // Whether a map has a field that is neither null nor an empty list.
 bool Has(const Node& node, std::string_view field);

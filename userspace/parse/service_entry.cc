@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checks.h"
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
@@ -63,11 +64,8 @@ constexpr Shape<ServiceEntryPort> kPort = {"ServicePort", kPortFields, ""};
 
 void ReadServiceEntryPort(const At& at, ServiceEntryPort& out) {
   ReadMap(at, kPort, out);
-  for (const std::string_view field : {"number", "name"}) {
-    if (at.node().kind == Node::Kind::kMap && at.node().Find(field) == nullptr) {
-      at.Missing(field);
-    }
-  }
+  RequireField(at, "number");
+  RequireField(at, "name");
 }
 
 void ReadLocation(const At& at, std::string& out) {
@@ -99,14 +97,17 @@ constexpr auto kServiceFields = std::to_array<Field<ServiceEntry>>({
     {"workloadSelector",
      Into<&ServiceEntry::workload_selector, Optional<Labels, Message<Labels, kSelector>>>},
     {"exportTo", Into<&ServiceEntry::export_to, List<std::string, ReadString>>},
+    {"subjectAltNames",
+     [](const At& at, ServiceEntry& /*out*/) {
+       std::vector<std::string> names;
+       List<std::string, ReadString>(at, names);
+     }},
 });
-constexpr Shape<ServiceEntry> kService = {"ServiceEntry", kServiceFields, "subjectAltNames"};
+constexpr Shape<ServiceEntry> kService = {"ServiceEntry", kServiceFields, ""};
 
 void ReadServiceSpec(const At& at, ServiceEntry& out) {
   ReadMap(at, kService, out);
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("hosts") == nullptr) {
-    at.Missing("hosts");
-  }
+  RequireField(at, "hosts");
 }
 
 // ---- its status --------------------------------------------------------------------------------
@@ -135,12 +136,14 @@ void ReadWorkloadEntry(const At& root, Object& object) {
   auto& workload = object.spec.emplace<WorkloadEntry>();
   ReadMap(root, Shape<WorkloadEntry>{"", kWorkloadDocument, kHeaderFields}, workload);
   RequireSpec(root);
+  WithField(root, "spec", [](const At& spec) { CheckWorkload(spec, nullptr); });
 }
 
 void ReadServiceEntry(const At& root, Object& object) {
   auto& service = object.spec.emplace<ServiceEntry>();
   ReadMap(root, Shape<ServiceEntry>{"", kServiceDocument, kHeaderFields}, service);
   RequireSpec(root);
+  WithField(root, "spec", [&object](const At& spec) { CheckServiceEntry(spec, object); });
 }
 
 }  // namespace vsplit::parse

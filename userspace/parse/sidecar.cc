@@ -3,22 +3,30 @@
 // its own listeners are about a proxy that is not there.
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "checks.h"
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
+#include "schema.h"
 #include "vsplit/objects.h"
 
 namespace vsplit::parse {
 
 namespace {
 
-constexpr auto kPortFields = std::to_array<Field<std::uint16_t>>({{"number", ReadPort}});
-constexpr Shape<std::uint16_t> kPort = {"SidecarPort", kPortFields, "protocol name targetPort"};
+// A number of 0 stands for a socket file, whose listener no service has.
+void ReadListenerPort(const At& at, std::optional<std::uint16_t>& out) {
+  constexpr std::int64_t kLast = std::numeric_limits<std::uint16_t>::max();
+  CheckMessage(at, "SidecarPort");
+  const std::int64_t number = IntegerOf(at.node(), "number");
+  out = static_cast<std::uint16_t>(number >= 0 && number <= kLast ? number : 0);
+}
 
 void ReadCaptureMode(const At& at, SidecarEgress& /*out*/) {
   std::string mode;
@@ -26,7 +34,7 @@ void ReadCaptureMode(const At& at, SidecarEgress& /*out*/) {
 }
 
 constexpr auto kEgressFields = std::to_array<Field<SidecarEgress>>({
-    {"port", Into<&SidecarEgress::port, Optional<std::uint16_t, Message<std::uint16_t, kPort>>>},
+    {"port", Into<&SidecarEgress::port, ReadListenerPort>},
     {"bind", Into<&SidecarEgress::bind, ReadString>},
     {"captureMode", ReadCaptureMode},
     {"hosts", Into<&SidecarEgress::hosts, List<std::string, ReadString>>},
@@ -35,9 +43,7 @@ constexpr Shape<SidecarEgress> kEgress = {"IstioEgressListener", kEgressFields, 
 
 void ReadEgress(const At& at, SidecarEgress& out) {
   ReadMap(at, kEgress, out);
-  if (at.node().kind == Node::Kind::kMap && at.node().Find("hosts") == nullptr) {
-    at.Missing("hosts");
-  }
+  RequireField(at, "hosts");
 }
 
 void ReadMode(const At& at, std::string& out) {
@@ -45,7 +51,7 @@ void ReadMode(const At& at, std::string& out) {
 }
 
 void ReadEgressProxy(const At& at, std::string& /*out*/) {
-  CheckNames(at, "Destination");
+  CheckMessage(at, "Destination");
 }
 
 constexpr auto kPolicyFields = std::to_array<Field<std::string>>({
@@ -60,11 +66,11 @@ void ReadPolicy(const At& at, std::string& out) {
 }
 
 void CheckIngress(const At& at, Sidecar& /*out*/) {
-  CheckNames(at, "*IstioIngressListener");
+  CheckMessage(at, "*IstioIngressListener");
 }
 
 void CheckInboundPool(const At& at, Sidecar& /*out*/) {
-  CheckNames(at, "ConnectionPoolSettings");
+  CheckMessage(at, "ConnectionPoolSettings");
 }
 
 constexpr auto kSelectorFields = std::to_array<Field<Labels>>({{"labels", ReadStringMap}});
@@ -91,6 +97,7 @@ void ReadSidecar(const At& root, Object& object) {
   auto& sidecar = object.spec.emplace<Sidecar>();
   ReadMap(root, Shape<Sidecar>{"", kDocumentFields, kHeaderFields}, sidecar);
   RequireSpec(root);
+  WithField(root, "spec", [&object](const At& spec) { CheckSidecar(spec, object); });
 }
 
 }  // namespace vsplit::parse

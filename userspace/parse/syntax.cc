@@ -42,13 +42,6 @@ std::string_view TakePart(std::string_view& text, char separator) {
   return part;
 }
 
-// Istio's label: letters of both cases.
-bool IsHostLabel(std::string_view text) {
-  return !text.empty() && text.size() <= kLabelSize && IsAlphanumeric(text.front()) &&
-         IsAlphanumeric(text.back()) &&
-         std::ranges::all_of(text, [](char c) { return IsAlphanumeric(c) || c == '-'; });
-}
-
 // The labels of a host name; with `wildcard` the first one may be "*", "*x" or "*-x".
 bool IsDomain(std::string_view text, bool wildcard) {
   if (text.empty() || text.size() > kFqdnSize) {
@@ -59,6 +52,7 @@ bool IsDomain(std::string_view text, bool wildcard) {
   }
   const bool whole_dots = !text.empty() && !text.ends_with('.');
   std::string_view last;
+  const bool single = wildcard && text.find('.') == std::string_view::npos;  // may be a number
   for (bool first = true; !text.empty(); first = false) {
     last = TakePart(text, '.');
     std::string_view label = last;
@@ -72,7 +66,7 @@ bool IsDomain(std::string_view text, bool wildcard) {
       return false;
     }
   }
-  return whole_dots && !std::ranges::all_of(last, IsDigit);
+  return whole_dots && (single || !std::ranges::all_of(last, IsDigit));
 }
 
 // Letters to insert, remove or change to make one text the other.
@@ -114,6 +108,12 @@ bool IsDnsSubdomain(std::string_view text) {
   return true;
 }
 
+bool IsHostLabel(std::string_view text) {
+  return !text.empty() && text.size() <= kLabelSize && IsAlphanumeric(text.front()) &&
+         IsAlphanumeric(text.back()) &&
+         std::ranges::all_of(text, [](char c) { return IsAlphanumeric(c) || c == '-'; });
+}
+
 bool IsPortName(std::string_view text) {
   return IsDnsLabel(text) && text.size() <= kPortNameSize && std::ranges::any_of(text, IsLower) &&
          text.find("--") == std::string_view::npos;
@@ -149,6 +149,23 @@ bool IsLabelKey(std::string_view text) {
   return !text.empty() && IsLabelValue(text);
 }
 
+bool IsHostLabelKey(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash != std::string_view::npos) {
+    std::string_view prefix = text.substr(0, slash);
+    if (prefix.empty() || prefix.size() > kSubdomainSize || prefix.ends_with('.')) {
+      return false;
+    }
+    while (!prefix.empty()) {
+      if (!IsHostLabel(TakePart(prefix, '.'))) {
+        return false;
+      }
+    }
+    text.remove_prefix(slash + 1);
+  }
+  return !text.empty() && IsLabelValue(text);
+}
+
 bool HostsOverlap(std::string_view one, std::string_view other) {
   const bool one_wild = one.starts_with('*');
   const bool other_wild = other.starts_with('*');
@@ -166,7 +183,7 @@ bool HostsOverlap(std::string_view one, std::string_view other) {
   return one == other;
 }
 
-std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
+std::optional<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
   struct Unit {
     std::string_view name;
     double nanoseconds;
@@ -178,10 +195,13 @@ std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
                                            {"s", 1e9},
                                            {"m", 6e10},
                                            {"h", 3.6e12}}};
-  constexpr double kMillisecond = 1e6;
   constexpr double kLongest = 9.2e18;  // ns, as in Go
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) {
+    text.remove_prefix(1);
+  }
   if (text == "0") {
-    return std::chrono::milliseconds(0);
+    return std::chrono::nanoseconds(0);
   }
   double total = 0;
   bool any = false;
@@ -202,14 +222,13 @@ std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text) {
       return std::nullopt;
     }
     text.remove_prefix(letters);
-    total += number * unit->nanoseconds;
+    total += std::round(number * unit->nanoseconds);
     any = true;
   }
-  const double milliseconds = total / kMillisecond;
-  if (!any || total > kLongest || milliseconds != std::floor(milliseconds)) {
+  if (!any || total > kLongest) {
     return std::nullopt;
   }
-  return std::chrono::milliseconds(static_cast<std::int64_t>(milliseconds));
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(negative ? -total : total));
 }
 
 std::string_view Nearest(std::string_view text, const std::vector<std::string_view>& candidates) {

@@ -14,17 +14,19 @@ bool IsDnsLabel(std::string_view text);        // RFC 1123 label
 bool IsServiceName(std::string_view text);     // RFC 1035 label: starts with a letter
 bool IsDnsSubdomain(std::string_view text);    // RFC 1123 labels with dots, at most 253
 bool IsPortName(std::string_view text);        // IANA service name, at most 15
+bool IsHostLabel(std::string_view text);       // Istio IsDNS1123Label: letters of both cases
 bool IsWildcardDomain(std::string_view text);  // Istio ValidateWildcardDomain
 bool IsFqdn(std::string_view text);            // Istio ValidateFQDN
 bool IsLabelKey(std::string_view text);        // Kubernetes qualified name
+bool IsHostLabelKey(std::string_view text);    // Istio's, whose prefix has letters of both cases
 bool IsLabelText(std::string_view text);       // the alphabet of label values, any length
 bool IsLabelValue(std::string_view text);      // the same, at most 63
 
 // Istio host.Name.Matches: whether two hosts, wildcards or not, have names in common.
 bool HostsOverlap(std::string_view one, std::string_view other);
 
-// Go's ParseDuration, whole milliseconds only.
-std::optional<std::chrono::milliseconds> ParseDuration(std::string_view text);
+// Go's ParseDuration.
+std::optional<std::chrono::nanoseconds> ParseDuration(std::string_view text);
 
 // The candidate that differs from the text by few letters; empty if none does.
 std::string_view Nearest(std::string_view text, const std::vector<std::string_view>& candidates);

@@ -2,16 +2,20 @@
 // VirtualService. Fields: istio/api networking/v1alpha3/virtual_service.proto; checks: Istio's
 // pkg/config/validation ValidateVirtualService.
 #include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "checks.h"
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
@@ -24,13 +28,39 @@ namespace vsplit::parse {
 
 namespace {
 
-// ---- the object --------------------------------------------------------------------------------
+// ---- hosts -------------------------------------------------------------------------------------
 
-void ReadHostName(const At& at, std::string& out) {
-  ReadString(at, out);
-  if (at.node().kind == Node::Kind::kString && !IsWildcardDomain(out) && !ParseIpAddress(out)) {
-    at.NotAllowed("a host name, possibly with \"*\" in front, is allowed");
+bool AppliesToMesh(const VirtualService& service) {
+  return service.gateways.empty() ||
+         std::ranges::find(service.gateways, "mesh") != service.gateways.end();
+}
+
+bool HasSniHosts(const VirtualService& service) {
+  return std::ranges::any_of(service.tls, [](const Rule& rule) {
+    return std::ranges::any_of(rule.matches,
+                               [](const Match& match) { return !match.sni_hosts.empty(); });
+  });
+}
+
+// "outbound_.80_._.reviews.prod.svc": what gateways between clusters make of a host.
+bool IsOutboundSni(std::string_view host) {
+  constexpr std::string_view kOutbound = "outbound_";
+  if (!host.starts_with(kOutbound)) {
+    return false;
   }
+  const std::size_t port = host.find('_', kOutbound.size());
+  const std::size_t name = port == std::string_view::npos ? port : host.find('_', port + 1);
+  const auto has = [](std::string_view text, auto is) { return std::ranges::any_of(text, is); };
+  return name != std::string_view::npos &&
+         has(host.substr(kOutbound.size(), port - kOutbound.size()),
+             [](unsigned char c) { return std::isdigit(c) != 0; }) &&
+         has(host.substr(name), [](unsigned char c) { return std::isalpha(c) != 0; });
+}
+
+// Of a VirtualService, or of a TLS match.
+bool IsHostPattern(std::string_view host, bool outbound_allowed) {
+  return outbound_allowed && host.starts_with("outbound_") ? IsOutboundSni(host)
+                                                           : IsWildcardDomain(host);
 }
 
 // The wildcard among `suffixes` ("x" stands for "*x") that covers a host; the host itself left out.
@@ -46,42 +76,51 @@ std::optional<std::string> WildcardOver(std::string_view host,
   return std::nullopt;
 }
 
+// Each is a host name or an IP address; "*" is for gateways.
+void CheckHostNames(const At& hosts, const VirtualService& service) {
+  const bool mesh = AppliesToMesh(service);
+  const bool outbound_allowed = !mesh && HasSniHosts(service);
+  EachItem(hosts, [mesh, outbound_allowed](const At& item) {
+    const std::string_view host = item.node().text;
+    if (item.node().kind != Node::Kind::kString) {
+      return;
+    }
+    if (!IsHostPattern(host, outbound_allowed) && !ParseIpAddress(host)) {
+      item.NotAllowed("a host name, possibly with \"*\" in front, is allowed");
+    } else if (mesh && host == "*") {
+      item.Error("found host \"*\", which is allowed for gateways only");
+    }
+  });
+}
+
 // No host may be there twice, or be covered by another one.
-void ReadHosts(const At& at, std::vector<std::string>& out) {
-  List<std::string, ReadHostName>(at, out);
-  std::set<std::string_view> hosts;
+void CheckHostsApart(const At& list) {
   std::set<std::string_view> suffixes;
-  for (const std::string& host : out) {
-    if (host.starts_with('*')) {
-      suffixes.insert(std::string_view(host).substr(1));
+  EachItem(list, [&suffixes](const At& item) {
+    if (item.node().text.starts_with('*')) {
+      suffixes.insert(item.node().text.substr(1));
     }
-  }
-  const Node* child = at.node().first;
-  for (std::size_t index = 0; index < out.size(); ++index, child = child->next) {
-    const At item = at.Item(*child, index);
-    if (!hosts.insert(out[index]).second) {
-      item.Error(fmt::format("found host \"{}\" twice", out[index]));
-    } else if (const auto wildcard = WildcardOver(out[index], suffixes)) {
-      item.Error(
-          fmt::format(R"(found host "{}", which "{}" covers already)", out[index], *wildcard));
+  });
+  std::set<std::string_view> hosts;
+  EachItem(list, [&](const At& item) {
+    const std::string_view host = item.node().text;
+    if (!hosts.insert(host).second) {
+      item.Error(fmt::format("found host \"{}\" twice", host));
+    } else if (const auto wildcard = WildcardOver(host, suffixes)) {
+      item.Error(fmt::format(R"(found host "{}", which "{}" covers already)", host, *wildcard));
     }
-  }
+  });
 }
 
 constexpr auto kServiceFields = std::to_array<Field<VirtualService>>({
-    {"hosts", Into<&VirtualService::hosts, ReadHosts>},
-    {"gateways", Into<&VirtualService::gateways, List<std::string, ReadGateway>>},
+    {"hosts", Into<&VirtualService::hosts, List<std::string, ReadString>>},
+    {"gateways", Into<&VirtualService::gateways, ReadGateways>},
     {"exportTo", Into<&VirtualService::export_to, List<std::string, ReadString>>},
     {"http", Into<&VirtualService::http, ReadHttpRules>},
     {"tls", Into<&VirtualService::tls, ReadTlsRules>},
     {"tcp", Into<&VirtualService::tcp, ReadTcpRules>},
 });
 constexpr Shape<VirtualService> kService = {"VirtualService", kServiceFields, ""};
-
-bool AppliesToMesh(const VirtualService& service) {
-  return service.gateways.empty() ||
-         std::ranges::find(service.gateways, "mesh") != service.gateways.end();
-}
 
 // Without hosts it is what others delegate to.
 void CheckDelegate(const At& at) {
@@ -95,27 +134,89 @@ void CheckDelegate(const At& at) {
   }
 }
 
-void ReadSpec(const At& at, VirtualService& out) {
-  ReadMap(at, kService, out);
+// ---- tls ---------------------------------------------------------------------------------------
+
+// Whether every name that one pattern covers is covered by the other: Istio's host.Name.SubsetOf.
+bool IsSubsetOf(std::string_view pattern, std::string_view other) {
+  if (!other.starts_with('*')) {
+    return pattern == other;
+  }
+  return pattern.size() >= (pattern.starts_with('*') ? other.size() : 0) &&
+         pattern.substr(pattern.starts_with('*') ? 1 : 0).ends_with(other.substr(1));
+}
+
+void CheckSniHost(const At& item, const VirtualService& service) {
+  const std::string_view sni = item.node().text;
+  if (item.node().kind != Node::Kind::kString) {
+    return;
+  }
+  if (ParseIpAddress(sni)) {
+    item.Warn(fmt::format("found {}, clients send names and no addresses as SNI", item.Found()));
+  } else if (!IsHostPattern(sni, !AppliesToMesh(service))) {
+    item.NotAllowed("a host name, possibly with \"*\" in front, is allowed");
+  } else if (std::ranges::none_of(
+                 service.hosts, [sni](const std::string& host) { return IsSubsetOf(sni, host); })) {
+    item.NotAllowed(
+        fmt::format("names that the hosts cover are allowed: {}", fmt::join(service.hosts, ", ")));
+  }
+}
+
+void CheckTlsRules(const At& spec, const VirtualService& service) {
+  EachItemOf(spec, "tls", [&service](const At& rule) {
+    EachItemOf(rule, "match", [&service](const At& match) {
+      EachItemOf(match, "sniHosts", [&service](const At& item) { CheckSniHost(item, service); });
+    });
+  });
+}
+
+// ---- http --------------------------------------------------------------------------------------
+
+// Claims of a token are known to gateways only.
+void CheckClaims(const At& rule, const VirtualService& service) {
+  if (!AppliesToMesh(service)) {
+    return;
+  }
+  EachItemOf(rule, "match", [](const At& match) {
+    for (const std::string_view field : {"headers", "withoutHeaders"}) {
+      EachEntryOf(match, field, [](const At& entry) {
+        if (IsClaim(entry.name())) {
+          entry.ErrorAtKey("claims are allowed in VirtualServices for gateways only");
+        }
+      });
+    }
+  });
+}
+
+void CheckSpec(const At& at, const Object& object) {
+  const auto& service = std::get<VirtualService>(object.spec);
   const Node& node = at.node();
   if (node.kind != Node::Kind::kMap) {
     return;
   }
-  if (!Has(node, "hosts")) {
+  const bool in_delegate = !Has(node, "hosts");
+  if (in_delegate) {
     CheckDelegate(at);
   }
   if (!Has(node, "http") && !Has(node, "tcp") && !Has(node, "tls")) {
     at.Error("found no rules, at least one of http, tcp, tls is required");
   }
-  const auto everything = std::ranges::find(out.hosts, "*");
-  if (everything != out.hosts.end() && AppliesToMesh(out)) {
-    at.report().Add(at.Path("hosts"), node.Find("hosts")->place,
-                    "found host \"*\", which is allowed for gateways only");
+  WithField(at, "hosts", [&service](const At& hosts) {
+    CheckHostNames(hosts, service);
+    CheckHostsApart(hosts);
+  });
+  EachItemOf(at, "http", [&service, in_delegate](const At& rule) {
+    CheckHttpRule(rule, in_delegate);
+    CheckClaims(rule, service);
+  });
+  CheckTlsRules(at, service);
+  CheckExportTo(at, object.key.ns, Exported::kRule);
+  for (const std::string_view list : {"http", "tls", "tcp"}) {
+    CheckReach(at, list);
   }
 }
 
 constexpr auto kDocumentFields = std::to_array<Field<VirtualService>>({
-    {"spec", ReadSpec},
+    {"spec", Message<VirtualService, kService>},
     {"status", nullptr},
 });
 
@@ -138,6 +239,7 @@ void ReadVirtualService(const At& root, Object& object) {
   auto& service = object.spec.emplace<VirtualService>();
   ReadMap(root, Shape<VirtualService>{"", kDocumentFields, kHeaderFields}, service);
   RequireSpec(root);
+  WithField(root, "spec", [&object](const At& spec) { CheckSpec(spec, object); });
   CheckPolicy(root, object);
 }
 

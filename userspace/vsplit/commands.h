@@ -78,6 +78,15 @@ struct AnalyzeOptions {
 };
 Result<void> Analyze(const Agent& agent, const AnalyzeOptions& options);
 
+struct ValidateOptions {
+  std::vector<std::string> files;
+  bool recursive = false;
+  std::string ns = "default";
+  std::string output;  // "", text, json
+};
+// Of files alone, no agent. Fails when an object is invalid.
+Result<void> Validate(const ValidateOptions& options);
+
 // "not_a_kind": the message kubectl has for it.
 Error UnknownKind(const std::string& word);
 

@@ -107,7 +107,7 @@ std::string Manifest::Locate(const std::string& message) const {
   return located + message.substr(from);
 }
 
-Manifest JoinTexts(const std::vector<std::pair<std::string, std::string>>& texts) {
+Manifest JoinTexts(const std::vector<NamedText>& texts) {
   Manifest manifest;
   if (texts.size() == 1) {
     manifest.text = texts.front().second;
@@ -129,8 +129,8 @@ Manifest JoinTexts(const std::vector<std::pair<std::string, std::string>>& texts
   return manifest;
 }
 
-Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recursive) {
-  std::vector<std::pair<std::string, std::string>> texts;
+Result<std::vector<NamedText>> ReadTexts(const std::vector<std::string>& names, bool recursive) {
+  std::vector<NamedText> texts;
   for (const std::string& name : names) {
     if (name == "-") {
       texts.emplace_back("stdin", ReadAll(std::cin));
@@ -151,7 +151,15 @@ Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recurs
   if (texts.empty()) {
     return Fail("error: must specify -f");
   }
-  return JoinTexts(texts);
+  return texts;
+}
+
+Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recursive) {
+  const Result<std::vector<NamedText>> texts = ReadTexts(names, recursive);
+  if (!texts) {
+    return tl::unexpected<Error>(texts.error());
+  }
+  return JoinTexts(*texts);
 }
 
 }  // namespace vsplit

@@ -24,11 +24,14 @@ struct Manifest {
   std::string Locate(const std::string& message) const;
 };
 
+using NamedText = std::pair<std::string, std::string>;  // name of a file, its content
+
 // Each name is a file, "-" for the standard input, or a folder, of which the files *.yaml, *.yml
 // and *.json are taken, in the order of their names; recursively: those of its folders too.
+Result<std::vector<NamedText>> ReadTexts(const std::vector<std::string>& names, bool recursive);
+// The same, joined.
 Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recursive = false);
 
-// The same from texts that were read already: pairs of file name and content.
-Manifest JoinTexts(const std::vector<std::pair<std::string, std::string>>& texts);
+Manifest JoinTexts(const std::vector<NamedText>& texts);
 
 }  // namespace vsplit

@@ -29,6 +29,7 @@ using vsplit::Result;
 constexpr const char* kOverview = R"(Examples:
   vsplit apply -f canary.yaml               put a file's objects into force, all of them or none
   vsplit apply -f canary.yaml --dry-run     show what would change in the kernel's tables
+  vsplit validate -f rules/                 check files without applying them
   vsplit get vs -A                          the VirtualServices of all namespaces
   vsplit get vs reviews -o yaml             one of them, as it was applied
   vsplit top                                watch target and measured split, live
@@ -92,6 +93,16 @@ Examples:
   vsplit route -R -f deploy/ -n prod --labels app=web,version=v1 --node n1
   kubectl get vs,dr,se,svc,endpointslices,pods,nodes -A -o yaml | vsplit route -f - -o json)";
 
+constexpr const char* kValidate =
+    R"(Checks files as 'vsplit apply' does, with the rules of Istio's API server and webhook, from the files
+alone: no agent, no root. Every fault and warning is named by file, line and column; the exit status
+is 1 if an object is invalid. With -o json one line per document says kind, namespace, name, whether
+it is valid, errors and warnings; kinds that are not read are skipped.
+
+Examples:
+  vsplit validate -f canary.yaml
+  vsplit validate -R -f deploy/ -o json)";
+
 constexpr const char* kAnalyze =
     R"(What is wrong with objects together, though each may be right by itself: destinations, subsets and
 hosts that do not exist, rules that are never reached, DestinationRules that hide others. Codes that
@@ -138,6 +149,7 @@ struct CommandLine {
   vsplit::TopOptions top;
   vsplit::ExplainOptions explain;
   vsplit::RouteOptions route;
+  vsplit::ValidateOptions validate;
   vsplit::AnalyzeOptions analyze;
   double interval = 1;  // seconds
   bool client_only = false;
@@ -244,6 +256,17 @@ void AddRouteCommand(CLI::App& app, CommandLine& line) {
   });
 }
 
+void AddValidateCommand(CLI::App& app, CommandLine& line) {
+  CLI::App* validate = app.add_subcommand("validate", "Check files without applying them");
+  AddFiles(*validate, line.validate.files);
+  validate->get_option("--filename")->required();
+  validate->add_flag("-R,--recursive", line.validate.recursive, "Folders with the folders in them");
+  AddNamespace(*validate, line.validate.ns);
+  AddOutput(*validate, line.validate.output, {"text", "json"});
+  validate->footer(kValidate);
+  validate->callback([&line] { line.run = [&](const Agent&) { return Validate(line.validate); }; });
+}
+
 void AddAnalyzeCommand(CLI::App& app, CommandLine& line) {
   CLI::App* analyze = app.add_subcommand("analyze", "Find objects that do not fit together");
   AddFiles(*analyze, line.analyze.files);
@@ -319,6 +342,7 @@ int main(int argc, char** argv) {
   AddObjectCommands(app, line);
   AddViewCommands(app, line);
   AddRouteCommand(app, line);
+  AddValidateCommand(app, line);
   AddAnalyzeCommand(app, line);
   AddOtherCommands(app, line);
   try {

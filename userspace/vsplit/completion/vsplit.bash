@@ -47,6 +47,7 @@ _vsplit_options() {
         explain) echo '--from --to -n --namespace -o --output' ;;
         route) echo '-f --filename -R --recursive --pod -n --namespace --labels --node --locality --registry-only -o --output --batch' ;;
         analyze) echo '-f --filename -n --namespace -o --output' ;;
+        validate) echo '-f --filename -R --recursive -n --namespace -o --output' ;;
         version) echo '--client' ;;
     esac
     echo '--socket --help'
@@ -69,7 +70,7 @@ _vsplit() {
         -o | --output)
             candidates=json
             [ "${words[0]:-}" != get ] || candidates='wide name yaml json'
-            [ "${words[0]:-}" != route ] || candidates='text json'
+            case "${words[0]:-}" in route | validate) candidates='text json' ;; esac
             ;;
         --from) candidates=$(_vsplit_names pods) ;;
         --to | --interval | --pod | --labels | --node | --locality) return ;;
@@ -78,7 +79,7 @@ _vsplit() {
                 -*) candidates=$(_vsplit_options "${words[0]:-}") ;;
                 *)
                     case "${words[0]:-}/${#words[@]}" in
-                        /0) candidates='apply get delete status top explain analyze route version completion' ;;
+                        /0) candidates='apply get delete status top explain analyze route validate version completion' ;;
                         get/1) candidates="$kinds all image endpoints" ;;
                         delete/1) candidates=$kinds ;;
                         get/* | delete/*) candidates=$(_vsplit_names "${words[1]}") ;;

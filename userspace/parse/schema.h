@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The types of what nothing is read from.
+#pragma once
+
+#include <string_view>
+
+#include "fields.h"
+
+namespace vsplit::parse {
+
+// Notes unknown fields and values of the wrong type of an Istio message ("HTTPRetry"), of a list of
+// them ("*HTTPMirrorPolicy") or of a map with free keys to them ("%StringMatch"), deep down.
+void CheckMessage(const At& at, std::string_view type);
+
+}  // namespace vsplit::parse
