@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <regex>
 #include <set>
@@ -17,12 +18,16 @@
 #include "identity.h"
 #include "lock.h"
 #include "log.h"
+#include "pods.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
+#include "vsplit/store.h"
+#include "vsplit/workloads.h"
 
 namespace vsplit {
 namespace {
@@ -33,8 +38,10 @@ Frontend At(const char* address) {
 
 // A host whose frontends all lead to one cluster.
 ServedHost Host(const HostName& name, const std::vector<const char*>& frontends,
-                const Dependencies& dependencies = {}) {
-  ServedHost host{.resolved = {.host = name, .dependencies = dependencies}};
+                const Dependencies& dependencies = {}, const std::string& created = "") {
+  ServedHost host{.meaning = {.everyone = {.host = name, .dependencies = dependencies}},
+                  .object = {Kind::kService, "default", name},
+                  .created = created};
   for (const char* frontend : frontends) {
     host.part.frontends[At(frontend)] = {
         .everyone = {.host = name,
@@ -46,7 +53,7 @@ ServedHost Host(const HostName& name, const std::vector<const char*>& frontends,
 
 HostChange Only(ServedHost host) {
   HostChange change;
-  const HostName name = host.resolved.host;
+  const HostName name = host.meaning.everyone.host;
   change.emplace(name, std::move(host));
   return change;
 }
@@ -55,25 +62,62 @@ TEST(ServedHosts, ChangeHoldsOnlyWhatDiffers) {
   ServedHosts hosts;
   hosts.Take(Only(Host("a", {"10.0.0.1:80", "10.0.0.1:90"})));
   ServedHost after = Host("a", {"10.0.0.1:80", "10.0.0.2:80"});
-  const Result<ImageChange> change = hosts.ChangeOf(Only(after));
-  ASSERT_TRUE(change);
-  EXPECT_EQ(change->frontends.size(), 2U);
-  EXPECT_EQ(change->frontends.at(At("10.0.0.1:90")), std::nullopt);
-  EXPECT_EQ(change->frontends.at(At("10.0.0.2:80")), after.part.frontends.at(At("10.0.0.2:80")));
+  const ImageChange change = hosts.ChangeOf(Only(after));
+  EXPECT_EQ(change.frontends.size(), 2U);
+  EXPECT_EQ(change.frontends.at(At("10.0.0.1:90")), std::nullopt);
+  EXPECT_EQ(change.frontends.at(At("10.0.0.2:80")), after.part.frontends.at(At("10.0.0.2:80")));
   EXPECT_EQ(hosts.DifferenceOf(Only(after)), Difference(hosts.Find("a")->part, after.part));
 }
 
-TEST(ServedHosts, FrontendOfTwoHostsIsRefusedByName) {
+// The host that has a frontend after the change; "nobody", or "unchanged".
+HostName OwnerIn(const ImageChange& change, const char* frontend) {
+  const auto found = change.frontends.find(At(frontend));
+  if (found == change.frontends.end()) {
+    return "unchanged";
+  }
+  return found->second ? found->second->everyone.host : "nobody";
+}
+
+TEST(ServedHosts, FrontendOfTwoHostsBelongsToTheOlderOne) {
   ServedHosts hosts;
-  hosts.Take(Only(Host("a", {"10.0.0.1:80"})));
-  const Result<ImageChange> change = hosts.ChangeOf(Only(Host("b", {"10.0.0.1:80"})));
-  ASSERT_FALSE(change);
-  EXPECT_EQ(change.error(),
-            (Error{"frontend 10.0.0.1:80 belongs to two hosts: a and b", Error::Reason::kInvalid}));
-  HostChange both = Only(Host("c", {"10.0.0.3:80"}));
-  both.merge(Only(Host("d", {"10.0.0.3:80"})));
-  EXPECT_EQ(hosts.ChangeOf(both).error().message,
-            "frontend 10.0.0.3:80 belongs to two hosts: c and d");
+  hosts.Take(Only(Host("a", {"10.0.0.1:80"}, {}, "2024-02-01T00:00:00Z")));
+  const HostChange younger = Only(Host("b", {"10.0.0.1:80"}, {}, "2024-03-01T00:00:00Z"));
+  EXPECT_EQ(OwnerIn(hosts.ChangeOf(younger), "10.0.0.1:80"), "unchanged");
+  const std::vector<Verdict> losses = hosts.LossesOf("b", younger);
+  ASSERT_EQ(losses.size(), 1U);
+  EXPECT_EQ(ToString(losses.front()),
+            "Service default/b: spec.clusterIPs: b:80: not enforced: 10.0.0.1:80/tcp belongs to a, "
+            "whose Service default/a is older");
+  hosts.Take(younger);
+  EXPECT_EQ(hosts.LossesOf("b"), losses);
+  EXPECT_TRUE(hosts.LossesOf("a").empty());
+
+  const HostChange oldest = Only(Host("c", {"10.0.0.1:80"}, {}, "2024-01-01T00:00:00Z"));
+  EXPECT_EQ(OwnerIn(hosts.ChangeOf(oldest), "10.0.0.1:80"), "c");
+  hosts.Take(oldest);
+  EXPECT_EQ(hosts.Image().frontends.at(At("10.0.0.1:80")).everyone.host, "c");
+  EXPECT_EQ(hosts.LossesOf("a").size(), 1U);
+}
+
+TEST(ServedHosts, FrontendGivenUpGoesToTheNextByAge) {
+  ServedHosts hosts;
+  hosts.Take(Only(Host("a", {"10.0.0.1:80"}, {}, "2024-01-01T00:00:00Z")));
+  hosts.Take(Only(Host("b", {"10.0.0.1:80"}, {}, "2024-02-01T00:00:00Z")));
+  HostChange gone;
+  gone.emplace("a", std::nullopt);
+  EXPECT_EQ(OwnerIn(hosts.ChangeOf(gone), "10.0.0.1:80"), "b");
+  hosts.Take(gone);
+  EXPECT_TRUE(hosts.LossesOf("b").empty());
+  gone.clear();
+  gone.emplace("b", std::nullopt);
+  EXPECT_EQ(OwnerIn(hosts.ChangeOf(gone), "10.0.0.1:80"), "nobody");
+}
+
+TEST(ServedHosts, OfOneAgeTheFirstByNameHasIt) {
+  ServedHosts hosts;
+  HostChange both = Only(Host("d", {"10.0.0.3:80"}));
+  both.merge(Only(Host("c", {"10.0.0.3:80"})));
+  EXPECT_EQ(OwnerIn(hosts.ChangeOf(both), "10.0.0.3:80"), "c");
 }
 
 TEST(ServedHosts, FrontendMayMoveBetweenHostsInOneTransaction) {
@@ -81,13 +125,24 @@ TEST(ServedHosts, FrontendMayMoveBetweenHostsInOneTransaction) {
   hosts.Take(Only(Host("b", {"10.0.0.1:80"})));
   HostChange move = Only(Host("a", {"10.0.0.1:80"}));
   move.emplace("b", std::nullopt);
-  const Result<ImageChange> change = hosts.ChangeOf(move);
-  ASSERT_TRUE(change) << change.error().message;
-  EXPECT_EQ(change->frontends.size(), 1U);
-  EXPECT_EQ(change->frontends.at(At("10.0.0.1:80")).value_or(ImageFrontend{}).everyone.host, "a");
+  const ImageChange change = hosts.ChangeOf(move);
+  EXPECT_EQ(change.frontends.size(), 1U);
+  EXPECT_EQ(OwnerIn(change, "10.0.0.1:80"), "a");
   hosts.Take(move);
   EXPECT_EQ(hosts.Find("b"), nullptr);
-  EXPECT_FALSE(hosts.ChangeOf(Only(Host("b", {"10.0.0.1:80"}))));
+}
+
+TEST(ServedHosts, HostsThatTellPodsApartAreKnown) {
+  ServedHosts hosts;
+  ServedHost asking = Host("a", {});
+  asking.meaning.asks = true;
+  hosts.Take(Only(std::move(asking)));
+  hosts.Take(Only(Host("b", {}, {.names = {"db.example.com"}})));
+  EXPECT_EQ(hosts.TellingPodsApart(), std::set<HostName>{"a"});
+  EXPECT_EQ(hosts.DnsNames(), std::set<HostName>{"db.example.com"});
+  EXPECT_EQ(hosts.DependingOn({.names = {"db.example.com"}}), std::set<HostName>{"b"});
+  hosts.Take(Only(Host("a", {})));
+  EXPECT_TRUE(hosts.TellingPodsApart().empty());
 }
 
 TEST(ServedHosts, ChangeReachesWhoeverDependsOnIt) {
@@ -101,6 +156,105 @@ TEST(ServedHosts, ChangeReachesWhoeverDependsOnIt) {
   EXPECT_EQ(hosts.DependingOn({.hosts = {}, .pods = {pod}, .pod_ips = {ip}}), (Names{"a", "b"}));
   hosts.Take(Only(Host("a", {}, {.hosts = {"a"}, .pods = {}, .pod_ips = {}})));
   EXPECT_EQ(hosts.DependingOn({.hosts = {"x"}, .pods = {pod}, .pod_ips = {}}), Names{});
+}
+
+// ---- pods of this node -------------------------------------------------------------------------
+
+const NodeOptions kNode{.name = "n1", .locality = {}, .cgroup_mount = "/sys/fs/cgroup"};
+
+Object PodObject(const std::string& name, const std::string& node, Labels labels = {}) {
+  return {.key = {Kind::kPod, "default", name},
+          .labels = std::move(labels),
+          .spec = Pod{.uid = "uid-" + name,
+                      .node_name = node,
+                      .ips = {At("10.1.0.1:1").address.ip},
+                      .phase = "Running"}};
+}
+
+// Finds every cgroup but that of "late".
+std::map<ObjectKey, PodCgroup> FindCgroups(const CgroupHints& hints) {
+  std::map<ObjectKey, PodCgroup> found;
+  for (const auto& [key, hint] : hints) {
+    if (key.name != "late") {
+      found[key] = {.id = 40 + found.size(), .level = 3, .path = hint.uid};
+    }
+  }
+  return found;
+}
+
+class LocalPodsTest : public testing::Test {
+ protected:
+  std::vector<Change> Write(Object object, vsplit::Write::Mode mode = vsplit::Write::Mode::kApply) {
+    Result<std::vector<Change>> changes =
+        store_.Stage({{.mode = mode, .object = std::move(object)}}, {.now = "", .uids = {"u"}});
+    store_.Keep();
+    return *std::move(changes);
+  }
+  // After writing, as the agent does it.
+  LocalPods After(const std::vector<Change>& changes) {
+    const LocalPods before = pods_;
+    pods_ = PodsAfter(changes, store_, kNode, pods_, FindCgroups);
+    reach_ = ReachOf(before, pods_);
+    return pods_;
+  }
+
+  Store store_;
+  LocalPods pods_ = FindPods(store_, kNode, FindCgroups);
+  Reach reach_ = Reach::kNobody;
+};
+
+TEST_F(LocalPodsTest, PodOfThisNodeBecomesAWorkload) {
+  After(Write(PodObject("web", "n1", {{"app", "web"}})));
+  ASSERT_EQ(pods_.workloads.size(), 1U);
+  EXPECT_EQ(pods_.workloads.front().name, "default/web");
+  EXPECT_EQ(pods_.workloads.front().cgroup, 40U);
+  EXPECT_EQ(pods_.workloads.front().client.labels.at("app"), "web");
+  EXPECT_EQ(pods_.image.at("default/web").cgroup, 40U);
+  EXPECT_EQ(reach_, Reach::kTellingApart);
+}
+
+TEST_F(LocalPodsTest, PodOfAnotherNodeConcernsNobody) {
+  const std::vector<Change> changes = Write(PodObject("web", "n2"));
+  EXPECT_FALSE(ConcernsPods(changes.front(), kNode, pods_));
+  EXPECT_TRUE(After(changes).workloads.empty());
+  EXPECT_EQ(reach_, Reach::kNobody);
+}
+
+TEST_F(LocalPodsTest, PodWithoutACgroupIsRememberedAndNoWorkload) {
+  After(Write(PodObject("late", "n1")));
+  EXPECT_EQ(pods_.hints.size(), 1U);
+  EXPECT_TRUE(pods_.workloads.empty());
+}
+
+TEST_F(LocalPodsTest, DeletedPodIsGone) {
+  After(Write(PodObject("web", "n1")));
+  const std::vector<Change> changes = Write(PodObject("web", "n1"), vsplit::Write::Mode::kDelete);
+  EXPECT_TRUE(ConcernsPods(changes.front(), kNode, pods_));
+  const LocalPods before = pods_;
+  EXPECT_EQ(After(changes), FindPods(store_, kNode, FindCgroups));
+  EXPECT_EQ(Difference(before.image, pods_.image).at("default/web"), std::nullopt);
+}
+
+TEST_F(LocalPodsTest, OtherLabelsReachThoseWhoAsk) {
+  After(Write(PodObject("web", "n1", {{"app", "web"}})));
+  After(Write(PodObject("web", "n1", {{"app", "other"}})));
+  EXPECT_EQ(reach_, Reach::kTellingApart);
+  EXPECT_TRUE(Difference(pods_.image, pods_.image).empty());
+}
+
+TEST_F(LocalPodsTest, OtherPlaceOfTheNodeReachesAll) {
+  const std::vector<Change> changes = Write({.key = {.kind = Kind::kNode, .name = "n1"},
+                                             .labels = {{"topology.kubernetes.io/region", "eu"}},
+                                             .spec = Node{}});
+  EXPECT_TRUE(ConcernsPods(changes.front(), kNode, pods_));
+  EXPECT_EQ(After(changes).anonymous.locality.region, "eu");
+  EXPECT_EQ(reach_, Reach::kAll);
+}
+
+TEST_F(LocalPodsTest, PodWithAPlaceOfItsOwnReachesAll) {
+  After(Write(PodObject("web", "n1", {{"istio-locality", "us.us-a"}})));
+  EXPECT_EQ(pods_.workloads.front().client.locality.region, "us");
+  EXPECT_EQ(reach_, Reach::kAll);
 }
 
 TEST(Log, QuotesWhatWouldBreakTheLine) {
@@ -160,6 +314,9 @@ TEST(Flags, DefaultsAreTheDocumentedOnes) {
   EXPECT_FALSE(flags.agent.all_hosts);
   EXPECT_EQ(flags.agent.resolve.policy, Policy::kExact);
   EXPECT_EQ(flags.agent.resolve.undeclared, UndeclaredPorts::kAsWritten);
+  EXPECT_FALSE(flags.agent.node.name.empty()) << "the host's";
+  EXPECT_EQ(flags.agent.node.locality, std::nullopt);
+  EXPECT_FALSE(flags.agent.resolve.registry_only);
 }
 
 TEST(Flags, EachIsTaken) {
@@ -182,7 +339,10 @@ TEST(Flags, EachIsTaken) {
                              "--state",
                              "/s",
                              "--socket",
-                             "/k"});
+                             "/k",
+                             "--node=n7",
+                             "--locality=eu/eu-a",
+                             "--registry-only"});
   const AgentOptions& agent = flags.agent;
   EXPECT_FALSE(agent.datapath.observe);
   EXPECT_EQ(agent.resolve.policy, Policy::kRandom);
@@ -195,6 +355,9 @@ TEST(Flags, EachIsTaken) {
   EXPECT_EQ(agent.datapath.sizes.connections, 300U);
   EXPECT_EQ(agent.datapath.cgroup + agent.datapath.pins + agent.state, "/c/p/s");
   EXPECT_EQ(flags.server.socket, "/k");
+  EXPECT_EQ(agent.node.name, "n7");
+  EXPECT_EQ(agent.node.locality, (Locality{.region = "eu", .zone = "eu-a"}));
+  EXPECT_TRUE(agent.resolve.registry_only);
 }
 
 TEST(Flags, MistakesEndWithCode2AndQuestionsWithCode0) {

@@ -63,6 +63,11 @@ TEST(Store, PodKeepsTheUidThatItComesWith) {
   EXPECT_EQ(again.after->version.uid, "u2");
   EXPECT_FALSE(again.unchanged());
   EXPECT_EQ(Apply(store, Make("default", "web-1", Pod{})).after->version.uid, "uid-0");
+  EXPECT_TRUE(Apply(store, Make("default", "web-0", Pod{})).unchanged());
+  EXPECT_TRUE(Apply(store, Make("default", "web-1", Pod{.uid = "uid-0"})).unchanged());
+  const Change moved = Apply(store, Make("default", "web-0", Pod{.node_name = "n1"}));
+  EXPECT_EQ(moved.after->version.uid, "u2");
+  EXPECT_EQ(std::get<Pod>(moved.after->spec).uid, "u2");
 }
 
 TEST(Store, VersionIsOneCounterForAllKindsAndDeletions) {

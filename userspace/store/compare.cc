@@ -30,8 +30,20 @@ bool HasOtherTypedSpec(const Object& before, const Object& after) {
           slice->address_type != other->address_type);
 }
 
+// A Pod that does not say its uid may be any.
+bool HasSameSpec(const Object& before, const Object& after) {
+  const auto* old_pod = std::get_if<Pod>(&before.spec);
+  const auto* pod = std::get_if<Pod>(&after.spec);
+  if (old_pod == nullptr || pod == nullptr) {
+    return before.spec == after.spec;
+  }
+  Pod named = *pod;
+  named.uid = old_pod->uid;
+  return named == *old_pod && (pod->uid.empty() || pod->uid == before.version.uid);
+}
+
 bool IsTypedSame(const Object& before, const Object& after) {
-  return before.spec == after.spec && before.labels == after.labels &&
+  return HasSameSpec(before, after) && before.labels == after.labels &&
          before.annotations == after.annotations && before.deleting == after.deleting;
 }
 
@@ -62,7 +74,7 @@ Json SpecOf(Json content) {
 }
 
 Difference CompareTyped(const Object& before, const Object& after) {
-  if (before.spec != after.spec) {
+  if (!HasSameSpec(before, after)) {
     return Difference::kSpec;
   }
   return IsTypedSame(before, after) ? Difference::kNone : Difference::kMetadata;

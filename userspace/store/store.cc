@@ -214,9 +214,12 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
       version = {.generation = 1, .uid = context.uids[number], .creation_timestamp = context.now};
     }
     version.resource_version = newest + 1;
-    if (const auto* pod = std::get_if<Pod>(&write.object.spec);
-        pod != nullptr && !pod->uid.empty()) {
-      version.uid = pod->uid;
+    if (auto* pod = std::get_if<Pod>(&write.object.spec)) {
+      const auto* old_pod = before ? std::get_if<Pod>(&before->spec) : nullptr;
+      if (pod->uid.empty() && old_pod != nullptr) {
+        pod->uid = old_pod->uid;
+      }
+      version.uid = pod->uid.empty() ? version.uid : pod->uid;
     }
     write.object.version = std::move(version);
     change.after = std::make_shared<const Object>(std::move(write.object));

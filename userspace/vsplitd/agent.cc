@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
@@ -12,12 +14,14 @@
 #include "hosts.h"
 #include "identity.h"
 #include "log.h"
+#include "pods.h"
 #include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/compile.h"
 #include "vsplit/datapath.h"
 #include "vsplit/disk.h"
 #include "vsplit/image.h"
+#include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
@@ -38,11 +42,26 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// The object that gives the host its addresses; null: there is none.
+ObjectPtr ServiceWithHost(const Store& store, const HostName& host) {
+  if (const auto name = ServiceOfHost(host, store.domain())) {
+    if (ObjectPtr service =
+            store.Find({.kind = Kind::kService, .ns = name->first, .name = name->second})) {
+      return service;
+    }
+  }
+  const std::vector<ObjectPtr> entries = store.ServiceEntriesFor(host);
+  const auto oldest = std::ranges::min_element(
+      entries, {}, [](const ObjectPtr& entry) { return entry->version.creation_timestamp; });
+  return oldest == entries.end() ? nullptr : *oldest;
+}
+
 }  // namespace
 
-Agent::Agent(AgentOptions options, Disk disk)
-    : options_(std::move(options)), disk_(std::move(disk)) {
+Agent::Agent(AgentOptions options, Disk disk, CgroupFinder find)
+    : options_(std::move(options)), disk_(std::move(disk)), find_(std::move(find)) {
   store_.SetDomain(options_.domain);
+  options_.resolve.names = &names_;
 }
 
 Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
@@ -85,19 +104,35 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
   applied.kernel = watch.Lap();
   store_.Keep();
   hosts_.Take(std::move(prepared->hosts));
+  pods_ = std::move(prepared->pods);
   return applied;
 }
 
 Result<Agent::Prepared> Agent::Prepare(const std::vector<Change>& changes) const {
   std::set<HostName> touched;
+  bool other_pods = false;
   for (const Change& change : changes) {
     Touched by = TouchedBy(store_, change);
     touched.merge(by.hosts);
     touched.merge(hosts_.DependingOn(by.dependencies));
+    other_pods = other_pods || ConcernsPods(change, options_.node, pods_);
   }
-  Prepared prepared;
+  return Prepare(std::move(touched),
+                 other_pods ? PodsAfter(changes, store_, options_.node, pods_, find_) : pods_);
+}
+
+Result<Agent::Prepared> Agent::Prepare(std::set<HostName> touched, LocalPods pods) const {
+  Prepared prepared{.pods = std::move(pods)};
+  const Reach reach = ReachOf(pods_, prepared.pods);
+  if (reach == Reach::kAll) {
+    for (const auto& [host, served] : hosts_.all()) {
+      touched.insert(host);
+    }
+  } else if (reach == Reach::kTellingApart) {
+    touched.merge(hosts_.TellingPodsApart());
+  }
   for (const HostName& host : touched) {
-    Result<std::optional<ServedHost>> served = Serve(host);
+    Result<std::optional<ServedHost>> served = Serve(host, prepared.pods);
     if (!served) {
       return tl::unexpected<Error>(served.error());
     }
@@ -105,11 +140,9 @@ Result<Agent::Prepared> Agent::Prepare(const std::vector<Change>& changes) const
       prepared.hosts.emplace(host, *std::move(served));
     }
   }
-  const Result<ImageChange> image = hosts_.ChangeOf(prepared.hosts);
-  if (!image) {
-    return tl::unexpected<Error>(image.error());
-  }
-  Result<Plan> plan = MakePlan(tables_, *image);
+  ImageChange image = hosts_.ChangeOf(prepared.hosts);
+  image.workloads = Difference(pods_.image, prepared.pods.image);
+  Result<Plan> plan = MakePlan(tables_, image);
   if (!plan) {
     return tl::unexpected<Error>(plan.error());
   }
@@ -117,17 +150,78 @@ Result<Agent::Prepared> Agent::Prepare(const std::vector<Change>& changes) const
   return prepared;
 }
 
-Result<std::optional<ServedHost>> Agent::Serve(const HostName& host) const {
+Result<std::optional<ServedHost>> Agent::Serve(const HostName& host, const LocalPods& pods) const {
   if (!HasRules(store_, host, options_.all_hosts)) {
     return std::nullopt;
   }
-  ServedHost served{.resolved = Resolve(store_, host, options_.resolve, Client{})};
-  Result<TableImage> part = Compile(served.resolved);
+  ServedHost served{.meaning =
+                        ResolveAll(store_, host, options_.resolve, pods.anonymous, pods.workloads)};
+  Result<TableImage> part = Compile(served.meaning.everyone);
   if (!part) {
     return tl::unexpected<Error>(part.error());
   }
   served.part = *std::move(part);
+  if (const ObjectPtr object = ServiceWithHost(store_, host)) {
+    served.object = object->key;
+    served.created = object->version.creation_timestamp;
+  }
   return served;
+}
+
+// What comes from outside of the store: there is nothing to be kept on disk.
+Result<void> Agent::Follow(Result<Prepared> prepared, std::string_view event) {
+  if (!prepared) {
+    return tl::unexpected<Error>(prepared.error());
+  }
+  if (const Result<void> in_force = PutIntoForce(prepared->plan); !in_force) {
+    return in_force;
+  }
+  if (!prepared->plan.operations.empty()) {
+    Log(Priority::kInfo, event,
+        {{"generation", std::to_string(tables_.generation)},
+         {"hosts", std::to_string(prepared->hosts.size())},
+         {"pods", std::to_string(prepared->pods.workloads.size())}});
+  }
+  hosts_.Take(std::move(prepared->hosts));
+  pods_ = std::move(prepared->pods);
+  return {};
+}
+
+Result<void> Agent::LookAtPods() {
+  if (datapath_ == nullptr) {
+    return {};  // not yet started
+  }
+  if (Result<void> repaired = broken_ ? Repair() : Result<void>{}; !repaired) {
+    return repaired;
+  }
+  LocalPods pods = PodsAfter({}, store_, options_.node, pods_, find_);
+  return pods == pods_ ? Result<void>{} : Follow(Prepare({}, std::move(pods)), "pods");
+}
+
+Result<void> Agent::TakeNames(DnsAnswers answers) {
+  Dependencies changed;
+  for (const DnsAnswers* some : {&names_, &answers}) {
+    for (const auto& [name, addresses] : *some) {
+      const auto before = names_.find(name);
+      const auto after = answers.find(name);
+      if (before == names_.end() || after == answers.end() || before->second != after->second) {
+        changed.names.insert(name);
+      }
+    }
+  }
+  names_.swap(answers);
+  if (datapath_ == nullptr) {
+    return {};  // not yet started
+  }
+  if (Result<void> repaired = broken_ ? Repair() : Result<void>{}; !repaired) {
+    names_.swap(answers);
+    return repaired;
+  }
+  Result<void> followed = Follow(Prepare(hosts_.DependingOn(changed), pods_), "names");
+  if (!followed) {
+    names_.swap(answers);
+  }
+  return followed;
 }
 
 Result<void> Agent::PutIntoForce(const Plan& plan) {

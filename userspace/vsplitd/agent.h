@@ -7,10 +7,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hosts.h"
+#include "pods.h"
+#include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
 #include "vsplit/disk.h"
@@ -28,14 +32,17 @@ struct AgentOptions {
   std::string domain = "cluster.local";
   bool all_hosts = false;  // serve Services that no rule names, too
   ResolveOptions resolve;
+  NodeOptions node;
   DatapathOptions datapath;
 };
 
 class Agent {
  public:
-  // Loads the objects, adopts the tables that are there, writes what differs, and attaches. On any
-  // error what was in force stays in force.
-  static Result<std::unique_ptr<Agent>> Start(const AgentOptions& options);
+  // Loads the objects, and does nothing else yet. `find` looks for the cgroups of pods.
+  static Result<std::unique_ptr<Agent>> Load(const AgentOptions& options, CgroupFinder find);
+  // Adopts the tables that are there, writes what differs, and attaches. On any error what was in
+  // force stays in force. Before it, what names mean may be said by TakeNames.
+  Result<void> Start();
 
   // The answers of the api; valid as long as the agent.
   Backend MakeBackend();
@@ -43,27 +50,38 @@ class Agent {
   // One transaction: in force and durable when it returns, or nothing has changed.
   Result<Applied> Transact(std::vector<Write> writes, bool dry_run);
 
+  // Cgroups may have come or gone.
+  Result<void> LookAtPods();
+  // What DNS says now, of all names.
+  Result<void> TakeNames(DnsAnswers answers);
+  // The names that hosts are made of.
+  std::set<HostName> DnsNames() const { return hosts_.DnsNames(); }
+
   // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for.
   void MakeRoom();
 
  private:
   // What a transaction will do, before it has done anything.
   struct Prepared {
+    LocalPods pods;
     HostChange hosts;
     Plan plan;
   };
 
-  Agent(AgentOptions options, Disk disk);
+  Agent(AgentOptions options, Disk disk, CgroupFinder find);
 
   Result<void> LoadObjects();
   Result<void> ServeAll();
   Result<void> Adopt();
 
   Result<Prepared> Prepare(const std::vector<Change>& changes) const;
-  Result<std::optional<ServedHost>> Serve(const HostName& host) const;
+  Result<Prepared> Prepare(std::set<HostName> touched, LocalPods pods) const;
+  Result<std::optional<ServedHost>> Serve(const HostName& host, const LocalPods& pods) const;
+  Result<void> Follow(Result<Prepared> prepared, std::string_view event);
   Result<void> PutIntoForce(const Plan& plan);
   Result<void> Repair();
   Error TakeBack(const std::vector<Change>& changes, const Error& cause);
+  std::vector<Verdict> VerdictsOf(const HostName& host, const HostChange& change) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
   void Record(const Result<Applied>& applied, std::chrono::nanoseconds total, bool dry_run);
@@ -76,6 +94,9 @@ class Agent {
   AgentOptions options_;
   Disk disk_;
   Store store_;
+  CgroupFinder find_;
+  LocalPods pods_;
+  DnsAnswers names_;
   ServedHosts hosts_;
   std::unique_ptr<Datapath> datapath_;  // there once Start has returned
   Tables tables_;                       // what datapath_ holds

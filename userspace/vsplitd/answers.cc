@@ -2,6 +2,7 @@
 // What the agent answers to the api.
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <set>
 #include <string>
 #include <tl/expected.hpp>
@@ -55,7 +56,12 @@ Backend Agent::MakeBackend() {
           .image = [this] { return ToString(Decode(tables_)); },
           .status = [this] { return StatusJson(LiveView(), Status()); },
           .split = [this] { return SplitJson(LiveView(), Monotonic()); },
-          .analyze = [this] { return FindingsJson(Analyze(store_, options_.resolve, {})); },
+          .analyze =
+              [this] {
+                return FindingsJson(
+                    Analyze(store_, options_.resolve,
+                            {.anonymous = pods_.anonymous, .workloads = pods_.workloads}));
+              },
           .metrics = [this] { return MetricsText(LiveView(), Status(), record_); },
           .not_ready = [this] { return NotReady(); },
           .explain = [this](const std::string& from,
@@ -91,6 +97,20 @@ void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds tota
        {"kernel_ns", std::to_string(applied->kernel.count())}});
 }
 
+// Of a host as it is after the change: of its rules, and of frontends that others have.
+std::vector<Verdict> Agent::VerdictsOf(const HostName& host, const HostChange& change) const {
+  const auto changed = change.find(host);
+  const ServedHost* served = changed == change.end() ? hosts_.Find(host)
+                             : changed->second       ? &*changed->second
+                                                     : nullptr;
+  if (served == nullptr) {
+    return {};
+  }
+  std::vector<Verdict> verdicts = served->meaning.verdicts();
+  std::ranges::move(hosts_.LossesOf(host, change), std::back_inserter(verdicts));
+  return verdicts;
+}
+
 // The verdicts of the transaction's own rules, and those that it changed for other rules.
 std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
                                         const HostChange& hosts) const {
@@ -103,11 +123,9 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
     if (!after) {
       continue;
     }
-    const ServedHost* before = hosts_.Find(host);
-    for (const Verdict& verdict : after->resolved.verdicts) {
-      const bool known =
-          before != nullptr &&
-          std::ranges::find(before->resolved.verdicts, verdict) != before->resolved.verdicts.end();
+    const std::vector<Verdict> before = VerdictsOf(host, {});
+    for (const Verdict& verdict : VerdictsOf(host, hosts)) {
+      const bool known = std::ranges::find(before, verdict) != before.end();
       if (!known || written.contains(verdict.object)) {
         rules.push_back(ToRule(verdict));
       }
@@ -123,7 +141,7 @@ Live Agent::LiveView() const {
           .store = store_,
           .host = [this](const HostName& host) {
             const ServedHost* served = hosts_.Find(host);
-            return served == nullptr ? nullptr : &served->resolved;
+            return served == nullptr ? nullptr : &served->meaning.everyone;
           }};
 }
 
@@ -138,8 +156,7 @@ AgentStatus Agent::Status() const {
                      .features = datapath_->Features(),
                      .hosts = hosts_.all().size()};
   for (const auto& [host, served] : hosts_.all()) {
-    status.rules.insert(status.rules.end(), served.resolved.verdicts.begin(),
-                        served.resolved.verdicts.end());
+    std::ranges::move(VerdictsOf(host, {}), std::back_inserter(status.rules));
   }
   return status;
 }

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flags.h"
 
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/CLI.hpp>  // IWYU pragma: keep
 #include <CLI/Error.hpp>
 #include <CLI/Validators.hpp>
+#include <array>
+#include <climits>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "pods.h"
 #include "vsplit/datapath.h"
 #include "vsplit/image.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 
 namespace vsplit {
@@ -32,6 +39,20 @@ constexpr const char* kMore =
     "Without the agent:\n"
     "  bpftool map dump pinned /sys/fs/bpf/vsplit/frontends    the tables by name\n"
     "  vsplitd uninstall                                       detach and remove everything";
+
+std::string NameOfThisMachine() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+Locality LocalityOf(const std::string& text) {
+  Locality locality;
+  std::istringstream parts(text);
+  std::getline(parts, locality.region, '/');
+  std::getline(parts, locality.zone, '/');
+  std::getline(parts, locality.subzone);
+  return locality;
+}
 
 // An option whose value is one of these words.
 template <class T>
@@ -93,6 +114,19 @@ void AddRules(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
+void AddNode(CLI::App& app, Flags& flags) {
+  NodeOptions& node = flags.agent.node;
+  app.add_option("--node", node.name,
+                 "This node's name, as spec.nodeName of its Pods has it [the host's name]");
+  app.add_option_function<std::string>(
+         "--locality", [&node](const std::string& text) { node.locality = LocalityOf(text); },
+         "Where this node is, instead of what the labels of its Node say")
+      ->option_text("REGION[/ZONE[/SUBZONE]]");
+  app.add_flag("--registry-only", flags.agent.resolve.registry_only,
+               "Hosts that a client does not see are refused, as with Istio's\n"
+               "outboundTrafficPolicy REGISTRY_ONLY");
+}
+
 void AddTables(CLI::App& app, Flags& flags) {
   AddWord<bool>(app, "--observe", flags.agent.datapath.observe, {{"on", true}, {"off", false}},
                 "off: no sockops program. A connect is cheaper; bytes and failed connections are\n"
@@ -121,11 +155,13 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
   FlagsResult result{.flags = Flags{}};
   Flags& flags = *result.flags;
   flags.agent.version = version;
+  flags.agent.node.name = NameOfThisMachine();
   CLI::App app(kAbout, "vsplitd");
   app.set_version_flag("--version", "vsplitd " + version);
   app.footer(kMore);
   AddPlaces(app, flags);
   AddRules(app, flags);
+  AddNode(app, flags);
   AddTables(app, flags);
   CLI::App* uninstall = app.add_subcommand(
       "uninstall", "Detach the programs and remove all tables and pins; the objects stay on disk");

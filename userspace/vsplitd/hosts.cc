@@ -3,17 +3,19 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "vsplit/address.h"
 #include "vsplit/image.h"
+#include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
-#include "vsplit/result.h"
 
 namespace vsplit {
 namespace {
@@ -46,16 +48,6 @@ void Strike(Index& index, const Keys& keys, const HostName& host) {
   }
 }
 
-// Whether the host gives the frontend up with this change.
-bool GivesUp(const HostChange& change, const HostName& host, const Frontend& frontend) {
-  const auto found = change.find(host);
-  if (found == change.end()) {
-    return false;
-  }
-  const std::optional<ServedHost>& after = found->second;
-  return !after || !after->part.frontends.contains(frontend);
-}
-
 }  // namespace
 
 const ServedHost* ServedHosts::Find(const HostName& host) const {
@@ -68,79 +60,148 @@ std::set<HostName> ServedHosts::DependingOn(const Dependencies& changed) const {
   Collect(by_host_, changed.hosts, hosts);
   Collect(by_pod_, changed.pods, hosts);
   Collect(by_ip_, changed.pod_ips, hosts);
+  Collect(by_name_, changed.names, hosts);
+  if (changed.sidecars) {
+    hosts.insert(with_sidecars_.begin(), with_sidecars_.end());
+  }
   return hosts;
 }
 
-Result<ImageChange> ServedHosts::ChangeOf(const HostChange& change) const {
-  ImageChange image;
-  AddGivenUp(change, image);
-  std::map<Frontend, HostName> claims;
+std::set<HostName> ServedHosts::TellingPodsApart() const {
+  return telling_apart_;
+}
+
+std::set<HostName> ServedHosts::DnsNames() const {
+  std::set<HostName> names;
+  for (const auto& [name, hosts] : by_name_) {
+    names.insert(name);
+  }
+  return names;
+}
+
+const ServedHost* ServedHosts::FindAfter(const HostName& host, const HostChange& change) const {
+  const auto changed = change.find(host);
+  if (changed == change.end()) {
+    return Find(host);
+  }
+  return changed->second ? &*changed->second : nullptr;
+}
+
+ServedHosts::After::After(const HostChange& the_change) : change(the_change) {
   for (const auto& [host, after] : change) {
     if (!after) {
       continue;
     }
-    for (const auto& [frontend, wanted] : after->part.frontends) {
-      if (const HostName* other = OtherOwner(change, host, frontend, claims)) {
-        return Fail(fmt::format("frontend {} belongs to two hosts: {} and {}",
-                                ToString(frontend.address), *other, host),
-                    Error::Reason::kInvalid);
+    const Claim claim{.created = after->created, .host = host};
+    for (const auto& [frontend, route] : after->part.frontends) {
+      const auto [first, fresh] = claims.emplace(frontend, claim);
+      first->second = std::min(first->second, claim);
+    }
+  }
+}
+
+// Null: nobody claims it.
+const HostName* ServedHosts::OwnerAfter(const Frontend& frontend, const After& after) const {
+  const Claim* owner = nullptr;
+  if (const auto claims = claims_.find(frontend); claims != claims_.end()) {
+    const auto kept = std::ranges::find_if(claims->second, [&after](const Claim& claim) {
+      return !after.change.contains(claim.host);
+    });
+    owner = kept == claims->second.end() ? nullptr : &*kept;
+  }
+  if (const auto claim = after.claims.find(frontend);
+      claim != after.claims.end() && (owner == nullptr || claim->second < *owner)) {
+    owner = &claim->second;
+  }
+  return owner == nullptr ? nullptr : &owner->host;
+}
+
+// Null: there is none.
+const ImageFrontend* ServedHosts::RouteAfter(const Frontend& frontend, const After& after) const {
+  const HostName* owner = OwnerAfter(frontend, after);
+  return owner == nullptr ? nullptr : &FindAfter(*owner, after.change)->part.frontends.at(frontend);
+}
+
+// Those that changed hosts have or had.
+std::set<Frontend> ServedHosts::FrontendsOf(const HostChange& change) const {
+  std::set<Frontend> frontends;
+  for (const auto& [host, after] : change) {
+    for (const ServedHost* served : {Find(host), after ? &*after : nullptr}) {
+      if (served != nullptr) {
+        for (const auto& [frontend, route] : served->part.frontends) {
+          frontends.insert(frontend);
+        }
       }
-      if (!Has(host, frontend, wanted)) {
-        image.frontends[frontend] = wanted;
-      }
+    }
+  }
+  return frontends;
+}
+
+ImageChange ServedHosts::ChangeOf(const HostChange& change) const {
+  ImageChange image;
+  const HostChange none;
+  const After now(none);
+  const After then(change);
+  for (const Frontend& frontend : FrontendsOf(change)) {
+    const ImageFrontend* before = RouteAfter(frontend, now);
+    const ImageFrontend* after = RouteAfter(frontend, then);
+    if (after == nullptr) {
+      image.frontends[frontend] = std::nullopt;
+    } else if (before == nullptr || *before != *after) {
+      image.frontends[frontend] = *after;
     }
   }
   return image;
 }
 
-void ServedHosts::AddGivenUp(const HostChange& change, ImageChange& image) const {
-  for (const auto& [host, after] : change) {
-    const ServedHost* before = Find(host);
-    if (before == nullptr) {
-      continue;
-    }
-    for (const auto& [frontend, wanted] : before->part.frontends) {
-      if (GivesUp(change, host, frontend)) {
-        image.frontends[frontend] = std::nullopt;
-      }
-    }
-  }
-}
-
-const HostName* ServedHosts::OtherOwner(const HostChange& change, const HostName& host,
-                                        const Frontend& frontend,
-                                        std::map<Frontend, HostName>& claims) const {
-  const auto owner = owners_.find(frontend);
-  if (owner != owners_.end() && owner->second != host &&
-      !GivesUp(change, owner->second, frontend)) {
-    return &owner->second;
-  }
-  const auto [claim, fresh] = claims.emplace(frontend, host);
-  return fresh ? nullptr : &claim->second;
-}
-
-bool ServedHosts::Has(const HostName& host, const Frontend& frontend,
-                      const ImageFrontend& wanted) const {
-  const ServedHost* served = Find(host);
-  if (served == nullptr) {
-    return false;
-  }
-  const auto found = served->part.frontends.find(frontend);
-  return found != served->part.frontends.end() && found->second == wanted;
-}
-
 std::string ServedHosts::DifferenceOf(const HostChange& change) const {
   TableImage before;
   TableImage after;
-  for (const auto& [host, served] : change) {
-    if (const ServedHost* old = Find(host)) {
-      before.frontends.insert(old->part.frontends.begin(), old->part.frontends.end());
+  const HostChange none;
+  const After now(none);
+  const After then(change);
+  for (const Frontend& frontend : FrontendsOf(change)) {
+    if (const ImageFrontend* route = RouteAfter(frontend, now)) {
+      before.frontends.emplace(frontend, *route);
     }
-    if (served) {
-      after.frontends.insert(served->part.frontends.begin(), served->part.frontends.end());
+    if (const ImageFrontend* route = RouteAfter(frontend, then)) {
+      after.frontends.emplace(frontend, *route);
     }
   }
   return Difference(before, after);
+}
+
+std::vector<Verdict> ServedHosts::LossesOf(const HostName& host, const HostChange& change) const {
+  std::vector<Verdict> losses;
+  const After then(change);
+  const ServedHost* served = FindAfter(host, change);
+  if (served == nullptr) {
+    return losses;
+  }
+  for (const auto& [frontend, route] : served->part.frontends) {
+    const HostName* owner = OwnerAfter(frontend, then);
+    if (*owner != host) {
+      const bool entry = served->object.kind == Kind::kServiceEntry;
+      losses.push_back(
+          {.kind = Verdict::Kind::kNotEnforced,
+           .object = served->object,
+           .path = entry ? "spec.addresses" : "spec.clusterIPs",
+           .host = host,
+           .port = frontend.address.port,
+           .reason = fmt::format("{} belongs to {}, whose {} is older", ToString(frontend), *owner,
+                                 ToString(FindAfter(*owner, change)->object))});
+    }
+  }
+  return losses;
+}
+
+TableImage ServedHosts::Image() const {
+  TableImage image;
+  for (const auto& [frontend, claims] : claims_) {
+    const ServedHost& owner = hosts_.at(claims.begin()->host);
+    image.frontends.emplace(frontend, owner.part.frontends.at(frontend));
+  }
+  return image;
 }
 
 void ServedHosts::Forget(const HostName& host) {
@@ -148,13 +209,21 @@ void ServedHosts::Forget(const HostName& host) {
   if (found == hosts_.end()) {
     return;
   }
-  for (const auto& [frontend, wanted] : found->second.part.frontends) {
-    owners_.erase(frontend);
+  const ServedHost& served = found->second;
+  for (const auto& [frontend, route] : served.part.frontends) {
+    const auto claims = claims_.find(frontend);
+    claims->second.erase({served.created, host});
+    if (claims->second.empty()) {
+      claims_.erase(claims);
+    }
   }
-  const Dependencies& dependencies = found->second.resolved.dependencies;
+  const Dependencies& dependencies = served.meaning.everyone.dependencies;
   Strike(by_host_, dependencies.hosts, host);
   Strike(by_pod_, dependencies.pods, host);
   Strike(by_ip_, dependencies.pod_ips, host);
+  Strike(by_name_, dependencies.names, host);
+  with_sidecars_.erase(host);
+  telling_apart_.erase(host);
   hosts_.erase(found);
 }
 
@@ -166,13 +235,20 @@ void ServedHosts::Take(HostChange change) {
     if (!after) {
       continue;
     }
-    for (const auto& [frontend, wanted] : after->part.frontends) {
-      owners_[frontend] = host;
+    for (const auto& [frontend, route] : after->part.frontends) {
+      claims_[frontend].insert({after->created, host});
     }
-    const Dependencies& dependencies = after->resolved.dependencies;
+    const Dependencies& dependencies = after->meaning.everyone.dependencies;
     Enter(by_host_, dependencies.hosts, host);
     Enter(by_pod_, dependencies.pods, host);
     Enter(by_ip_, dependencies.pod_ips, host);
+    Enter(by_name_, dependencies.names, host);
+    if (dependencies.sidecars) {
+      with_sidecars_.insert(host);
+    }
+    if (after->meaning.asks || !after->meaning.sources.empty()) {
+      telling_apart_.insert(host);
+    }
     hosts_.emplace(host, *std::move(after));
   }
 }

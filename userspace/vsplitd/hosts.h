@@ -17,13 +17,14 @@
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
-#include "vsplit/result.h"
 
 namespace vsplit {
 
 struct ServedHost {
-  ResolvedHost resolved;
-  TableImage part;
+  HostMeaning meaning;
+  TableImage part;      // its frontends
+  ObjectKey object;     // its Service or ServiceEntry; without a name: it has none
+  std::string created;  // when that was created, RFC 3339
 };
 
 // Hosts as they will be; nothing: served no longer.
@@ -36,29 +37,53 @@ class ServedHosts {
 
   // The hosts whose meaning was made of any of these.
   std::set<HostName> DependingOn(const Dependencies& changed) const;
+  // Those that may mean something else to a pod than to everyone.
+  std::set<HostName> TellingPodsApart() const;
+  // What is looked up for them.
+  std::set<HostName> DnsNames() const;
 
-  // What the change does to the image. kInvalid when a frontend would belong to two hosts.
-  Result<ImageChange> ChangeOf(const HostChange& change) const;
+  // What the change does to the image. A frontend that several hosts claim belongs to the one whose
+  // object is the oldest, as in Istio; of one age, to the first by name.
+  ImageChange ChangeOf(const HostChange& change) const;
   // The lines of the image that differ.
   std::string DifferenceOf(const HostChange& change) const;
+  // Of a host that is served after the change: that others have some of its frontends.
+  std::vector<Verdict> LossesOf(const HostName& host, const HostChange& change = {}) const;
+  // All frontends, each with its owner's route.
+  TableImage Image() const;
 
-  // Only after ChangeOf has agreed.
   void Take(HostChange change);
 
  private:
-  void AddGivenUp(const HostChange& change, ImageChange& image) const;
-  // Whoever else has the frontend, or claims it in the same change; notes the claim.
-  const HostName* OtherOwner(const HostChange& change, const HostName& host,
-                             const Frontend& frontend, std::map<Frontend, HostName>& claims) const;
-  bool Has(const HostName& host, const Frontend& frontend, const ImageFrontend& wanted) const;
+  struct Claim {
+    std::string created;
+    HostName host;
+
+    auto operator<=>(const Claim&) const = default;
+  };
+
+  // The hosts with a change laid over them.
+  struct After {
+    explicit After(const HostChange& the_change);
+    const HostChange& change;
+    std::map<Frontend, Claim> claims;  // the first one of the changed hosts
+  };
+
+  const ServedHost* FindAfter(const HostName& host, const HostChange& change) const;
+  const HostName* OwnerAfter(const Frontend& frontend, const After& after) const;
+  std::set<Frontend> FrontendsOf(const HostChange& change) const;
+  const ImageFrontend* RouteAfter(const Frontend& frontend, const After& after) const;
   void Forget(const HostName& host);
 
   std::map<HostName, ServedHost> hosts_;
-  std::map<Frontend, HostName> owners_;
+  std::map<Frontend, std::set<Claim>> claims_;  // the first one has it
   // Who depends on what.
   std::unordered_map<HostName, std::set<HostName>> by_host_;
   std::map<ObjectKey, std::set<HostName>> by_pod_;
   std::map<IpAddress, std::set<HostName>> by_ip_;
+  std::map<HostName, std::set<HostName>> by_name_;
+  std::set<HostName> with_sidecars_;
+  std::set<HostName> telling_apart_;
 };
 
 }  // namespace vsplit

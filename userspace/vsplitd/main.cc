@@ -18,8 +18,10 @@
 #include "flags.h"
 #include "lock.h"
 #include "log.h"
+#include "surroundings.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
+#include "vsplit/names.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
 
@@ -27,7 +29,8 @@ namespace vsplit {
 namespace {
 
 constexpr const char* kRunFolder = "/run/vsplit";
-constexpr std::chrono::milliseconds kIdle{50};  // since the last write, for Agent::MakeRoom
+constexpr std::chrono::milliseconds kIdle{50};        // since the last write, for Agent::MakeRoom
+constexpr std::chrono::milliseconds kPatience{3000};  // for the first answers of DNS
 
 int GiveUp(const Error& error) {
   Log(Priority::kError, "giving_up", {{"error", error.message}});
@@ -47,40 +50,65 @@ int Uninstall(const Flags& flags) {
   return EXIT_SUCCESS;
 }
 
-int Serve(const Flags& flags) {
-  const Result<Lock> lock = Lock::Take(kRunFolder, flags.agent.datapath.pins);
-  if (!lock) {
-    return GiveUp(lock.error());
-  }
-  const Result<std::unique_ptr<Agent>> agent = Agent::Start(flags.agent);
-  if (!agent) {
-    return GiveUp(agent.error());
-  }
-  std::error_code ignored;  // Listen says what is wrong with the folder
-  std::filesystem::create_directories(std::filesystem::path(flags.server.socket).parent_path(),
-                                      ignored);
-  boost::asio::io_context loop(1);
-  boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
+void StopOnSignal(boost::asio::signal_set& signals, boost::asio::io_context& loop) {
   signals.async_wait([&loop](boost::system::error_code error, int signal) {
     if (!error) {
       Log(Priority::kInfo, "stopping", {{"signal", std::to_string(signal)}});
       loop.stop();
     }
   });
-  boost::asio::steady_timer idle(loop);
-  Backend backend = (*agent)->MakeBackend();
-  backend.write = [&idle, &agent, write = std::move(backend.write)](std::vector<Write> writes,
-                                                                    bool dry_run) {
+}
+
+// What comes after each write.
+Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& agent,
+                      Surroundings& surroundings) {
+  backend.write = [&idle, &agent, &surroundings, write = std::move(backend.write)](
+                      std::vector<Write> writes, bool dry_run) {
     Result<Applied> applied = write(std::move(writes), dry_run);
+    surroundings.Follow();
     idle.expires_after(kIdle);
     idle.async_wait([&agent](boost::system::error_code error) {
       if (!error) {
-        (*agent)->MakeRoom();
+        agent.MakeRoom();
       }
     });
     return applied;
   };
-  const Result<Server> server = Server::Listen(loop, flags.server, std::move(backend));
+  return backend;
+}
+
+int Serve(Flags flags) {
+  const Result<Lock> lock = Lock::Take(kRunFolder, flags.agent.datapath.pins);
+  if (!lock) {
+    return GiveUp(lock.error());
+  }
+  const Result<std::string> mount = FindCgroupMount();
+  if (!mount) {
+    return GiveUp(mount.error());
+  }
+  flags.agent.node.cgroup_mount = *mount;
+  boost::asio::io_context loop(1);
+  const Result<std::unique_ptr<Surroundings>> surroundings =
+      Surroundings::Open(loop, *mount, NamesOptions{});
+  if (!surroundings) {
+    return GiveUp(surroundings.error());
+  }
+  const Result<std::unique_ptr<Agent>> agent = Agent::Load(flags.agent, (*surroundings)->Finder());
+  if (!agent) {
+    return GiveUp(agent.error());
+  }
+  (*surroundings)->Meet(**agent, kPatience);
+  if (const Result<void> started = (*agent)->Start(); !started) {
+    return GiveUp(started.error());
+  }
+  std::error_code ignored;  // Listen says what is wrong with the folder
+  std::filesystem::create_directories(std::filesystem::path(flags.server.socket).parent_path(),
+                                      ignored);
+  boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
+  StopOnSignal(signals, loop);
+  boost::asio::steady_timer idle(loop);
+  const Result<Server> server = Server::Listen(
+      loop, flags.server, WithFollowUps((*agent)->MakeBackend(), idle, **agent, **surroundings));
   if (!server) {
     return GiveUp(server.error());
   }

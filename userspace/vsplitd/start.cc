@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "hosts.h"
 #include "log.h"
+#include "pods.h"
 #include "vsplit/address.h"
 #include "vsplit/datapath.h"
 #include "vsplit/disk.h"
@@ -23,22 +24,26 @@
 
 namespace vsplit {
 
-Result<std::unique_ptr<Agent>> Agent::Start(const AgentOptions& options) {
+Result<std::unique_ptr<Agent>> Agent::Load(const AgentOptions& options, CgroupFinder find) {
   Result<Disk> disk = Disk::Open(options.state);
   if (!disk) {
     return tl::unexpected<Error>(disk.error());
   }
-  std::unique_ptr<Agent> agent(new Agent(options, *std::move(disk)));
+  std::unique_ptr<Agent> agent(new Agent(options, *std::move(disk), std::move(find)));
   if (const Result<void> loaded = agent->LoadObjects(); !loaded) {
     return Fail("load " + options.state, loaded.error());
   }
+  agent->pods_ = FindPods(agent->store_, agent->options_.node, agent->find_);
   if (const Result<void> served = agent->ServeAll(); !served) {
     return tl::unexpected<Error>(served.error());
   }
-  if (const Result<void> adopted = agent->Adopt(); !adopted) {
-    return tl::unexpected<Error>(adopted.error());
-  }
   return agent;
+}
+
+// What names mean is known only after those that are asked for are.
+Result<void> Agent::Start() {
+  Result<void> served = DnsNames().empty() ? Result<void>{} : ServeAll();
+  return served ? Adopt() : served;
 }
 
 Result<void> Agent::LoadObjects() {
@@ -65,14 +70,11 @@ Result<void> Agent::LoadObjects() {
 Result<void> Agent::ServeAll() {
   HostChange all;
   for (const HostName& host : HostsWithRules(store_, options_.all_hosts)) {
-    Result<std::optional<ServedHost>> served = Serve(host);
+    Result<std::optional<ServedHost>> served = Serve(host, pods_);
     if (!served) {
       return tl::unexpected<Error>(served.error());
     }
     all.emplace(host, *std::move(served));
-  }
-  if (const Result<ImageChange> agreed = hosts_.ChangeOf(all); !agreed) {
-    return tl::unexpected<Error>(agreed.error());
   }
   hosts_.Take(std::move(all));
   return {};
@@ -87,10 +89,8 @@ Result<void> Agent::Adopt() {
   if (Result<void> repaired = Repair(); !repaired) {
     return repaired;
   }
-  TableImage wanted;
-  for (const auto& [host, served] : hosts_.all()) {
-    wanted.frontends.insert(served.part.frontends.begin(), served.part.frontends.end());
-  }
+  TableImage wanted = hosts_.Image();
+  wanted.workloads = pods_.image;
   const ImageChange change = ChangeTo(tables_, wanted);
   const Result<Plan> plan = MakePlan(tables_, change);
   if (!plan) {
@@ -105,6 +105,7 @@ Result<void> Agent::Adopt() {
   Log(Priority::kInfo, "in_force",
       {{"generation", std::to_string(tables_.generation)},
        {"frontends", std::to_string(wanted.frontends.size())},
+       {"pods", std::to_string(pods_.workloads.size())},
        {"operations", std::to_string(plan->operations.size())},
        {"cgroup", datapath_->cgroup()}});
   return {};

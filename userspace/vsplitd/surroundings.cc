@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "surroundings.h"
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <set>
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+
+#include "agent.h"
+#include "log.h"
+#include "pods.h"
+#include "vsplit/names.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/workloads.h"
+
+namespace vsplit {
+
+Result<std::unique_ptr<Surroundings>> Surroundings::Open(boost::asio::io_context& loop,
+                                                         const std::string& cgroup_mount,
+                                                         const NamesOptions& names) {
+  std::unique_ptr<Surroundings> surroundings(new Surroundings(loop));
+  Surroundings* const self = surroundings.get();
+  Result<PodCgroups> cgroups =
+      PodCgroups::Start(loop, {.mount = cgroup_mount}, [self] { self->TellPods(); });
+  if (!cgroups) {
+    return tl::unexpected<Error>(cgroups.error());
+  }
+  self->cgroups_.emplace(*std::move(cgroups));
+  Result<Names> started =
+      Names::Start(loop, names, [self](const std::set<std::string>&) { self->TellNames(); });
+  if (!started) {
+    return tl::unexpected<Error>(started.error());
+  }
+  self->names_.emplace(*std::move(started));
+  return surroundings;
+}
+
+CgroupFinder Surroundings::Finder() {
+  return [this](const CgroupHints& hints) { return cgroups_->Find(hints); };
+}
+
+bool Surroundings::AllAnswered() const {
+  return std::ranges::all_of(names_->answers(), [](const auto& entry) {
+    return entry.second.answered || !entry.second.trouble.empty();
+  });
+}
+
+void Surroundings::Meet(Agent& agent, std::chrono::milliseconds patience) {
+  agent_ = &agent;
+  Follow();
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!AllAnswered() && std::chrono::steady_clock::now() < end) {
+    loop_.run_one_until(end);
+  }
+  TellNames();
+}
+
+void Surroundings::Follow() {
+  const std::size_t too_many = names_->Want(agent_->DnsNames());
+  if (too_many > 0 && too_many != too_many_names_) {
+    Log(Priority::kWarning, "too_many_names", {{"left_out", std::to_string(too_many)}});
+  }
+  too_many_names_ = too_many;
+}
+
+void Surroundings::TellPods() {
+  if (agent_ == nullptr) {
+    return;
+  }
+  if (const Result<void> done = agent_->LookAtPods(); !done) {
+    Log(Priority::kError, "pods_failed", {{"error", done.error().message}});
+  }
+  Follow();
+}
+
+void Surroundings::TellNames() {
+  if (agent_ == nullptr) {
+    return;
+  }
+  DnsAnswers answers;
+  for (const auto& [name, answer] : names_->answers()) {
+    if (answer.answered) {
+      answers.emplace(name, answer.addresses);
+    }
+  }
+  if (const Result<void> done = agent_->TakeNames(std::move(answers)); !done) {
+    Log(Priority::kError, "names_failed", {{"error", done.error().message}});
+  }
+}
+
+}  // namespace vsplit

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What changes around the agent without anybody writing an object: cgroups of pods, and addresses
+// of DNS names. Watches both on the agent's loop and tells it.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent.h"
+#include "pods.h"
+#include "vsplit/names.h"
+#include "vsplit/result.h"
+#include "vsplit/workloads.h"
+
+namespace vsplit {
+
+class Surroundings {
+ public:
+  // Nothing is told before Meet.
+  static Result<std::unique_ptr<Surroundings>> Open(boost::asio::io_context& loop,
+                                                    const std::string& cgroup_mount,
+                                                    const NamesOptions& names);
+
+  CgroupFinder Finder();
+
+  // Before the agent starts: waits for the first answers about the names that it needs, so that it
+  // does not put out of force what an agent before it knew; at most as long as this.
+  void Meet(Agent& agent, std::chrono::milliseconds patience);
+  // After each write: the agent may need other names.
+  void Follow();
+
+  const std::string& pod_trouble() const { return cgroups_->trouble(); }
+
+ private:
+  explicit Surroundings(boost::asio::io_context& loop) : loop_(loop) {}
+
+  void TellPods();
+  void TellNames();
+  bool AllAnswered() const;
+
+  boost::asio::io_context& loop_;
+  std::optional<PodCgroups> cgroups_;
+  std::optional<Names> names_;
+  Agent* agent_ = nullptr;
+  std::size_t too_many_names_ = 0;
+};
+
+}  // namespace vsplit
