@@ -189,7 +189,8 @@ struct HostMeaning {
   bool asks = false;                   // whether it can depend on which pod connects
   std::vector<SourceMeaning> sources;  // each meaning once
 
-  // Everyone's, then those of the sources that everyone has not.
+  // Everyone's, then those of the sources that everyone has not. That a rule is for other clients
+  // is left out where one of them is here.
   std::vector<Verdict> verdicts() const;
   bool operator==(const HostMeaning&) const = default;
 };

@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "destination_rules.h"
 #include "endpoints.h"
 #include "locality.h"
-#include "policy.h"
 #include "registry.h"
 #include "scene.h"
 #include "settings.h"

@@ -2,10 +2,16 @@
 // What a host means for everyone, and for those for whom it means something else.
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "scene.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"
@@ -45,6 +51,85 @@ void Merge(const Dependencies& more, Dependencies& all) {
   all.sidecars = all.sidecars || more.sidecars;
 }
 
+// Where some answer has a frontend.
+using Frontends = std::map<std::pair<std::uint16_t, IpPrefix>, const ResolvedPort*>;
+
+Frontends FrontendsOf(const std::vector<ResolvedPort>& ports) {
+  Frontends frontends;
+  for (const ResolvedPort& port : ports) {
+    for (const IpPrefix& prefix : port.addresses) {
+      frontends.emplace(std::pair(port.port, prefix), &port);
+    }
+  }
+  return frontends;
+}
+
+// The port that holds for these addresses: the one with the longest prefix around them, or null.
+ResolvedPort* PortAround(std::vector<ResolvedPort>& ports, std::uint16_t number,
+                         const IpPrefix& prefix) {
+  ResolvedPort* found = nullptr;
+  int longest = -1;
+  for (ResolvedPort& port : ports) {
+    for (const IpPrefix& outer : port.addresses) {
+      if (port.port == number && outer.bits > longest && outer.bits <= prefix.bits &&
+          outer.Contains(prefix.address)) {
+        longest = outer.bits;
+        found = &port;
+      }
+    }
+  }
+  return found;
+}
+
+// Gives an answer the frontends that only other clients have: the kernel finds a frontend before it
+// asks who connects.
+void Complete(const Frontends& all, ResolvedHost& host) {
+  const Frontends own = FrontendsOf(host.ports);
+  std::vector<ResolvedPort> missing;
+  std::vector<std::pair<ResolvedPort*, IpPrefix>> added;
+  for (const auto& [place, port] : all) {
+    const auto& [number, prefix] = place;
+    if (own.contains(place)) {
+      continue;
+    }
+    if (ResolvedPort* around = PortAround(host.ports, number, prefix)) {
+      added.emplace_back(around, prefix);
+      continue;
+    }
+    if (missing.empty() || missing.back().port != number) {
+      missing.push_back({.port = number,
+                         .name = port->name,
+                         .protocol = port->protocol,
+                         .untouched = host.host + " is not visible to this client"});
+      missing.back().rule_object.kind = Kind::kVirtualService;
+    }
+    missing.back().addresses.push_back(prefix);
+  }
+  for (const auto& [port, prefix] : added) {
+    port->addresses.push_back(prefix);
+    std::ranges::sort(port->addresses);
+  }
+  std::ranges::move(missing, std::back_inserter(host.ports));
+}
+
+void CompleteAll(std::vector<Outcome>& outcomes) {
+  if (outcomes.size() < 2) {
+    return;
+  }
+  std::vector<ResolvedPort> ports;
+  for (const Outcome& outcome : outcomes) {
+    ports.insert(ports.end(), outcome.host.ports.begin(), outcome.host.ports.end());
+  }
+  const Frontends all = FrontendsOf(ports);
+  for (Outcome& outcome : outcomes) {
+    Complete(all, outcome.host);
+  }
+}
+
+bool IsForOthers(const Verdict& verdict) {
+  return verdict.reason.starts_with(resolve::kForOtherClients);
+}
+
 SourceMeaning& SourceFor(std::vector<SourceMeaning>& sources, const ResolvedHost& host) {
   const auto same = std::ranges::find_if(
       sources, [&host](const SourceMeaning& source) { return SameMeaning(source.host, host); });
@@ -61,10 +146,16 @@ HostMeaning ResolveAll(const Store& store, const HostName& host, const ResolveOp
   std::vector<Outcome> outcomes;
   OutcomeFor(outcomes, anonymous, resolve);
   HostMeaning meaning{.asks = outcomes.front().asked.tells_pods_apart()};
+  std::vector<std::size_t> found;
+  found.reserve(workloads.size());
   for (const Workload& workload : workloads) {
-    const std::size_t outcome = OutcomeFor(outcomes, workload.client, resolve);
-    if (!SameMeaning(outcomes[outcome].host, outcomes.front().host)) {
-      SourceFor(meaning.sources, outcomes[outcome].host).workloads.push_back(workload.name);
+    found.push_back(OutcomeFor(outcomes, workload.client, resolve));
+  }
+  CompleteAll(outcomes);
+  for (std::size_t i = 0; i < workloads.size(); ++i) {
+    const ResolvedHost& host_found = outcomes[found[i]].host;
+    if (!SameMeaning(host_found, outcomes.front().host)) {
+      SourceFor(meaning.sources, host_found).workloads.push_back(workloads[i].name);
     }
   }
   meaning.everyone = std::move(outcomes.front().host);
@@ -91,6 +182,16 @@ std::vector<Verdict> HostMeaning::verdicts() const {
       }
     }
   }
+  // That a rule is not for somebody says nothing once it is known for whom it is.
+  std::set<std::pair<ObjectKey, std::string>> known;
+  for (const Verdict& verdict : all) {
+    if (!IsForOthers(verdict)) {
+      known.emplace(verdict.object, verdict.path);
+    }
+  }
+  std::erase_if(all, [&known](const Verdict& verdict) {
+    return IsForOthers(verdict) && known.contains({verdict.object, verdict.path});
+  });
   return all;
 }
 

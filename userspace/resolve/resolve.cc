@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "clusters.h"
-#include "policy.h"
+#include "destination_rules.h"
 #include "registry.h"
 #include "rules.h"
 #include "scene.h"
@@ -66,26 +66,51 @@ void NoteMissingFamilies(const std::vector<IpPrefix>& addresses,
   }
 }
 
-ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const RegistryPort& port,
+// Why the client cannot dial the port; empty when it can.
+std::string WhyHidden(const Scene& scene, const HostName& host, const std::string& ns,
+                      std::uint16_t port) {
+  return scene.sight->Sees(ns, host, port)
+             ? ""
+             : fmt::format("{} does not import {} on port {}", scene.sight->name(), host, port);
+}
+
+std::vector<DialledPort> DialledPorts(const Scene& scene, const RegistryService& service) {
+  std::vector<DialledPort> ports;
+  for (const RegistryPort& port : service.ports) {
+    ports.push_back({.number = port.number,
+                     .name = port.name,
+                     .protocol = port.protocol,
+                     .addresses = port.addresses,
+                     .untouched = port.unaddressed.empty()
+                                      ? WhyHidden(scene, service.host, service.ns, port.number)
+                                      : port.unaddressed});
+  }
+  return ports;
+}
+
+ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const DialledPort& port,
                          const Choice& choice) {
   ResolvedPort resolved{.port = port.number,
                         .name = port.name,
                         .protocol = port.protocol,
-                        .addresses = port.addresses,
+                        .addresses = choice.addresses,
                         .policy = scene.options.policy,
-                        .rule_object = {.kind = Kind::kVirtualService}};
-  if (port.addresses.empty()) {
-    resolved.untouched = port.unaddressed;
+                        .rule_object = {.kind = Kind::kVirtualService},
+                        .untouched = choice.untouched};
+  std::ranges::sort(resolved.addresses);
+  if (!choice.untouched.empty()) {
     return resolved;
   }
-  if (choice.object == nullptr) {
+  if (choice.rule.rule == nullptr) {
     resolved.clusters.push_back(PlainCluster(scene, host, port.number));
-    return resolved;
+  } else {
+    resolved.policy = PolicyOf(scene, choice.owner);
+    resolved.rule_object = choice.rule.object->key;
+    resolved.rule_path = choice.rule.path;
+    resolved.clusters =
+        RouteClusters(scene, *choice.rule.rule, choice.rule.object->key.ns, port.number);
   }
-  resolved.policy = PolicyOf(scene, choice.object);
-  resolved.rule_object = choice.object->key;
-  resolved.rule_path = choice.path;
-  resolved.clusters = RouteClusters(scene, *choice.rule, choice.object->key.ns, port.number);
+  NoteMissingFamilies(resolved.addresses, resolved.clusters);
   return resolved;
 }
 
@@ -141,13 +166,13 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
                                    resolved.verdicts);
     return resolved;
   }
-  resolve::Choices choices = resolve::ChooseRules(scene, host, *service);
+  const std::vector<resolve::DialledPort> ports = resolve::DialledPorts(scene, *service);
+  resolve::Choices choices =
+      resolve::ChooseRules(scene, host, ToString(service->object().key), ports);
   resolved.verdicts = std::move(choices.verdicts);
-  for (std::size_t i = 0; i < service->ports.size(); ++i) {
-    const resolve::RegistryPort& port = service->ports[i];
-    if (port.protocol != PortProtocol::kUdp) {
-      resolved.ports.push_back(resolve::ResolvePort(scene, host, port, choices.ports[i]));
-      resolve::NoteMissingFamilies(port.addresses, resolved.ports.back().clusters);
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    for (const resolve::Choice& choice : choices.ports[i]) {
+      resolved.ports.push_back(resolve::ResolvePort(scene, host, ports[i], choice));
     }
   }
   resolve::JudgeDestinationRules(scene, host, service->ns, "", resolved.verdicts);

@@ -9,14 +9,20 @@
 #include <cstdint>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "candidates.h"
+#include "chains.h"
+#include "clusters.h"
+#include "delegates.h"
+#include "matches.h"
 #include "protocol.h"
-#include "registry.h"
 #include "scene.h"
+#include "subnets.h"
+#include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
@@ -37,75 +43,105 @@ struct RuleRef {
   auto operator<=>(const RuleRef&) const = default;
 };
 
-std::string PathOf(const RuleRef& ref) {
-  return fmt::format("spec.{}[{}]", WordOf(ref.list), ref.index);
+std::string ForOthers(const std::string& what) {
+  return std::string(kForOtherClients) + what;
 }
 
 // Decides port after port, and remembers for every rule what became of it there. Verdicts come out
 // in the order of the candidates, their rules, and the ports.
 class Court {
  public:
-  Court(const Scene& scene, const HostName& host, const RegistryService& service)
+  Court(const Scene& scene, const HostName& host, const std::string& service,
+        const std::vector<DialledPort>& ports)
       : scene_(scene),
         host_(host),
         service_(service),
-        ports_(service.ports),
+        ports_(ports),
         candidates_(CandidatesFor(scene, host)) {}
 
-  Choice Decide(std::size_t port);
+  std::vector<Choice> Decide(std::size_t port);
   std::vector<Verdict> TakeVerdicts();
 
  private:
-  const Rule& RuleAt(const RuleRef& ref) const {
-    return RulesOf(*candidates_[ref.candidate].spec, ref.list)[ref.index];
+  const ListedRule& RuleAt(const RuleRef& ref) const {
+    return candidates_[ref.candidate].RulesIn(ref.list)[ref.index];
   }
   std::string NameOf(std::size_t candidate) const {
     return ToString(candidates_[candidate].object->key);
   }
+  Fit FitAt(const RuleRef& ref, std::size_t port) const {
+    return FitOf(scene_, *RuleAt(ref).rule, ref.list, ports_[port].number);
+  }
   Verdict Blank(const RuleRef& ref, std::uint16_t port) const {
     return {.kind = Verdict::Kind::kNotEnforced,
-            .object = candidates_[ref.candidate].object->key,
-            .path = PathOf(ref),
+            .object = RuleAt(ref).object->key,
+            .path = RuleAt(ref).path,
             .host = host_,
             .port = port};
   }
-  bool HasRuleFor(std::size_t candidate, RuleList list, std::uint16_t port) const;
+  // Whether the client has the VirtualService on this port at all.
+  bool Counts(std::size_t candidate, std::size_t port) const {
+    const Candidate& it = candidates_[candidate];
+    return it.excluded.empty() &&
+           scene_.sight->SeesRules(it.object->key.ns, it.hosts, ports_[port].number);
+  }
+  bool Survives(const RuleRef& ref, std::size_t port) const {
+    return Counts(ref.candidate, port) && RuleAt(ref).refused.empty() &&
+           FitAt(ref, port) >= Fit::kPerhaps;
+  }
+  bool HasRuleFor(std::size_t candidate, RuleList list, std::size_t port) const;
   std::vector<RuleRef> AllRules() const;
+  std::vector<RuleRef> Surviving(RuleList list, std::size_t port) const;
   bool ReadsTcp(std::size_t port) const;
-  std::vector<RuleRef> HttpRules(std::size_t port);
-  std::vector<RuleRef> TcpRules() const;
-  Choice Scan(std::size_t port, const std::vector<RuleRef>& rules);
+  std::size_t HttpWinner(std::size_t port) const;
+  Choice DecideHttp(std::size_t port);
+  std::vector<Choice> DecideTcp(std::size_t port);
+  std::vector<Choice> DecideTls(std::size_t port);
+  std::string Uncertainty(const RuleRef& ref, std::size_t port) const;
+  std::string PlaceOf(const RuleRef& ref, std::size_t from) const;
+  Choice ChoiceOf(const RuleRef& ref) const;
   void Accept(std::size_t port, const RuleRef& ref);
   void Refuse(std::size_t port, const RuleRef& ref, const std::string& reason);
   bool IsTwinOfTcp(std::size_t port) const;
-  std::string Unread(std::size_t port, RuleList list) const;
+  std::string Unread(std::size_t port, const RuleRef& ref) const;
   void JudgeUnread(const RuleRef& ref);
+  void JudgeMissingPorts(const RuleRef& ref);
 
   const Scene& scene_;
   const HostName& host_;
-  const RegistryService& service_;
-  const std::vector<RegistryPort>& ports_;
+  const std::string& service_;
+  const std::vector<DialledPort>& ports_;
   std::vector<Candidate> candidates_;
   // By rule and index of the port; indexes behind the last port are ports that do not exist.
   std::map<std::pair<RuleRef, std::size_t>, std::vector<Verdict>> verdicts_;
 };
 
-bool Court::HasRuleFor(std::size_t candidate, RuleList list, std::uint16_t port) const {
-  return candidates_[candidate].excluded.empty() &&
-         std::ranges::any_of(RulesOf(*candidates_[candidate].spec, list),
-                             [port](const Rule& rule) { return Survives(rule, port); });
-}
-
 std::vector<RuleRef> Court::AllRules() const {
   std::vector<RuleRef> rules;
   for (std::size_t candidate = 0; candidate < candidates_.size(); ++candidate) {
     for (const RuleList list : kLists) {
-      for (std::size_t i = 0; i < RulesOf(*candidates_[candidate].spec, list).size(); ++i) {
+      for (std::size_t i = 0; i < candidates_[candidate].RulesIn(list).size(); ++i) {
         rules.push_back({.candidate = candidate, .list = list, .index = i});
       }
     }
   }
   return rules;
+}
+
+std::vector<RuleRef> Court::Surviving(RuleList list, std::size_t port) const {
+  std::vector<RuleRef> rules = AllRules();
+  std::erase_if(rules,
+                [&](const RuleRef& ref) { return ref.list != list || !Survives(ref, port); });
+  return rules;
+}
+
+bool Court::HasRuleFor(std::size_t candidate, RuleList list, std::size_t port) const {
+  for (std::size_t i = 0; i < candidates_[candidate].RulesIn(list).size(); ++i) {
+    if (Survives({.candidate = candidate, .list = list, .index = i}, port)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // R1. Where nothing is declared Istio looks at the bytes of each connection; we cannot.
@@ -117,99 +153,219 @@ bool Court::ReadsTcp(std::size_t port) const {
     return scene_.options.undeclared == UndeclaredPorts::kTcp;
   }
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (HasRuleFor(i, RuleList::kTcp, ports_[port].number)) {
+    if (HasRuleFor(i, RuleList::kTcp, port)) {
       return true;
     }
   }
   return false;
 }
 
-// R5: the most specific host first, whatever the age; of those with the same host the first one
-// that has a rule for the port. When none has, the plain service: a wildcard does not step in.
-std::vector<RuleRef> Court::HttpRules(std::size_t port) {
+// R5: the most specific host first, whatever the age; of those with the same exact host the first
+// one that has a rule for the port and client. A wildcard does not step in, neither for an exact
+// host nor for another VirtualService with the same wildcard.
+std::size_t Court::HttpWinner(std::size_t port) const {
   const auto rank = [this](std::size_t i) {
     const HostName& pattern = candidates_[i].pattern;
     return std::pair(pattern == host_, pattern.size());
   };
   std::size_t best = candidates_.size();
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (!candidates_[i].excluded.empty()) {
+    if (!Counts(i, port)) {
       continue;
     }
-    const bool first = best == candidates_.size();
-    const bool has_rule = HasRuleFor(i, RuleList::kHttp, ports_[port].number);
-    if (first || rank(i) > rank(best) ||
-        (rank(i) == rank(best) && has_rule &&
-         !HasRuleFor(best, RuleList::kHttp, ports_[port].number))) {
+    const bool steps_in = best != candidates_.size() && candidates_[i].pattern == host_ &&
+                          candidates_[best].pattern == host_ &&
+                          !HasRuleFor(best, RuleList::kHttp, port) &&
+                          HasRuleFor(i, RuleList::kHttp, port);
+    if (best == candidates_.size() || rank(i) > rank(best) || steps_in) {
       best = i;
     }
   }
-  std::vector<RuleRef> rules;
-  for (const RuleRef& ref : AllRules()) {
-    if (ref.list != RuleList::kHttp || !candidates_[ref.candidate].excluded.empty()) {
-      continue;
-    }
-    if (ref.candidate == best) {
-      rules.push_back(ref);
-    } else if (Survives(RuleAt(ref), ports_[port].number)) {
-      Refuse(port, ref,
-             fmt::format("shadowed by {}, whose host is {}", NameOf(best),
-                         rank(best) > rank(ref.candidate) ? "more specific" : "the same"));
-    }
+  return best;
+}
+
+std::string Court::PlaceOf(const RuleRef& ref, std::size_t from) const {
+  const ListedRule& rule = RuleAt(ref);
+  return rule.path + (ref.candidate == from ? "" : " of " + ToString(rule.object->key));
+}
+
+// Why a rule that survives is not known to match, or cannot be carried out; empty when it can.
+std::string Court::Uncertainty(const RuleRef& ref, std::size_t port) const {
+  const Rule& rule = *RuleAt(ref).rule;
+  if (ref.list == RuleList::kHttp && FitAt(ref, port) == Fit::kPerhaps) {
+    return fmt::format("needs the request: {}", Conditions(rule, Fit::kPerhaps));
   }
-  return rules;
+  if (rule.routes.empty()) {
+    return ref.list == RuleList::kHttp
+               ? fmt::format("needs the request: {}", Join(rule.request_fields))
+               : "has no route";
+  }
+  return HasWeight(rule) ? "" : "no destination has a weight";
 }
 
-// R6: all of them are one list, in order of precedence.
-std::vector<RuleRef> Court::TcpRules() const {
-  std::vector<RuleRef> rules = AllRules();
-  std::erase_if(rules, [this](const RuleRef& ref) {
-    return ref.list != RuleList::kTcp || !candidates_[ref.candidate].excluded.empty();
-  });
-  return rules;
+Choice Court::ChoiceOf(const RuleRef& ref) const {
+  return {.rule = RuleAt(ref), .owner = candidates_[ref.candidate].object};
 }
 
-// The first rule that survives ends the scan. If it depends on what is not known when a connection
-// is made, a later rule must not take its place: the port is left to the plain service.
-Choice Court::Scan(std::size_t port, const std::vector<RuleRef>& rules) {
-  const std::uint16_t number = ports_[port].number;
+// The first rule that survives decides. If it depends on what is not known when a connection is
+// made, a later rule must not take its place: the port is left to the plain service.
+Choice Court::DecideHttp(std::size_t port) {
+  const std::size_t winner = HttpWinner(port);
   Choice choice;
   const RuleRef* first = nullptr;
+  const std::vector<RuleRef> rules = Surviving(RuleList::kHttp, port);
   for (const RuleRef& ref : rules) {
-    if (!Survives(RuleAt(ref), number)) {
-      continue;
-    }
-    if (first != nullptr) {
-      const std::string place =
-          PathOf(*first) +
-          (first->candidate == ref.candidate ? "" : " of " + NameOf(first->candidate));
+    if (ref.candidate != winner) {
+      const bool same = candidates_[ref.candidate].pattern == candidates_[winner].pattern;
       Refuse(port, ref,
-             choice.object != nullptr
+             fmt::format("shadowed by {}, whose host is {}", NameOf(winner),
+                         same ? "the same" : "more specific"));
+    } else if (first != nullptr) {
+      const std::string place = PlaceOf(*first, ref.candidate);
+      Refuse(port, ref,
+             choice.rule.rule != nullptr
                  ? fmt::format("unreachable after {}", place)
                  : fmt::format("{} comes first and cannot be decided at connect()", place));
-      continue;
-    }
-    first = &ref;
-    const std::string uncertainty = Uncertainty(RuleAt(ref), number);
-    if (uncertainty.empty()) {
-      choice = {
-          .object = candidates_[ref.candidate].object, .rule = &RuleAt(ref), .path = PathOf(ref)};
-      Accept(port, ref);
-    } else {
+    } else if (const std::string uncertainty = Uncertainty(ref, port); !uncertainty.empty()) {
+      first = &ref;
       Refuse(port, ref, uncertainty);
+    } else {
+      first = &ref;
+      choice = ChoiceOf(ref);
+      Accept(port, ref);
     }
   }
+  choice.addresses = ports_[port].addresses;
   return choice;
+}
+
+// Gives a piece of the port to a choice, together with the other pieces of the same rule.
+void GivePiece(const Piece& piece, Choice choice, std::vector<Choice>& choices) {
+  for (Choice& other : choices) {
+    if (other.rule.rule == choice.rule.rule && other.untouched == choice.untouched) {
+      other.addresses.push_back(piece.addresses);
+      return;
+    }
+  }
+  choice.addresses = {piece.addresses};
+  choices.push_back(std::move(choice));
+}
+
+std::vector<std::vector<IpPrefix>> SubnetsOf(const std::vector<Chain>& chains) {
+  std::vector<std::vector<IpPrefix>> subnets;
+  for (const Chain& chain : chains) {
+    subnets.push_back(chain.subnets);
+  }
+  return subnets;
+}
+
+std::vector<Choice> Court::DecideTcp(std::size_t port) {
+  const std::vector<RuleRef> refs = Surviving(RuleList::kTcp, port);
+  std::vector<const Rule*> rules;
+  for (const RuleRef& ref : refs) {
+    rules.push_back(RuleAt(ref).rule.get());
+  }
+  const std::vector<Chain> chains = TcpChains(scene_, rules, ports_[port].number);
+  std::vector<Choice> choices;
+  std::set<std::size_t> accepted;
+  for (const Piece& piece : Divide(ports_[port].addresses, SubnetsOf(chains))) {
+    Choice choice;
+    if (!piece.chains.empty()) {
+      const std::size_t rule = chains[piece.chains.front()].rule;
+      choice = Uncertainty(refs[rule], port).empty() ? ChoiceOf(refs[rule]) : Choice{};
+      accepted.insert(rule);
+    }
+    GivePiece(piece, std::move(choice), choices);
+  }
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (i >= chains.size()) {
+      Refuse(
+          port, refs[i],
+          fmt::format("unreachable after {}", PlaceOf(refs[chains.size() - 1], refs[i].candidate)));
+    } else if (const std::string why = Uncertainty(refs[i], port); !why.empty()) {
+      Refuse(port, refs[i], why);
+    } else if (accepted.contains(i)) {
+      Accept(port, refs[i]);
+    } else {
+      Refuse(port, refs[i], "no address of the port is left to its destinationSubnets");
+    }
+  }
+  return choices;
+}
+
+// A connection is taken for one whose hello names the host that was dialled.
+std::vector<Choice> Court::DecideTls(std::size_t port) {
+  std::vector<RuleRef> refs = Surviving(RuleList::kTls, port);
+  std::erase_if(refs, [this](const RuleRef& ref) { return RuleAt(ref).rule->routes.empty(); });
+  std::vector<const Rule*> rules;
+  for (const RuleRef& ref : refs) {
+    rules.push_back(RuleAt(ref).rule.get());
+  }
+  const std::vector<Chain> chains = TlsChains(scene_, rules, ports_[port].number);
+  std::vector<Choice> choices;
+  std::set<std::size_t> accepted;
+  bool unknown = false;
+  for (const Piece& piece : Divide(ports_[port].addresses, SubnetsOf(chains))) {
+    Choice choice;
+    const Sni sni = ChainForHost(chains, piece.chains, host_);
+    if (sni.kind == Sni::Kind::kChain) {
+      const std::size_t rule = chains[sni.chain].rule;
+      choice = Uncertainty(refs[rule], port).empty() ? ChoiceOf(refs[rule]) : Choice{};
+      accepted.insert(rule);
+    } else if (sni.kind == Sni::Kind::kNone && !chains.empty()) {
+      choice.untouched =
+          fmt::format("tls rules count here, and none of their sniHosts covers {}", host_);
+    }
+    unknown = unknown || sni.kind == Sni::Kind::kUnknown;
+    GivePiece(piece, std::move(choice), choices);
+  }
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (const std::string why = Uncertainty(refs[i], port); !why.empty()) {
+      Refuse(port, refs[i], why);
+    } else if (accepted.contains(i)) {
+      Accept(port, refs[i]);
+    } else {
+      Refuse(port, refs[i],
+             unknown ? "needs the request: sniHosts"
+                     : fmt::format("another rule is for {}, and the server name that a "
+                                   "connection asks for is not known at connect()",
+                                   host_));
+    }
+  }
+  return choices;
+}
+
+std::vector<Choice> Court::Decide(std::size_t port) {
+  const DialledPort& dialled = ports_[port];
+  if (!dialled.untouched.empty()) {
+    return {Choice{.addresses = dialled.addresses, .untouched = dialled.untouched}};
+  }
+  switch (dialled.protocol) {
+    case PortProtocol::kUdp:
+      return {};
+    case PortProtocol::kTls:
+      return DecideTls(port);
+    case PortProtocol::kHttp:
+    case PortProtocol::kTcp:
+    case PortProtocol::kUndeclared:
+      break;
+  }
+  return ReadsTcp(port) ? DecideTcp(port) : std::vector{DecideHttp(port)};
 }
 
 void Court::Accept(std::size_t port, const RuleRef& ref) {
   Verdict verdict = Blank(ref, ports_[port].number);
-  const bool http = ref.list == RuleList::kHttp;
-  verdict.kind = http ? Verdict::Kind::kApproximated : Verdict::Kind::kEnforced;
-  verdict.reason = http ? "per connection, not per request" : "";
+  verdict.kind = Verdict::Kind::kApproximated;
+  if (ref.list == RuleList::kHttp) {
+    verdict.reason = "per connection, not per request";
+  } else if (ref.list == RuleList::kTls) {
+    verdict.reason = fmt::format("as if every client asked for {} in its TLS hello", host_);
+  } else {
+    verdict.kind = Verdict::Kind::kEnforced;
+  }
   std::vector<Verdict>& verdicts = verdicts_[{ref, port}];
   verdicts.push_back(verdict);
-  for (const std::string& field : RuleAt(ref).request_fields) {
+  for (const std::string& field : RuleAt(ref).rule->request_fields) {
     verdicts.push_back(Blank(ref, ports_[port].number));
     verdicts.back().path += "." + field;
     verdicts.back().reason = "needs the request";
@@ -222,89 +378,91 @@ void Court::Refuse(std::size_t port, const RuleRef& ref, const std::string& reas
   verdicts_[{ref, port}].push_back(verdict);
 }
 
-Choice Court::Decide(std::size_t port) {
-  switch (ports_[port].protocol) {
-    case PortProtocol::kTls:
-    case PortProtocol::kUdp:
-      return {};
-    case PortProtocol::kHttp:
-    case PortProtocol::kTcp:
-    case PortProtocol::kUndeclared:
-      break;
+// Why a rule does not count on a port that its matches allow.
+std::string Court::Unread(std::size_t port, const RuleRef& ref) const {
+  const DialledPort& dialled = ports_[port];
+  if (!dialled.untouched.empty()) {
+    return dialled.untouched;
   }
-  return Scan(port, ReadsTcp(port) ? TcpRules() : HttpRules(port));
-}
-
-// Why rules of this list are not read on the port.
-std::string Court::Unread(std::size_t port, RuleList list) const {
-  const std::uint16_t number = ports_[port].number;
-  const PortProtocol protocol = ports_[port].protocol;
-  if (protocol == PortProtocol::kUdp) {
-    return fmt::format("port {} is udp", number);
+  if (dialled.protocol == PortProtocol::kUdp) {
+    return fmt::format("port {} is udp", dialled.number);
   }
-  if (list == RuleList::kTls) {
-    return "tls rules are not supported yet";
+  const bool tcp = ReadsTcp(port);
+  const RuleList read = dialled.protocol == PortProtocol::kTls ? RuleList::kTls
+                        : tcp                                  ? RuleList::kTcp
+                                                               : RuleList::kHttp;
+  if (ref.list != read) {
+    return dialled.protocol == PortProtocol::kUndeclared
+               ? fmt::format("port {} declares no protocol and is read as {}", dialled.number,
+                             tcp ? "tcp" : "http")
+               : fmt::format("port {} is {}: {} rules do not count there", dialled.number,
+                             WordOf(dialled.protocol), WordOf(ref.list));
   }
-  if (protocol == PortProtocol::kUndeclared) {
-    return fmt::format("port {} declares no protocol and is read as {}", number,
-                       ReadsTcp(port) ? "tcp" : "http");
+  if (!Counts(ref.candidate, port)) {
+    return ForOthers(fmt::format("not imported by {}", scene_.sight->name()));
   }
-  return fmt::format("port {} is {}: {} rules do not count there", number, WordOf(protocol),
-                     WordOf(list));
+  if (FitAt(ref, port) == Fit::kOtherClients) {
+    return ForOthers(Conditions(*RuleAt(ref).rule, Fit::kOtherClients));
+  }
+  return "has no route";
 }
 
 // A udp port with the number of a tcp port, whose verdict is the one that says something.
 bool Court::IsTwinOfTcp(std::size_t port) const {
   return ports_[port].protocol == PortProtocol::kUdp &&
-         std::ranges::any_of(ports_, [this, port](const RegistryPort& other) {
+         std::ranges::any_of(ports_, [this, port](const DialledPort& other) {
            return other.number == ports_[port].number && other.protocol != PortProtocol::kUdp;
          });
+}
+
+void Court::JudgeMissingPorts(const RuleRef& ref) {
+  std::size_t missing = ports_.size();
+  for (const Match& match : RuleAt(ref).rule->matches) {
+    if (match.port &&
+        std::ranges::find(ports_, *match.port, &DialledPort::number) == ports_.end()) {
+      Verdict verdict = Blank(ref, *match.port);
+      verdict.reason = fmt::format("{} has no port {}", service_, *match.port);
+      verdicts_[{ref, missing++}].push_back(verdict);
+    }
+  }
 }
 
 // A rule is told about a port that does not read its list if it names the port, or if no port reads
 // it; a canary on the http port says nothing about the metrics port beside it.
 void Court::JudgeUnread(const RuleRef& ref) {
-  const Rule& rule = RuleAt(ref);
-  const auto first = verdicts_.lower_bound({ref, 0});
-  const bool read = first != verdicts_.end() && first->first.first == ref;
-  bool judged = read;
+  const Rule& rule = *RuleAt(ref).rule;
+  const auto judged = [&] {
+    const auto first = verdicts_.lower_bound({ref, 0});
+    return first != verdicts_.end() && first->first.first == ref;
+  };
+  const bool read = judged();
   for (std::size_t port = 0; port < ports_.size(); ++port) {
-    const std::uint16_t number = ports_[port].number;
-    if (!verdicts_.contains({ref, port}) && !IsTwinOfTcp(port) && Survives(rule, number) &&
-        (!read || Names(rule, number))) {
-      Refuse(port, ref, Unread(port, ref.list));
-      judged = true;
+    if (!verdicts_.contains({ref, port}) && !IsTwinOfTcp(port) &&
+        FitAt(ref, port) != Fit::kElsewhere && (!read || Names(rule, ports_[port].number))) {
+      Refuse(port, ref, Unread(port, ref));
     }
   }
-  std::size_t missing = ports_.size();
-  for (const Match& match : rule.matches) {
-    if (match.port &&
-        std::ranges::find(ports_, *match.port, &RegistryPort::number) == ports_.end()) {
-      Verdict verdict = Blank(ref, *match.port);
-      verdict.reason =
-          fmt::format("{} has no port {}", ToString(service_.object().key), *match.port);
-      verdicts_[{ref, missing++}].push_back(verdict);
-      judged = true;
-    }
-  }
-  if (!judged) {
+  JudgeMissingPorts(ref);
+  if (!judged()) {
     Verdict verdict = Blank(ref, 0);
-    verdict.reason = ports_.empty()
-                         ? fmt::format("{} has no ports", ToString(service_.object().key))
-                         : "its matches are bound to gateways only";
-    verdicts_[{ref, missing}].push_back(verdict);
+    verdict.reason = ports_.empty() ? fmt::format("{} has no ports", service_)
+                                    : "its matches are bound to gateways only";
+    verdicts_[{ref, ports_.size()}].push_back(verdict);
   }
 }
 
 std::vector<Verdict> Court::TakeVerdicts() {
   for (const RuleRef& ref : AllRules()) {
-    if (candidates_[ref.candidate].excluded.empty()) {
+    const Candidate& candidate = candidates_[ref.candidate];
+    if (candidate.excluded.empty() && RuleAt(ref).refused.empty()) {
       JudgeUnread(ref);
-    } else {
-      Verdict verdict = Blank(ref, 0);
-      verdict.reason = candidates_[ref.candidate].excluded;
-      verdicts_[{ref, 0}].push_back(verdict);
+      continue;
     }
+    Verdict verdict = Blank(ref, 0);
+    verdict.reason = candidate.excluded.empty() ? RuleAt(ref).refused
+                     : candidate.for_others     ? ForOthers(candidate.excluded)
+                                                : candidate.excluded;
+    verdicts_[{ref, 0}].push_back(verdict);
   }
   std::vector<Verdict> all;
   for (auto& [place, verdicts] : verdicts_) {
@@ -315,10 +473,11 @@ std::vector<Verdict> Court::TakeVerdicts() {
 
 }  // namespace
 
-Choices ChooseRules(const Scene& scene, const HostName& host, const RegistryService& service) {
-  Court court(scene, host, service);
+Choices ChooseRules(const Scene& scene, const HostName& host, const std::string& service,
+                    const std::vector<DialledPort>& ports) {
+  Court court(scene, host, service, ports);
   Choices choices;
-  for (std::size_t port = 0; port < service.ports.size(); ++port) {
+  for (std::size_t port = 0; port < ports.size(); ++port) {
     choices.ports.push_back(court.Decide(port));
   }
   choices.verdicts = court.TakeVerdicts();
@@ -330,10 +489,10 @@ std::vector<Verdict> RefuseRules(const Scene& scene, const HostName& host,
   std::vector<Verdict> verdicts;
   for (const Candidate& candidate : CandidatesFor(scene, host)) {
     for (const RuleList list : kLists) {
-      for (std::size_t i = 0; i < RulesOf(*candidate.spec, list).size(); ++i) {
+      for (const ListedRule& rule : candidate.RulesIn(list)) {
         verdicts.push_back({.kind = Verdict::Kind::kNotEnforced,
-                            .object = candidate.object->key,
-                            .path = fmt::format("spec.{}[{}]", WordOf(list), i),
+                            .object = rule.object->key,
+                            .path = rule.path,
                             .host = host,
                             .reason = candidate.excluded.empty() ? reason : candidate.excluded});
       }

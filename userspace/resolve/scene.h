@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vsplit/objects.h"
@@ -35,6 +36,9 @@ void SortByPrecedence(std::vector<ObjectPtr>& objects);
 
 // Whether a list of gateways leaves the object to pods.
 bool IncludesMesh(const std::vector<std::string>& gateways);
+
+// How the reason of a verdict begins that only says that the client is not one of those meant.
+constexpr std::string_view kForOtherClients = "for other clients: ";
 
 std::string Join(const std::vector<std::string>& words);  // "a, b"
 

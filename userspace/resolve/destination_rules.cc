@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "policy.h"
+#include "destination_rules.h"
 
 #include <fmt/core.h>
 
@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "client.h"
 #include "scene.h"
 #include "visibility.h"
 #include "vsplit/address.h"
@@ -35,27 +37,94 @@ HostName HostOf(const Scene& scene, const ObjectPtr& object) {
   return QualifyHost(RuleOf(object).host, object->key.ns, scene.store.domain());
 }
 
-// Why a rule cannot be followed for every client alike; empty when it can.
-std::string ClientCondition(const ObjectPtr& object) {
+// Whether nobody but clients of its own namespace has the rule. One with a workloadSelector never
+// leaves its namespace.
+bool IsPrivate(const ObjectPtr& object) {
   const DestinationRule& rule = RuleOf(object);
   if (rule.workload_selector) {
-    return "applies only to clients that its workloadSelector names, sources are not told apart "
-           "yet";
+    return true;
   }
-  if (!IsPublic(rule.export_to)) {
-    return fmt::format("exported only to \"{}\", sources are not told apart yet",
-                       Join(rule.export_to));
-  }
-  return "";
+  const std::vector<std::string>& words = rule.export_to;
+  return !words.empty() && std::ranges::all_of(words, [&](const std::string& word) {
+    return word == "." || word == object->key.ns;
+  });
 }
 
-// Those of one namespace with the most specific host: the exact one, else the longest wildcard.
-std::vector<ObjectPtr> MostSpecific(const Scene& scene, const std::vector<ObjectPtr>& rules,
-                                    const HostName& host, const std::string& ns) {
+// Whether clients of its own namespace have the rule.
+bool IsAtHome(const ObjectPtr& object) {
+  const DestinationRule& rule = RuleOf(object);
+  const std::vector<std::string>& words = rule.export_to;
+  return rule.workload_selector || IsPublic(words) ||
+         std::ranges::find(words, ".") != words.end() ||
+         std::ranges::find(words, object->key.ns) != words.end();
+}
+
+// To whom the rule goes; with a workloadSelector never beyond its namespace.
+std::vector<std::string> ExportedWords(const ObjectPtr& object) {
+  const DestinationRule& rule = RuleOf(object);
+  return rule.workload_selector ? std::vector<std::string>{"."} : rule.export_to;
+}
+
+// As Istio compares them: the words, not what they mean.
+std::set<std::string> ExportsOf(const ObjectPtr& object) {
+  const std::vector<std::string> words = ExportedWords(object);
+  return {words.begin(), words.end()};
+}
+
+// Rules of one host that Istio has merged into one; the first is the oldest.
+struct Merged {
+  std::set<std::string> exports;
+  std::optional<Labels> selector;
+  std::vector<ObjectPtr> rules;
+};
+
+// mergeDestinationRule() of Istio: takes a rule into those that it goes together with. Gives
+// whether it is also one of its own.
+bool MergeInto(const ObjectPtr& object, const std::set<std::string>& exports,
+               std::vector<Merged>& all) {
+  const std::optional<Labels>& selector = RuleOf(object).workload_selector;
+  bool own = true;
+  for (Merged& merged : all) {
+    const bool same = exports == merged.exports;
+    own = !same;
+    if (!same && (merged.exports.empty() || !std::ranges::includes(exports, merged.exports))) {
+      continue;
+    }
+    if (selector && merged.selector && *selector != *merged.selector) {
+      own = true;
+      continue;
+    }
+    own = own && selector.has_value() != merged.selector.has_value();
+    merged.rules.push_back(object);
+  }
+  return own;
+}
+
+std::vector<Merged> MergeAll(std::vector<ObjectPtr> objects) {
+  SortByPrecedence(objects);
+  std::ranges::stable_sort(objects, std::ranges::greater{}, [](const ObjectPtr& object) {
+    return RuleOf(object).workload_selector.has_value();
+  });
+  std::vector<Merged> all;
+  for (const ObjectPtr& object : objects) {
+    std::set<std::string> exports = ExportsOf(object);
+    if (MergeInto(object, exports, all)) {
+      all.push_back({.exports = std::move(exports),
+                     .selector = RuleOf(object).workload_selector,
+                     .rules = {object}});
+    }
+  }
+  return all;
+}
+
+// Of the rules of one namespace that the pool holds those with the most specific host: the exact
+// one, else the longest wildcard.
+std::vector<Merged> MostSpecific(const Scene& scene, const std::vector<ObjectPtr>& rules,
+                                 const HostName& host, const std::string& ns, const auto& pool) {
   std::vector<ObjectPtr> best;
   std::pair<bool, std::size_t> best_rank;
   for (const ObjectPtr& object : rules) {
-    if (object->key.ns != ns || !ClientCondition(object).empty()) {
+    if (object->key.ns != ns || !pool(object)) {
       continue;
     }
     const HostName pattern = HostOf(scene, object);
@@ -68,7 +137,67 @@ std::vector<ObjectPtr> MostSpecific(const Scene& scene, const std::vector<Object
       best.push_back(object);
     }
   }
-  SortByPrecedence(best);
+  return MergeAll(std::move(best));
+}
+
+// The rules of a namespace that it exports to the client.
+std::vector<Merged> Exported(const Scene& scene, const std::vector<ObjectPtr>& rules,
+                             const HostName& host, const std::string& ns) {
+  std::vector<Merged> all = MostSpecific(
+      scene, rules, host, ns, [](const ObjectPtr& object) { return !IsPrivate(object); });
+  std::erase_if(all, [&scene](const Merged& merged) {
+    return !merged.exports.empty() && !merged.exports.contains("*") &&
+           std::ranges::none_of(merged.exports, [&scene](const std::string& word) {
+             return word != "." && word != "~" && IsInNamespace(scene, word);
+           });
+  });
+  return all;
+}
+
+// Whether clients of this namespace find there what all others find there too, so that it need not
+// be asked whether the client is one of them.
+bool IsTheSameForAll(const std::vector<ObjectPtr>& rules, const std::string& ns) {
+  return std::ranges::all_of(rules, [&ns](const ObjectPtr& object) {
+    return object->key.ns != ns ||
+           (!RuleOf(object).workload_selector && IsPublic(RuleOf(object).export_to));
+  });
+}
+
+// R11, from the client's namespace to the service's to the root namespace: the first in which a
+// rule is about the host ends the search, whatever becomes of it there.
+std::vector<Merged> FindLevel(const Scene& scene, const std::vector<ObjectPtr>& rules,
+                              const HostName& host, const std::string& ns) {
+  const std::string& root = scene.options.root_namespace;
+  std::string asked;
+  for (const ObjectPtr& object : rules) {
+    const std::string& own = object->key.ns;
+    if (own == asked || (own == ns && IsTheSameForAll(rules, ns)) || !IsInNamespace(scene, own)) {
+      asked = own;
+      continue;
+    }
+    std::vector<Merged> found = MostSpecific(scene, rules, host, own, [&](const ObjectPtr& rule) {
+      return own == root ? IsPrivate(rule) : IsAtHome(rule);
+    });
+    if (!found.empty()) {
+      return found;
+    }
+    break;
+  }
+  std::vector<Merged> found = Exported(scene, rules, host, ns);
+  return found.empty() && ns != root ? Exported(scene, rules, host, root) : found;
+}
+
+// The one among them for the client: with a selector that selects it, else the last without one.
+std::vector<ObjectPtr> OneFor(const Scene& scene, const std::vector<Merged>& level) {
+  std::vector<ObjectPtr> best;
+  for (const Merged& merged : level) {
+    if (!merged.selector) {
+      best = merged.rules;
+    } else if (IsInNamespace(scene, merged.rules.front()->key.ns) &&
+               IsSelected(scene, *merged.selector)) {
+      return merged.rules;
+    }
+  }
   return best;
 }
 
@@ -160,16 +289,20 @@ std::string WhyLeftOut(const Scene& scene, const ObjectPtr& object,
   if (std::ranges::find(merged, object) != merged.end()) {
     return "";
   }
-  if (const std::string condition = ClientCondition(object); !condition.empty()) {
-    return condition;
+  const DestinationRule& rule = RuleOf(object);
+  const std::string others(kForOtherClients);
+  const bool common = object->key.ns == ns || object->key.ns == scene.options.root_namespace;
+  if (!IsInNamespace(scene, object->key.ns) &&
+      (!common || !IsExportedTo(scene, object->key.ns, ExportedWords(object)))) {
+    return rule.workload_selector || IsPublic(rule.export_to)
+               ? others + "those in namespace " + object->key.ns
+               : others + fmt::format("exported only to \"{}\"", Join(rule.export_to));
   }
-  if (object->key.ns != ns && object->key.ns != scene.options.root_namespace) {
-    return fmt::format(
-        "applies only to clients in namespace {}, sources are not told apart "
-        "yet",
-        object->key.ns);
+  if (rule.workload_selector && !IsSelected(scene, *rule.workload_selector)) {
+    return others + "its workloadSelector names them";
   }
-  return fmt::format("shadowed by {}", NameOf(merged.front()));
+  return merged.empty() ? "another DestinationRule of its namespace hides it"
+                        : fmt::format("shadowed by {}", NameOf(merged.front()));
 }
 
 // A verdict on each part that the rule has; on the rule itself if it has none.
@@ -206,11 +339,7 @@ void JudgeParts(const ObjectPtr& object, const std::vector<ObjectPtr>& merged,
 std::vector<ObjectPtr> MergedRules(const Scene& scene, const HostName& host,
                                    const std::string& ns) {
   const std::vector<ObjectPtr> all = scene.store.DestinationRulesFor(host);
-  std::vector<ObjectPtr> merged = MostSpecific(scene, all, host, ns);
-  if (merged.empty()) {
-    merged = MostSpecific(scene, all, host, scene.options.root_namespace);
-  }
-  return merged;
+  return all.empty() ? all : OneFor(scene, FindLevel(scene, all, host, ns));
 }
 
 const Subset* FindSubset(const std::vector<ObjectPtr>& merged, std::string_view name) {

@@ -14,9 +14,9 @@
 
 namespace vsplit::resolve {
 
-// The DestinationRules that are merged into one for this host of a service in this namespace,
-// oldest first. Those of the service's namespace, or if none covers the host those of the root
-// namespace; of these the ones with the most specific host.
+// The DestinationRules that are merged into one for this host of a service in this namespace, the
+// first to count first: of the client's namespace, else of the service's, else of the root
+// namespace; of these the ones with the most specific host, and of these the ones for the client.
 std::vector<ObjectPtr> MergedRules(const Scene& scene, const HostName& host, const std::string& ns);
 
 // The first definition counts; null when there is none. Valid as long as the rules.

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+// R3, R9, R10, R11 for different clients, and what a host means for all of them together.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "resolve_text.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/resolve.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr std::string_view kHost = "reviews.default.svc.cluster.local";
+
+// Service default/reviews with these ports and annotations.
+std::string Reviews(const std::string& ports, const std::string& annotations = "") {
+  return "{kind: Service, apiVersion: v1, metadata: {name: reviews, namespace: default, "
+         "annotations: {" +
+         annotations + "}}, spec: {clusterIP: 10.96.0.7, ports: [" + ports + "]}}\n---\n";
+}
+
+std::string Object(const std::string& kind, const std::string& ns, const std::string& name,
+                   const std::string& spec, int day = 1) {
+  return "{kind: " + kind + ", apiVersion: networking.istio.io/v1, metadata: {name: " + name +
+         ", namespace: " + ns + ", creationTimestamp: '2024-01-0" + std::to_string(day) +
+         "T00:00:00Z'}, spec: {" + spec + "}}\n---\n";
+}
+
+std::string Rules(const std::string& ns, const std::string& name, const std::string& spec,
+                  int day = 1) {
+  return Object("VirtualService", ns, name, "hosts: [" + std::string(kHost) + "], " + spec, day);
+}
+
+// A route to this subset of reviews.
+std::string To(const std::string& subset) {
+  return "route: [{destination: {host: " + std::string(kHost) + ", subset: " + subset + "}}]";
+}
+
+// With the ages that the objects give.
+Store Aged(const std::string& yaml) {
+  std::vector<vsplit::Object> objects = ObjectsOf(yaml);
+  for (vsplit::Object& object : objects) {
+    object.version.creation_timestamp = object.given_creation_timestamp;
+  }
+  Store store;
+  store.Load(std::move(objects), 1);
+  return store;
+}
+
+Client In(const std::string& ns, const Labels& labels = {}) {
+  return {.ns = ns, .labels = labels, .node = "n1"};
+}
+
+// Port, rule and subsets, for each port.
+std::string Outcome(const ResolvedHost& host) {
+  std::string text;
+  for (const ResolvedPort& port : host.ports) {
+    text += (text.empty() ? "" : "; ") + std::to_string(port.port);
+    for (const IpPrefix& prefix : port.addresses) {
+      text += prefix.bits == 128 && port.addresses.size() == 1 ? "" : " " + ToString(prefix);
+    }
+    text += port.untouched.empty() ? "" : " untouched";
+    for (const ResolvedCluster& cluster : port.clusters) {
+      text += " " + (cluster.subset.empty() ? "plain" : cluster.subset);
+    }
+  }
+  return text;
+}
+
+std::string OutcomeFor(const std::string& yaml, const Client& client) {
+  return Outcome(Resolve(Aged(yaml), HostName(kHost), {}, client));
+}
+
+TEST(Resolve, SourceLabelsAndNamespaceDecideForEachClient) {
+  for (const std::string list : {"http", "tcp"}) {
+    const std::string yaml =
+        Reviews("{name: " + list + ", port: 80}") +
+        Rules("default", "a",
+              list + ": [{match: [{sourceLabels: {app: web}, sourceNamespace: shop}], " +
+                  To("web") + "}, {match: [{sourceNamespace: shop}], " + To("shop") + "}, {" +
+                  To("rest") + "}]");
+    EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "web"}, {"x", "y"}})), "80 web") << list;
+    EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "db"}})), "80 shop") << list;
+    EXPECT_EQ(OutcomeFor(yaml, In("other", {{"app", "web"}})), "80 rest") << list;
+    EXPECT_EQ(OutcomeFor(yaml, {}), "80 rest") << list;
+  }
+}
+
+TEST(Resolve, HttpMatchThatListsMeshDoesNotLookAtTheSource) {
+  const auto yaml = [](const std::string& list) {
+    return Reviews("{name: " + list + ", port: 80}") +
+           Rules("default", "a",
+                 list + ": [{match: [{gateways: [mesh], sourceLabels: {app: web}}], " + To("v1") +
+                     "}, {" + To("v2") + "}]");
+  };
+  EXPECT_EQ(OutcomeFor(yaml("http"), In("x")), "80 v1");
+  EXPECT_EQ(OutcomeFor(yaml("tcp"), In("x")), "80 v2");
+}
+
+TEST(Resolve, VirtualServicesOfTheClientsNamespaceComeFirstIfPrivate) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}") +
+      Rules("default", "public", "http: [{" + To("public") + "}]", 1) +
+      Rules("shop", "mine", "exportTo: ['.'], http: [{" + To("mine") + "}]", 3) +
+      Rules("default", "named", "exportTo: [shop, news], http: [{" + To("named") + "}]", 2);
+  EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 mine");
+  EXPECT_EQ(OutcomeFor(yaml, In("news")), "80 named");
+  EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 public");
+  EXPECT_EQ(OutcomeFor(yaml, {}), "80 public");
+}
+
+TEST(Resolve, OlderPublicVirtualServiceBeatsTheClientsOwnPublicOne) {
+  const std::string yaml = Reviews("{name: http, port: 80}") +
+                           Rules("default", "b", "http: [{" + To("old") + "}]", 1) +
+                           Rules("shop", "a", "http: [{" + To("new") + "}]", 2);
+  EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 old");
+}
+
+TEST(Resolve, NextVirtualServiceStepsInOnlyForAnExactHost) {
+  const std::string first = "http: [{match: [{sourceNamespace: shop}], " + To("shop") + "}]";
+  const std::string second = "http: [{" + To("rest") + "}]";
+  const std::string exact = Reviews("{name: http, port: 80}") + Rules("default", "a", first, 1) +
+                            Rules("default", "b", second, 2);
+  EXPECT_EQ(OutcomeFor(exact, In("other")), "80 rest");
+  const std::string wildcard =
+      Reviews("{name: http, port: 80}") +
+      Object("VirtualService", "default", "a", "hosts: ['*.svc.cluster.local'], " + first, 1) +
+      Object("VirtualService", "default", "b", "hosts: ['*.svc.cluster.local'], " + second, 2);
+  EXPECT_EQ(OutcomeFor(wildcard, In("other")), "80 plain");
+  EXPECT_EQ(OutcomeFor(wildcard, In("shop")), "80 shop");
+}
+
+TEST(Resolve, RuleThatNeedsTheRequestIsNotPassedOver) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}") +
+      Rules("default", "a",
+            "http: [{match: [{sourceNamespace: shop}], " + To("shop") +
+                "}, {match: [{uri: {exact: /x}}], " + To("x") + "}, {" + To("rest") + "}]");
+  EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 shop");
+  EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 plain");
+}
+
+// ---- destinationSubnets ------------------------------------------------------------------------
+
+std::string TwoAddresses(const std::string& spec) {
+  return "{kind: Service, apiVersion: v1, metadata: {name: reviews, namespace: default}, spec: "
+         "{clusterIP: 10.96.0.7, clusterIPs: [10.96.0.7, 'fd00::7'], ports: [{name: tcp, port: "
+         "80}]}}\n---\n" +
+         Rules("default", "a", spec);
+}
+
+TEST(Resolve, LongestSubnetDecidesWhateverTheOrderOfTheRules) {
+  EXPECT_EQ(
+      OutcomeFor(TwoAddresses("tcp: [{match: [{destinationSubnets: [10.0.0.0/8]}], " + To("wide") +
+                              "}, {match: [{destinationSubnets: [10.96.0.0/16]}], " + To("narrow") +
+                              "}, {" + To("rest") + "}]"),
+                 {}),
+      "80 narrow; 80 rest");
+}
+
+TEST(Resolve, AddressOutsideOfAllSubnetsIsThePlainService) {
+  EXPECT_EQ(OutcomeFor(TwoAddresses("tcp: [{match: [{destinationSubnets: ['fd00::/8']}], " +
+                                    To("six") + "}]"),
+                       {}),
+            "80 plain; 80 six");
+}
+
+TEST(Resolve, RulesAfterACatchAllHaveNoSubnets) {
+  EXPECT_EQ(OutcomeFor(TwoAddresses("tcp: [{" + To("all") +
+                                    "}, {match: [{destinationSubnets: [10.96.0.7]}], " +
+                                    To("late") + "}]"),
+                       {}),
+            "80 10.96.0.7 fd00::7 all");
+}
+
+// ---- tls ---------------------------------------------------------------------------------------
+
+std::string Tls(const std::string& rules) {
+  return Reviews("{name: tls, port: 443}") + Rules("default", "a", "tls: [" + rules + "]");
+}
+std::string Sni(const std::string& name, const std::string& subset, const std::string& more = "") {
+  return "{match: [{sniHosts: [" + name + "]" + more + "}], " + To(subset) + "}";
+}
+
+TEST(Resolve, TlsRuleForTheHostIsFollowed) {
+  const std::string host(kHost);
+  EXPECT_EQ(OutcomeFor(Tls(Sni(host, "v1")), {}), "443 v1");
+  EXPECT_EQ(
+      OutcomeFor(Tls(Sni("'*.default.svc.cluster.local'", "wide") + ", " + Sni(host, "v1")), {}),
+      "443 v1");
+  EXPECT_EQ(OutcomeFor(Tls(Sni(host, "v1", ", sourceNamespace: shop") + ", " + Sni(host, "v2")),
+                       In("other")),
+            "443 v2");
+}
+
+TEST(Resolve, TlsRulesForOtherNamesLeaveConnectionsAsTheyAre) {
+  const std::string yaml =
+      Reviews("{name: tls, port: 443}") + Object("VirtualService", "default", "a",
+                                                 "hosts: ['*.svc.cluster.local'], tls: [" +
+                                                     Sni("x.shop.svc.cluster.local", "v1") + "]");
+  EXPECT_EQ(OutcomeFor(yaml, {}), "443 untouched");
+}
+
+TEST(Resolve, TlsRulesForOtherPortsOrClientsAreThePlainService) {
+  EXPECT_EQ(OutcomeFor(Tls(Sni(std::string(kHost), "v1", ", port: 444")), {}), "443 plain");
+  EXPECT_EQ(OutcomeFor(Tls(Sni(std::string(kHost), "v1", ", sourceNamespace: shop")), In("other")),
+            "443 plain");
+}
+
+// ---- delegates ---------------------------------------------------------------------------------
+
+TEST(Resolve, RulesOfADelegateTakeThePlaceOfTheRoots) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}, {name: http-b, port: 81}") +
+      Rules("default", "root",
+            "http: [{match: [{port: 81}], delegate: {name: d, namespace: shop}}, {" + To("rest") +
+                "}]") +
+      Object("VirtualService", "shop", "d",
+             "http: [{match: [{port: 80}], " + To("never") + "}, {match: [{sourceNamespace: x}], " +
+                 To("x") + "}, {" + To("d") + "}]");
+  EXPECT_EQ(OutcomeFor(yaml, In("x")), "80 rest; 81 x");
+  EXPECT_EQ(OutcomeFor(yaml, In("y")), "80 rest; 81 d");
+}
+
+TEST(Resolve, DelegateThatIsMissingOrNotExportedIsLeftOut) {
+  const auto yaml = [](const std::string& name) {
+    return Reviews("{name: http, port: 80}") +
+           Rules(
+               "default", "root",
+               "http: [{delegate: {name: " + name + ", namespace: shop}}, {" + To("rest") + "}]") +
+           Object("VirtualService", "shop", "d", "exportTo: ['.'], http: [{" + To("d") + "}]");
+  };
+  EXPECT_EQ(OutcomeFor(yaml("d"), {}), "80 rest");
+  EXPECT_EQ(OutcomeFor(yaml("none"), {}), "80 rest");
+  EXPECT_THAT(ToString(Resolve(Aged(yaml("none")), HostName(kHost), {}, {}).verdicts.at(0)),
+              "VirtualService default/root: spec.http[0]: reviews.default.svc.cluster.local: not "
+              "enforced: no VirtualService shop/none");
+}
+
+// ---- DestinationRules --------------------------------------------------------------------------
+
+// Which load balancer the plain service has for the client.
+Algorithm AlgorithmFor(const std::string& rules, const Client& client) {
+  const ResolvedHost host =
+      Resolve(Aged(Reviews("{name: http, port: 80}") +
+                   "{kind: EndpointSlice, apiVersion: discovery.k8s.io/v1, metadata: {name: e, "
+                   "labels: {kubernetes.io/service-name: reviews}}, addressType: IPv4, ports: "
+                   "[{name: http, port: 8080}], endpoints: [{addresses: [10.1.0.1]}]}\n---\n" +
+                   rules),
+              HostName(kHost), {}, client);
+  return host.ports.at(0).clusters.at(0).settings.algorithm;
+}
+
+std::string Balance(const std::string& ns, const std::string& name, const std::string& algorithm,
+                    const std::string& more = "", const std::string& host = std::string(kHost)) {
+  return Object(
+      "DestinationRule", ns, name,
+      "host: '" + host + "', trafficPolicy: {loadBalancer: {simple: " + algorithm + "}}" + more);
+}
+
+TEST(Resolve, DestinationRuleOfTheClientsNamespaceComesFirst) {
+  const std::string rules = Balance("default", "a", "RANDOM") +
+                            Balance("shop", "b", "ROUND_ROBIN") +
+                            Balance("istio-system", "c", "LEAST_REQUEST");
+  EXPECT_EQ(AlgorithmFor(rules, In("shop")), Algorithm::kRoundRobin);
+  EXPECT_EQ(AlgorithmFor(rules, In("other")), Algorithm::kRandom);
+  EXPECT_EQ(AlgorithmFor(rules, In("istio-system")), Algorithm::kRandom);
+  EXPECT_EQ(AlgorithmFor(rules, {}), Algorithm::kRandom);
+}
+
+TEST(Resolve, WildcardInTheClientsNamespaceHidesTheServicesExactRule) {
+  const std::string rules = Balance("default", "a", "RANDOM") +
+                            Balance("shop", "b", "ROUND_ROBIN", "", "*.cluster.local");
+  EXPECT_EQ(AlgorithmFor(rules, In("shop")), Algorithm::kRoundRobin);
+}
+
+TEST(Resolve, RuleWithASelectorThatDoesNotFitStillHidesTheServicesOwn) {
+  const std::string selector = ", workloadSelector: {matchLabels: {app: web}}";
+  const std::string rules =
+      Balance("default", "a", "RANDOM") + Balance("shop", "b", "ROUND_ROBIN", selector);
+  EXPECT_EQ(AlgorithmFor(rules, In("shop", {{"app", "web"}})), Algorithm::kRoundRobin);
+  EXPECT_EQ(AlgorithmFor(rules, In("shop", {{"app", "db"}})), Algorithm::kLeastRequest);
+  EXPECT_EQ(AlgorithmFor(rules, In("other", {{"app", "web"}})), Algorithm::kRandom);
+}
+
+TEST(Resolve, RuleThatIsNotExportedIsOnlyForItsOwnNamespace) {
+  const std::string rules = Balance("default", "a", "RANDOM", ", exportTo: ['.']") +
+                            Balance("istio-system", "c", "ROUND_ROBIN");
+  EXPECT_EQ(AlgorithmFor(rules, In("default")), Algorithm::kRandom);
+  EXPECT_EQ(AlgorithmFor(rules, In("shop")), Algorithm::kRoundRobin);
+}
+
+// ---- Sidecar -----------------------------------------------------------------------------------
+
+TEST(Resolve, SidecarHidesWhatItDoesNotImport) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}, {name: http-b, port: 81}") +
+      Rules("default", "a", "http: [{" + To("v1") + "}]") +
+      Object("Sidecar", "shop", "s", "egress: [{hosts: ['istio-system/*']}]") +
+      Object("Sidecar", "news", "s",
+             "egress: [{port: {number: 81, protocol: HTTP, name: x}, hosts: ['default/*']}, "
+             "{hosts: ['./*']}]") +
+      Object("Sidecar", "shop", "web",
+             "workloadSelector: {labels: {app: web}}, egress: [{hosts: ['*/*']}]");
+  EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 untouched; 81 untouched");
+  EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "web"}})), "80 v1; 81 v1");
+  EXPECT_EQ(OutcomeFor(yaml, In("news")), "80 untouched; 81 v1");
+  EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 v1; 81 v1");
+}
+
+TEST(Resolve, SidecarOfTheRootNamespaceIsForAllThatHaveNone) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}") +
+      Object("Sidecar", "istio-system", "s", "egress: [{hosts: ['./*']}]") +
+      Object("Sidecar", "shop", "s", "egress: [{hosts: ['*/*', '~default/*']}]");
+  EXPECT_EQ(OutcomeFor(yaml, In("default")), "80 plain");
+  EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 untouched");
+  EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 untouched");
+}
+
+// ---- all clients together ----------------------------------------------------------------------
+
+Workload Pod(const std::string& ns, const std::string& name, const Labels& labels = {}) {
+  return {.name = ns + "/" + name, .client = In(ns, labels)};
+}
+
+HostMeaning Meaning(const std::string& yaml, const std::vector<Workload>& workloads) {
+  return ResolveAll(Aged(yaml), HostName(kHost), {}, AnonymousClient("n1", {}), workloads);
+}
+
+TEST(Resolve, SourcesWithOneMeaningAreOneGroup) {
+  const HostMeaning meaning =
+      Meaning(Reviews("{name: tcp, port: 80}") +
+                  Rules("default", "a",
+                        "tcp: [{match: [{sourceNamespace: shop}, {sourceLabels: {app: web}}], " +
+                            To("v2") + "}, {" + To("v1") + "}]"),
+              {Pod("shop", "b"), Pod("shop", "a"), Pod("x", "c", {{"app", "web"}}), Pod("x", "d")});
+  EXPECT_TRUE(meaning.asks);
+  EXPECT_EQ(Outcome(meaning.everyone), "80 v1");
+  ASSERT_EQ(meaning.sources.size(), 1U);
+  EXPECT_THAT(meaning.sources[0].workloads, ElementsAre("shop/a", "shop/b", "x/c"));
+  EXPECT_EQ(Outcome(meaning.sources[0].host), "80 v2");
+  std::vector<std::string> verdicts;
+  for (const Verdict& verdict : meaning.verdicts()) {
+    verdicts.push_back(ToString(verdict));
+  }
+  const std::string start = "VirtualService default/a: spec.tcp";
+  EXPECT_THAT(verdicts, ElementsAre(start + "[1]: " + std::string(kHost) + ":80: enforced",
+                                    start + "[0]: " + std::string(kHost) +
+                                        ":80 (from shop/a and 2 more): enforced",
+                                    start + "[1]: " + std::string(kHost) +
+                                        ":80 (from shop/a and 2 more): not enforced: unreachable "
+                                        "after spec.tcp[0]"));
+}
+
+TEST(Resolve, RuleWithoutConditionsOnTheSourceAsksNothing) {
+  const HostMeaning meaning = Meaning(Reviews("{name: http, port: 80}") +
+                                          Rules("default", "a", "http: [{" + To("v1") + "}]") +
+                                          Balance("default", "d", "RANDOM"),
+                                      {Pod("shop", "a"), Pod("default", "b")});
+  EXPECT_FALSE(meaning.asks);
+  EXPECT_THAT(meaning.sources, IsEmpty());
+}
+
+TEST(Resolve, EveryAnswerHasTheFrontendsOfAll) {
+  const HostMeaning meaning = Meaning(
+      TwoAddresses("tcp: [{match: [{sourceNamespace: shop, destinationSubnets: ['fd00::/8']}], " +
+                   To("six") + "}]") +
+          Object("Sidecar", "news", "s", "egress: [{hosts: ['./*']}]"),
+      {Pod("shop", "a"), Pod("news", "b")});
+  EXPECT_EQ(Outcome(meaning.everyone), "80 10.96.0.7 fd00::7 plain");
+  ASSERT_EQ(meaning.sources.size(), 2U);
+  EXPECT_EQ(Outcome(meaning.sources[0].host), "80 plain; 80 six");
+  EXPECT_EQ(Outcome(meaning.sources[1].host), "80 10.96.0.7 fd00::7 untouched");
+}
+
+}  // namespace
+}  // namespace vsplit

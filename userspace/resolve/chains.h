@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// R6, R7: the tcp or tls rules of a port as the filter chains that Istio makes of them, and which
+// of these a connection takes (core/tls.go).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scene.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+
+namespace vsplit::resolve {
+
+struct Chain {
+  std::size_t rule = 0;             // index into the list that the chains were made of
+  std::vector<IpPrefix> subnets;    // empty: every address
+  std::vector<HostName> sni_hosts;  // tls
+};
+
+// The chains of tcp rules, up to the first that holds for every address. `rules`: in the order of
+// precedence, all of which fit the client and port.
+std::vector<Chain> TcpChains(const Scene& scene, const std::vector<const Rule*>& rules,
+                             std::uint16_t port);
+// The chains of tls rules, each pair of names and subnets once.
+std::vector<Chain> TlsChains(const Scene& scene, const std::vector<const Rule*>& rules,
+                             std::uint16_t port);
+
+// Which of these chains takes a connection whose hello names the host: the one with the most
+// specific name.
+struct Sni {
+  enum class Kind {
+    kChain,
+    kNone,    // none of the chains has such a name
+    kUnknown  // the host is a wildcard, and its names lead to different chains
+  };
+  Kind kind = Kind::kNone;
+  std::size_t chain = 0;
+};
+Sni ChainForHost(const std::vector<Chain>& chains, const std::vector<std::size_t>& among,
+                 const HostName& host);
+
+}  // namespace vsplit::resolve
