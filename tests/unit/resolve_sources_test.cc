@@ -195,9 +195,12 @@ std::string Sni(const std::string& name, const std::string& subset, const std::s
 TEST(Resolve, TlsRuleForTheHostIsFollowed) {
   const std::string host(kHost);
   EXPECT_EQ(OutcomeFor(Tls(Sni(host, "v1")), {}), "443 v1");
-  EXPECT_EQ(
-      OutcomeFor(Tls(Sni("'*.default.svc.cluster.local'", "wide") + ", " + Sni(host, "v1")), {}),
-      "443 v1");
+  const std::string wide =
+      Reviews("{name: tls, port: 443}") +
+      Object("VirtualService", "default", "a",
+             "hosts: ['*.default.svc.cluster.local'], tls: [" +
+                 Sni("'*.default.svc.cluster.local'", "wide") + ", " + Sni(host, "v1") + "]");
+  EXPECT_EQ(OutcomeFor(wide, {}), "443 v1");
   EXPECT_EQ(OutcomeFor(Tls(Sni(host, "v1", ", sourceNamespace: shop") + ", " + Sni(host, "v2")),
                        In("other")),
             "443 v2");
