@@ -23,12 +23,13 @@ namespace vsplit {
 
 // What became of one rule that a transaction touched.
 struct AppliedRule {
-  std::string verdict;     // "enforced", "approximated", "not enforced"
-  std::string object;      // "VirtualService default/fleetman"
-  std::string path;        // "spec.http[0]"
-  std::string host;        // fully qualified
-  std::uint16_t port = 0;  // 0: all of the host's ports
-  std::string reason;      // empty when it is enforced as written
+  std::string verdict;               // "enforced", "approximated", "not enforced"
+  std::string object;                // "VirtualService default/fleetman"
+  std::string path;                  // "spec.http[0]"
+  std::string host;                  // fully qualified
+  std::uint16_t port = 0;            // 0: all of the host's ports
+  std::string reason;                // empty when it is enforced as written
+  std::vector<std::string> sources;  // "default/web-1", whom it is about; empty: everyone else
 };
 
 // One transaction that is in force, or would be.
@@ -55,6 +56,8 @@ struct Backend {
   std::function<std::string()> analyze;                 // JSON
   std::function<std::string()> metrics;                 // Prometheus text
   std::function<std::vector<std::string>()> not_ready;  // reasons; none: ready
+  // What the agent says in an object's `status`, as JSON; empty: nothing.
+  std::function<std::string(const Object& object)> object_status;
   std::function<Result<Explanation>(const std::string& from, const std::string& to)> explain;
 };
 

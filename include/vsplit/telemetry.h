@@ -98,6 +98,13 @@ struct AgentStatus {
 
 std::string StatusJson(const Live& live, const AgentStatus& status);
 
+// ---- an object's own status --------------------------------------------------------------------
+
+// status of a VirtualService or DestinationRule, as Istio and Kubernetes lay it out: conditions
+// Accepted, Programmed (some host that is served is made of it) and Enforced (every rule is, as
+// written), whose message names those that are not. `verdicts` are those about this object.
+std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& verdicts);
+
 // ---- metrics -----------------------------------------------------------------------------------
 
 // How long something took, in the buckets of a Prometheus histogram.

@@ -25,6 +25,11 @@ class StoreBackend {
             .analyze = [] { return std::string("[]\n"); },
             .metrics = [] { return std::string("vsplit_generation 1\n"); },
             .not_ready = [this] { return not_ready; },
+            .object_status =
+                [](const Object& object) {
+                  return std::string(
+                      object.kind() == Kind::kVirtualService ? R"({"observedGeneration":1})" : "");
+                },
             .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {
               if (to == "nowhere:80") {
                 return Fail("there is no host \"nowhere\"", Error::Reason::kNotFound);

@@ -105,6 +105,20 @@ TEST_F(Api, ObjectIsShownInTheVersionAskedFor) {
       << shown;
 }
 
+TEST_F(Api, StatusIsTheAgentsNotTheUsers) {
+  std::string rule = kRule;
+  rule.insert(rule.size() - 1, R"(,"status":{"observedGeneration":77})");
+  EXPECT_EQ(Call("POST", kAlphaRules, rule).status, 201U);
+  for (const std::string& path : {std::string(kRules) + "/web", std::string(kRules)}) {
+    const std::string shown = Body("GET", path);
+    EXPECT_NE(shown.find(R"("status":{"observedGeneration":1})"), std::string::npos) << shown;
+    EXPECT_EQ(shown.find("77"), std::string::npos) << shown;
+  }
+  Call("POST", kServices, kService);
+  EXPECT_EQ(Body("GET", std::string(kServices) + "/web").find("observedGeneration"),
+            std::string::npos);
+}
+
 TEST_F(Api, AnswersInYamlWhenAskedTo) {
   Call("POST", kServices, kService);
   const Response yaml =

@@ -129,6 +129,9 @@ TEST(Cli, VerdictsAreOneLine) {
   EXPECT_EQ(VerdictText(Json::parse(R"({"verdict": "enforced", "object": "VirtualService a/b",
     "path": "spec.tcp[0]", "host": "h", "port": 0, "reason": ""})")),
             "VirtualService a/b: spec.tcp[0]: h: enforced");
+  EXPECT_EQ(VerdictText(Json::parse(R"({"verdict": "enforced", "object": "VirtualService a/b",
+    "path": "spec.tcp[0]", "host": "h", "port": 80, "sources": ["a/x", "a/y", "a/z"]})")),
+            "VirtualService a/b: spec.tcp[0]: h:80 (from a/x and 2 more): enforced");
 }
 
 Json SplitOf(int safe, int risky, int refused) {

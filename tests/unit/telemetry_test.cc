@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "telemetry_model.h"
 #include "vsplit/datapath.h"
+#include "vsplit/objects.h"
+#include "vsplit/resolve.h"
 #include "vsplit/schema.h"
 
 namespace vsplit {
@@ -47,6 +51,54 @@ TEST(Telemetry, SplitShowsSharesAndCountsOfEachCluster) {
       R"("endpoints":[{"address":"10.1.0.21:8080","workload":"shop/risky-1","opened":10,)"
       R"("active":1,"failed":0,"sent":0,"received":0}]}]}]})"
       "\n");
+}
+
+Verdict About(Verdict::Kind kind, const std::string& path, const std::string& reason = "") {
+  return {.kind = kind,
+          .object = {Kind::kVirtualService, "shop", "web"},
+          .path = path,
+          .host = "web",
+          .port = 80,
+          .reason = reason};
+}
+
+// The condition of this type, "STATUS REASON: MESSAGE".
+std::string ConditionOf(const std::string& type, const std::vector<Verdict>& verdicts) {
+  Object object;
+  object.version.generation = 3;
+  const auto status = nlohmann::json::parse(ObjectStatusJson(object, verdicts));
+  EXPECT_EQ(status["observedGeneration"], 3);
+  for (const auto& condition : status["conditions"]) {
+    EXPECT_EQ(condition["observedGeneration"], 3);
+    if (condition["type"] == type) {
+      return condition["status"].get<std::string>() + " " + condition["reason"].get<std::string>() +
+             ": " + condition["message"].get<std::string>();
+    }
+  }
+  return "none";
+}
+
+TEST(Telemetry, ObjectThatNobodyIsMadeOfIsAcceptedAndUnused) {
+  EXPECT_EQ(ConditionOf("Accepted", {}), "True Accepted: valid");
+  EXPECT_EQ(ConditionOf("Programmed", {}), "False Unused: no host that is served is made of it");
+  EXPECT_EQ(ConditionOf("Enforced", {}), "False Unused: no host that is served is made of it");
+}
+
+TEST(Telemetry, RulesThatAreNotEnforcedAreNamedInTheConditions) {
+  const Verdict whole = About(Verdict::Kind::kEnforced, "spec.tcp[0]");
+  const Verdict nearly = About(Verdict::Kind::kApproximated, "spec.http[0]", "per connection");
+  const Verdict lost = About(Verdict::Kind::kNotEnforced, "spec.http[1]", "needs the request");
+  EXPECT_EQ(ConditionOf("Programmed", {lost}),
+            "True Programmed: compiled into the tables in force");
+  EXPECT_EQ(ConditionOf("Enforced", {whole}), "True Enforced: every rule, as written");
+  EXPECT_EQ(ConditionOf("Enforced", {whole, nearly}),
+            "True Approximated: spec.http[0]: web:80: approximated: per connection");
+  EXPECT_EQ(ConditionOf("Enforced", {whole, nearly, lost}),
+            "False PartlyEnforced: spec.http[1]: web:80: not enforced: needs the request; "
+            "spec.http[0]: web:80: approximated: per connection");
+  EXPECT_EQ(ConditionOf("Enforced", {lost}),
+            "False NotEnforced: spec.http[1]: web:80: not enforced: needs the request");
+  EXPECT_TRUE(ConditionOf("Enforced", std::vector(12, lost)).ends_with("; and 2 more"));
 }
 
 TEST(Telemetry, FrontendWithoutRouteIsNotInTheSplit) {

@@ -19,7 +19,7 @@ std::string ResourceName(const KindInfo& info) {
                             : std::string(info.plural) + "." + std::string(info.group);
 }
 
-Json Render(const Object& object, const std::string& api_version) {
+Json Render(const Object& object, const std::string& api_version, const std::string& status) {
   Json document = Json::parse(object.json, nullptr, false);
   if (!document.is_object()) {  // an object without its text: what the store knows of it
     document = Json::object();
@@ -38,6 +38,9 @@ Json Render(const Object& object, const std::string& api_version) {
   metadata["resourceVersion"] = std::to_string(object.version.resource_version);
   metadata["generation"] = object.version.generation;
   metadata["creationTimestamp"] = object.version.creation_timestamp;
+  if (!status.empty()) {
+    document["status"] = Json::parse(status, nullptr, false);
+  }
   return document;
 }
 

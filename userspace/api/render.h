@@ -16,6 +16,7 @@ std::string ApiVersion(const KindInfo& info, std::string_view version);
 std::string ResourceName(const KindInfo& info);
 
 // The object as it was given, in the API version asked for, with the store's metadata filled in.
-Json Render(const Object& object, const std::string& api_version);
+// `status` is JSON that replaces its status; empty: it stays as given.
+Json Render(const Object& object, const std::string& api_version, const std::string& status);
 
 }  // namespace vsplit

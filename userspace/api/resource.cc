@@ -122,8 +122,9 @@ Outcome<void> RefuseParameters(const Call& call) {
   return {};
 }
 
-Response Show(unsigned status, const Object& object, const Place& place) {
-  return {.status = status, .body = Dump(Render(object, place.api_version()))};
+Response Show(const Call& call, unsigned status, const Object& object, const Place& place) {
+  return {.status = status,
+          .body = Dump(Render(object, place.api_version(), call.backend.object_status(object)))};
 }
 
 Outcome<Response> Get(const Call& call, const Place& place) {
@@ -131,7 +132,7 @@ Outcome<Response> Get(const Call& call, const Place& place) {
   if (object == nullptr) {
     return About(place.key(), {.code = 404, .reason = "NotFound"});
   }
-  return Show(200, *object, place);
+  return Show(call, 200, *object, place);
 }
 
 Outcome<Response> List(const Call& call, const Place& place) {
@@ -139,7 +140,7 @@ Outcome<Response> List(const Call& call, const Place& place) {
   Json items = Json::array();
   for (const ObjectPtr& object :
        place.ns.empty() ? store.List(place.info->kind) : store.List(place.info->kind, place.ns)) {
-    items.push_back(Render(*object, place.api_version()));
+    items.push_back(Render(*object, place.api_version(), call.backend.object_status(*object)));
   }
   const Json list = {{"kind", std::string(place.info->name) + "List"},
                      {"apiVersion", place.api_version()},
@@ -205,7 +206,7 @@ Outcome<Response> WriteObject(const Call& call, const Place& place, Write::Mode 
     return About(key, FailureOf(applied.error()));
   }
   Response response =
-      Show(mode == Write::Mode::kCreate ? 201 : 200, *applied->changes.front().after, place);
+      Show(call, mode == Write::Mode::kCreate ? 201 : 200, *applied->changes.front().after, place);
   response.warnings = WarningsOf(parsed->diagnostics);
   return response;
 }

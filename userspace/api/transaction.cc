@@ -75,6 +75,9 @@ Json Verdicts(const std::vector<AppliedRule>& rules) {
                         {"host", rule.host},
                         {"port", rule.port},
                         {"reason", rule.reason}});
+    if (!rule.sources.empty()) {
+      verdicts.back()["sources"] = rule.sources;
+    }
   }
   return verdicts;
 }

@@ -45,12 +45,16 @@ std::string Dump(const Json& json) {
 }
 
 Json ToJson(const Verdict& verdict) {
-  return {{"verdict", ToString(verdict.kind)},
-          {"object", ToString(verdict.object)},
-          {"path", verdict.path},
-          {"host", verdict.host},
-          {"port", verdict.port},
-          {"reason", verdict.reason}};
+  Json json = {{"verdict", ToString(verdict.kind)},
+               {"object", ToString(verdict.object)},
+               {"path", verdict.path},
+               {"host", verdict.host},
+               {"port", verdict.port},
+               {"reason", verdict.reason}};
+  if (!verdict.sources.empty()) {
+    json["sources"] = verdict.sources;
+  }
+  return json;
 }
 
 void AddCounts(Json& json, const Counts& counts, bool with_refused) {

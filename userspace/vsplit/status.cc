@@ -13,6 +13,7 @@
 #include "split_view.h"
 #include "table.h"
 #include "terminal.h"
+#include "verdicts.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -61,7 +62,8 @@ std::string RulesText(const Json& status) {
   for (const Json& rule : rules) {
     const std::string port = TextAt(rule, "/port");
     table.Add({TextAt(rule, "/object") + " " + TextAt(rule, "/path"),
-               TextAt(rule, "/host") + (port.empty() || port == "0" ? "" : ":" + port),
+               TextAt(rule, "/host") + (port.empty() || port == "0" ? "" : ":" + port) +
+                   SourcesText(rule),
                TextAt(rule, "/verdict"), TextAt(rule, "/reason")});
   }
   return "\nRules:\n" + table.Text(kIndent);

@@ -8,6 +8,9 @@
 
 namespace vsplit {
 
+// " (from default/web-1 and 3 more)"; empty: it is about everyone else.
+std::string SourcesText(const Json& verdict);
+
 // "VirtualService default/reviews: spec.http[0]: reviews.default.svc.cluster.local:80:
 // approximated: weights count connections, not requests"
 std::string VerdictText(const Json& verdict);

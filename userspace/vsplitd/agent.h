@@ -86,6 +86,7 @@ class Agent {
                                    const HostChange& hosts) const;
   void Record(const Result<Applied>& applied, std::chrono::nanoseconds total, bool dry_run);
 
+  std::string StatusOf(const Object& object) const;
   Live LiveView() const;
   AgentStatus Status() const;
   std::vector<std::string> NotReady() const;

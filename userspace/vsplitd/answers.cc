@@ -7,6 +7,7 @@
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "agent.h"
@@ -39,7 +40,8 @@ AppliedRule ToRule(const Verdict& verdict) {
           .path = verdict.path,
           .host = verdict.host,
           .port = verdict.port,
-          .reason = verdict.reason};
+          .reason = verdict.reason,
+          .sources = verdict.sources};
 }
 
 }  // namespace
@@ -64,6 +66,7 @@ Backend Agent::MakeBackend() {
               },
           .metrics = [this] { return MetricsText(LiveView(), Status(), record_); },
           .not_ready = [this] { return NotReady(); },
+          .object_status = [this](const Object& object) { return StatusOf(object); },
           .explain = [this](const std::string& from,
                             const std::string& to) { return ExplainTo(from, to); }};
 }
@@ -132,6 +135,36 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
     }
   }
   return rules;
+}
+
+// The verdicts about it come from the hosts that it names, or, of a wildcard or a delegate, from
+// any.
+std::string Agent::StatusOf(const Object& object) const {
+  const auto* rule = std::get_if<DestinationRule>(&object.spec);
+  const auto* service = std::get_if<VirtualService>(&object.spec);
+  if (rule == nullptr && service == nullptr) {
+    return "";
+  }
+  std::set<HostName> hosts;
+  bool any = service != nullptr && service->hosts.empty();
+  for (const std::string& host : rule != nullptr ? std::vector{rule->host} : service->hosts) {
+    any = any || host.starts_with('*');
+    hosts.insert(QualifyHost(host, object.key.ns, store_.domain()));
+  }
+  std::vector<Verdict> about;
+  const auto collect = [&](const HostName& host) {
+    std::ranges::copy_if(
+        VerdictsOf(host, {}), std::back_inserter(about),
+        [&object](const Verdict& verdict) { return verdict.object == object.key; });
+  };
+  if (any) {
+    for (const auto& [host, served] : hosts_.all()) {
+      collect(host);
+    }
+  } else {
+    std::ranges::for_each(hosts, collect);
+  }
+  return ObjectStatusJson(object, about);
 }
 
 Live Agent::LiveView() const {
