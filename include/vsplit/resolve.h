@@ -164,6 +164,7 @@ struct ResolvedHost {
   HostName host;
   std::vector<ResolvedPort> ports;  // TCP only, in the order of the service
   std::vector<Verdict> verdicts;    // for every rule of every object about this host
+  bool registry_only = false;       // what this client does not see is refused, not left alone
   Dependencies dependencies;
 
   bool operator==(const ResolvedHost&) const = default;

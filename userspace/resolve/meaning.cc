@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "scene.h"
+#include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
@@ -100,8 +101,13 @@ void Complete(const Frontends& all, ResolvedHost& host) {
       missing.push_back({.port = number,
                          .name = port->name,
                          .protocol = port->protocol,
-                         .untouched = host.host + " is not visible to this client"});
-      missing.back().rule_object.kind = Kind::kVirtualService;
+                         .rule_object = {.kind = Kind::kVirtualService}});
+      const std::string why = host.host + " is not visible to this client";
+      if (host.registry_only) {
+        missing.back().clusters.push_back(resolve::BlackHole(why));
+      } else {
+        missing.back().untouched = why;
+      }
     }
     missing.back().addresses.push_back(prefix);
   }

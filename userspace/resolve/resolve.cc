@@ -67,11 +67,15 @@ void NoteMissingFamilies(const std::vector<IpPrefix>& addresses,
 }
 
 // Why the client cannot dial the port; empty when it can.
-std::string WhyHidden(const Scene& scene, const HostName& host, const std::string& ns,
-                      std::uint16_t port) {
-  return scene.sight->Sees(ns, host, port)
+std::string WhyHidden(const Scene& scene, const RegistryService& service,
+                      const RegistryPort& port) {
+  if (port.addresses.empty()) {
+    return port.unaddressed;
+  }
+  return scene.sight->Sees(service.ns, service.host, port.number)
              ? ""
-             : fmt::format("{} does not import {} on port {}", scene.sight->name(), host, port);
+             : fmt::format("{} does not import {} on port {}", scene.sight->name(), service.host,
+                           port.number);
 }
 
 std::vector<DialledPort> DialledPorts(const Scene& scene, const RegistryService& service) {
@@ -81,9 +85,7 @@ std::vector<DialledPort> DialledPorts(const Scene& scene, const RegistryService&
                      .name = port.name,
                      .protocol = port.protocol,
                      .addresses = port.addresses,
-                     .untouched = port.unaddressed.empty()
-                                      ? WhyHidden(scene, service.host, service.ns, port.number)
-                                      : port.unaddressed});
+                     .untouched = WhyHidden(scene, service, port)});
   }
   return ports;
 }
@@ -99,6 +101,9 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
                         .untouched = choice.untouched};
   std::ranges::sort(resolved.addresses);
   if (!choice.untouched.empty()) {
+    if (scene.sight->registry_only()) {
+      resolved.clusters.push_back(BlackHole(std::exchange(resolved.untouched, "")));
+    }
     return resolved;
   }
   if (choice.rule.rule == nullptr) {
@@ -158,6 +163,7 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
                        .registry = registry};
   const resolve::Sight sight(scene);
   scene.sight = &sight;
+  resolved.registry_only = sight.registry_only();
   const resolve::RegistryService* service = registry.Find(scene, host);
   const std::string obstacle = resolve::Obstacle(scene, host, service);
   if (!obstacle.empty()) {

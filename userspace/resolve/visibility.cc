@@ -13,6 +13,7 @@
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/resolve.h"
 #include "vsplit/store.h"
 
 namespace vsplit::resolve {
@@ -167,6 +168,12 @@ bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
 
 std::string Sight::name() const {
   return sidecar_ == nullptr ? "" : ToString(sidecar_->key);
+}
+
+ResolvedCluster BlackHole(const std::string& why) {
+  return {.name = "BlackHoleCluster",
+          .weight = 1,
+          .broken = why + ", and the client's outboundTrafficPolicy is REGISTRY_ONLY"};
 }
 
 }  // namespace vsplit::resolve

@@ -12,6 +12,7 @@
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/resolve.h"
 
 namespace vsplit::resolve {
 
@@ -57,5 +58,8 @@ class Sight {
   std::vector<Listener> listeners_;
   bool registry_only_ = false;
 };
+
+// What connections to what a client does not see become under REGISTRY_ONLY: refused.
+ResolvedCluster BlackHole(const std::string& why);
 
 }  // namespace vsplit::resolve
