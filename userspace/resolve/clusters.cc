@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "delegates.h"
 #include "destination_rules.h"
 #include "endpoints.h"
 #include "locality.h"
@@ -32,12 +33,14 @@ struct Target {
   std::string subset;
   std::optional<std::uint16_t> port;  // of the service, when the rule says so
   std::uint16_t dialled = 0;
+  bool http = false;
 };
 
-// R12. It is a port of the service, not of its endpoints.
+// R12. It is a port of the service, not of its endpoints. http rules are made into routes of one
+// port, for which Istio knows of no other port of any service.
 std::uint16_t PortOf(const Target& target, const RegistryService& service) {
-  if (target.port) {
-    return *target.port;
+  if (target.port || target.http) {
+    return target.port.value_or(target.dialled);
   }
   return service.ports.size() == 1 ? service.ports.front().number : target.dialled;
 }
@@ -156,8 +159,10 @@ ResolvedCluster PlainCluster(const Scene& scene, const HostName& host, std::uint
   return ClusterOf(scene, {.host = host, .port = port});
 }
 
-std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const Rule& rule,
-                                           const std::string& ns, std::uint16_t dialled) {
+std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const ListedRule& listed,
+                                           std::uint16_t dialled) {
+  const Rule& rule = *listed.rule;
+  const std::string& ns = listed.object->key.ns;
   std::vector<ResolvedCluster> clusters;
   for (const RouteDestination& route : rule.routes) {
     if (route.weight <= 0 && rule.routes.size() > 1) {
@@ -167,7 +172,8 @@ std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const Rule& rule,
         ClusterOf(scene, {.host = QualifyHost(route.host, ns, scene.store.domain()),
                           .subset = route.subset,
                           .port = route.port,
-                          .dialled = dialled});
+                          .dialled = dialled,
+                          .http = listed.list == RuleList::kHttp});
     if (rule.routes.size() > 1) {
       cluster.weight = static_cast<std::uint32_t>(route.weight);
     }

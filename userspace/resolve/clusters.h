@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "delegates.h"
 #include "scene.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
@@ -16,9 +17,9 @@ namespace vsplit::resolve {
 // R4: what a port does without a rule.
 ResolvedCluster PlainCluster(const Scene& scene, const HostName& host, std::uint16_t port);
 
-// What a rule of an object in this namespace does with connections to port `dialled`.
-std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const Rule& rule,
-                                           const std::string& ns, std::uint16_t dialled);
+// What a rule does with connections to port `dialled`.
+std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const ListedRule& listed,
+                                           std::uint16_t dialled);
 
 // Whether any destination of the rule can be drawn: all of them 0 is no answer, one alone is all.
 bool HasWeight(const Rule& rule);

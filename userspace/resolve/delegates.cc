@@ -157,6 +157,7 @@ std::vector<ListedRule> RulesOf(const Scene& scene, const ObjectPtr& object, Rul
   for (std::size_t i = 0; i < written.size(); ++i) {
     // Shares the ownership of the whole object.
     ListedRule listed{.rule = std::shared_ptr<const Rule>(object, &written[i]),
+                      .list = list,
                       .object = object,
                       .path = fmt::format("spec.{}[{}]", WordOf(list), i)};
     if (list == RuleList::kHttp && written[i].delegate) {

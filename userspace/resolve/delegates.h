@@ -15,6 +15,7 @@ namespace vsplit::resolve {
 
 struct ListedRule {
   std::shared_ptr<const Rule> rule;
+  RuleList list = RuleList::kHttp;
   ObjectPtr object;     // that it is written in: short hosts are of its namespace
   std::string path;     // "spec.http[0]"
   std::string refused;  // why it is not there for Istio; empty: it is

@@ -112,8 +112,7 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
     resolved.policy = PolicyOf(scene, choice.owner);
     resolved.rule_object = choice.rule.object->key;
     resolved.rule_path = choice.rule.path;
-    resolved.clusters =
-        RouteClusters(scene, *choice.rule.rule, choice.rule.object->key.ns, port.number);
+    resolved.clusters = RouteClusters(scene, choice.rule, port.number);
   }
   NoteMissingFamilies(resolved.addresses, resolved.clusters);
   return resolved;
