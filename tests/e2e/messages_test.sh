@@ -22,6 +22,14 @@ said=$(vsplit apply -f good.yaml -f bad.yaml 2>&1) && exit 1
 expect_line "the file is named" 'Error from server \(Invalid\): bad\.yaml:5:3: Namespace shop2: metadata\.colour: unknown field.*' "$said"
 expect_run 1 'Error from server (NotFound): namespaces "shop" not found' vsplit get ns shop
 
+# The same without an agent.
+said=$(vsplit --socket /nowhere validate -f good.yaml -f bad.yaml 2>&1) && exit 1
+expect_line "validate names the file" 'error: bad\.yaml:5:3: Namespace shop2: metadata\.colour: unknown field.*' "$said"
+expect_line "and counts" 'error: 1 object invalid' "$said"
+expect_run 0 '1 object valid' vsplit --socket /nowhere validate -f good.yaml
+expect_run 0 '{"source":"good.yaml","index":0,"kind":"Namespace","namespace":"","name":"shop","valid":null,"errors":[],"warnings":[]}' \
+    vsplit --socket /nowhere validate -f good.yaml -o json
+
 sed 's/^    - route:/    - mirror:\n        host: other\n      route:/' "$OLDPWD/$PLAIN" >mirror.yaml
 said=$(vsplit apply --dry-run -f mirror.yaml 2>&1)
 expect_line "a field that cannot be honoured" 'Warning: mirror\.yaml:[0-9]+:[0-9]+: VirtualService default/fleetman-staff-service: spec\.http\[0\]\.mirror: needs the request, not enforced' "$said"

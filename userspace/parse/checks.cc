@@ -75,6 +75,23 @@ void CheckPercentage(const At& at, bool fine) {
   }
 }
 
+namespace {
+
+// "(?<name>" as "(?P<name>", which older versions of RE2 want.
+std::string WithOldGroupNames(std::string_view regex) {
+  constexpr std::string_view kOpen = "(?<";
+  std::string old;
+  for (std::size_t at = regex.find(kOpen); at != std::string_view::npos; at = regex.find(kOpen)) {
+    const std::size_t end = at + kOpen.size();
+    const bool name = end < regex.size() && regex[end] != '=' && regex[end] != '!';
+    old.append(regex.substr(0, at)).append(name ? "(?P<" : kOpen);
+    regex.remove_prefix(end);
+  }
+  return old.append(regex);
+}
+
+}  // namespace
+
 void CheckRegex(const At& at) {
   constexpr std::size_t kLongest = 1024;
   const Node& node = at.node();
@@ -86,7 +103,7 @@ void CheckRegex(const At& at) {
                          node.text.size(), kLongest));
     return;
   }
-  const re2::RE2 expression(re2::StringPiece(node.text.data(), node.text.size()), re2::RE2::Quiet);
+  const re2::RE2 expression(WithOldGroupNames(node.text), re2::RE2::Quiet);
   if (!expression.ok()) {
     at.NotAllowed(fmt::format("a regular expression of RE2 is allowed: {}", expression.error()));
   }
@@ -111,6 +128,8 @@ void CheckSocketFile(const At& at, std::string_view path) {
 }
 
 namespace {
+
+constexpr std::size_t kLabelValueBytes = 63;
 
 bool IsNamespacePattern(std::string_view entry, Exported what) {
   return entry == "." || entry == "*" || (entry == "~" && what == Exported::kServiceEntry) ||
@@ -151,6 +170,12 @@ void CheckExportTo(const At& spec, std::string_view ns, Exported what) {
   });
 }
 
+void CheckLength(const At& at, std::size_t most) {
+  if (at.node().kind == Node::Kind::kString && at.node().text.size() > most) {
+    at.Error(fmt::format("found {} bytes, at most {} are allowed", at.node().text.size(), most));
+  }
+}
+
 void CheckSelector(const At& selector, std::string_view labels) {
   const Node* map = Given(selector.node(), labels);
   if (selector.node().kind == Node::Kind::kMap && (map == nullptr || map->count == 0)) {
@@ -164,6 +189,7 @@ void CheckSelector(const At& selector, std::string_view labels) {
     } else if (star) {
       entry.Error("found \"*\", wildcards are not allowed in selectors");
     }
+    CheckLength(entry, kLabelValueBytes);
   });
 }
 

@@ -70,6 +70,8 @@ void CheckOneOf(const At& at, std::string_view fields);
 
 // ---- single values -----------------------------------------------------------------------------
 
+// A string that is not longer than this, in bytes.
+void CheckLength(const At& at, std::size_t most);
 // A duration of whole milliseconds.
 void CheckDuration(const At& at);
 // {value: 0 ... 100}; with `fine`, what is above 0 has to be at least 0.0001.

@@ -126,11 +126,12 @@ void CheckStatus(const At& at) {
   }
 }
 
+constexpr std::string_view kGrpc =
+    "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS "
+    "PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED "
+    "INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED";
+
 void CheckFault(const At& fault) {
-  constexpr std::string_view kGrpc =
-      "OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS "
-      "PERMISSION_DENIED RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED "
-      "INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED";
   if (Given(fault.node(), "abort") == nullptr && Given(fault.node(), "delay") == nullptr) {
     fault.Error("found neither abort nor delay, one of them is required");
   }

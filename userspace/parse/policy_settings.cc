@@ -192,20 +192,14 @@ void CheckLoadBalancer(const At& load_balancer, bool has_outlier_detection) {
 
 // ---- tls, tunnel -------------------------------------------------------------------------------
 
-// "configmap://name" or "configmap://namespace/name" of the rule's own namespace.
+// "configmap://namespace/name" of the rule's own namespace.
 void CheckConfigMap(const At& name, std::string_view ns) {
   constexpr std::string_view kScheme = "configmap://";
-  if (!name.node().text.starts_with(kScheme)) {
-    return;
-  }
-  const std::string_view resource = name.node().text.substr(kScheme.size());
-  const std::size_t slash = resource.find('/');
-  const bool own = slash == std::string_view::npos || resource.substr(0, slash) == ns;
-  const bool named = !resource.empty() && !resource.ends_with('/') && slash != 0 &&
-                     resource.find('/', slash + (slash == std::string_view::npos ? 0 : 1)) ==
-                         std::string_view::npos;
-  if (!own || !named) {
-    name.NotAllowed(fmt::format("a ConfigMap of namespace \"{}\" is allowed", ns));
+  const std::string_view text = name.node().text;
+  const std::string own = fmt::format("{}{}/", kScheme, ns);
+  if (text.starts_with(kScheme) && (!text.starts_with(own) || text.size() == own.size() ||
+                                    text.find('/', own.size()) != std::string_view::npos)) {
+    name.NotAllowed(fmt::format("{}NAME is allowed", own));
   }
 }
 

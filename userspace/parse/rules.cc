@@ -141,7 +141,7 @@ constexpr auto kTcpMatchFields = std::to_array<Field<Match>>({
     {"sourceSubnet", nullptr},  // Istio does not read it either
     {"sourceLabels", Into<&Match::source_labels, ReadSelectorLabels>},
     {"gateways", Into<&Match::gateways, ReadGateways>},
-    {"sourceNamespace", Into<&Match::source_namespace, ReadNamespaceName>},
+    {"sourceNamespace", Into<&Match::source_namespace, ReadString>},
 });
 constexpr Shape<Match> kTcpMatch = {"L4MatchAttributes", kTcpMatchFields, ""};
 
@@ -151,7 +151,7 @@ constexpr auto kTlsMatchFields = std::to_array<Field<Match>>({
     {"port", Into<&Match::port, ReadMatchPort>},
     {"sourceLabels", Into<&Match::source_labels, ReadSelectorLabels>},
     {"gateways", Into<&Match::gateways, ReadGateways>},
-    {"sourceNamespace", Into<&Match::source_namespace, ReadNamespaceName>},
+    {"sourceNamespace", Into<&Match::source_namespace, ReadString>},
 });
 constexpr Shape<Match> kTlsMatch = {"TLSMatchAttributes", kTlsMatchFields, ""};
 

@@ -3,12 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "checks.h"
@@ -25,6 +27,13 @@ namespace {
 
 constexpr std::string_view kUnix = "unix://";
 constexpr std::size_t kLongestPortName = 62;  // of a WorkloadEntry, by its CRD
+
+// In the CustomResourceDefinitions: of a WorkloadEntry's fields, and of lists and maps.
+constexpr auto kLengths = std::to_array<std::pair<std::string_view, std::size_t>>(
+    {{"address", 256}, {"network", 2048}, {"locality", 2048}, {"serviceAccount", 253}});
+constexpr std::uint32_t kMostEntries = 256;
+constexpr std::uint32_t kMostPorts = 128;
+constexpr std::uint32_t kMostEndpoints = 4096;
 
 bool IsDns(Resolution resolution) {
   return resolution == Resolution::kDns || resolution == Resolution::kDnsRoundRobin;
@@ -207,7 +216,7 @@ bool UsesWaypoint(const Labels& labels) {
 // ---- ports of a workload -----------------------------------------------------------------------
 
 void CheckWorkloadPorts(const At& workload, const ServiceEntry* service) {
-  CheckCount(workload, "ports", 128);
+  CheckCount(workload, "ports", kMostPorts);
   EachEntryOf(workload, "ports", [service](const At& entry) {
     const auto same = [&entry](const ServiceEntryPort& port) { return port.name == entry.name(); };
     if (!IsHostLabel(entry.name()) || entry.name().size() > kLongestPortName) {
@@ -247,16 +256,17 @@ void CheckWorkload(const At& workload, const ServiceEntry* service) {
     workload.Field(*node.Find("address")).NotAllowed("an IP address or a host name is allowed");
   }
   CheckWorkloadPorts(workload, service);
-  CheckCount(workload, "labels", 256);
+  CheckCount(workload, "labels", kMostEntries);
+  for (const auto& [field, most] : kLengths) {
+    WithField(workload, field, [most = most](const At& at) { CheckLength(at, most); });
+  }
 }
 
 void CheckServiceEntry(const At& spec, const Object& object) {
-  constexpr std::uint32_t kMost = 256;
-  constexpr std::uint32_t kMostEndpoints = 4096;
   const auto& service = std::get<ServiceEntry>(object.spec);
-  CheckCount(spec, "hosts", kMost);
-  CheckCount(spec, "addresses", kMost);
-  CheckCount(spec, "ports", kMost);
+  CheckCount(spec, "hosts", kMostEntries);
+  CheckCount(spec, "addresses", kMostEntries);
+  CheckCount(spec, "ports", kMostEntries);
   CheckCount(spec, "endpoints", kMostEndpoints);
   WithField(spec, "workloadSelector", [&service](const At& selector) {
     CheckSelector(selector, "labels");
