@@ -83,6 +83,18 @@ std::string SplitJson(const Live& live, std::chrono::nanoseconds time);
 
 // ---- status ------------------------------------------------------------------------------------
 
+// What the agent knows of around it.
+struct AroundStatus {
+  std::size_t pods = 0;                   // of this node, told apart by their cgroups
+  std::vector<std::string> unknown_pods;  // of this node, whose cgroup was not found: by name
+  std::size_t names = 0;                  // DNS names that hosts are made of
+  std::map<std::string, std::string> failing_names;  // and why the last question failed
+  std::size_t names_left_out = 0;                    // more than can be asked for
+  // Connections that were ended: "idle_timeout", "max_connection_duration".
+  std::map<std::string, std::uint64_t> ended;
+  std::vector<Feature> features;
+};
+
 struct AgentStatus {
   std::string version;
   std::string cgroup;
@@ -94,6 +106,7 @@ struct AgentStatus {
   std::vector<Feature> features;
   std::vector<Verdict> rules;  // of all hosts
   std::size_t hosts = 0;
+  AroundStatus around;
 };
 
 std::string StatusJson(const Live& live, const AgentStatus& status);

@@ -115,7 +115,7 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
   Canary canary;
   canary.Counter("safe").opened = 90;
   canary.resolved().verdicts.resize(1);
-  const AgentStatus status{
+  AgentStatus status{
       .version = "1.2.3",
       .cgroup = "/sys/fs/cgroup/pods",
       .pins = "/sys/fs/bpf/vsplit",
@@ -126,6 +126,12 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
       .features = {{"observe", false, "switched off"}},
       .rules = canary.resolved().verdicts,
       .hosts = 1};
+  status.around = {.pods = 3,
+                   .unknown_pods = {"shop/late"},
+                   .names = 2,
+                   .failing_names = {{"db.example.com", "timeout"}},
+                   .ended = {{"idle_timeout", 4}},
+                   .features = {{"idleTimeout", false, "may not enter namespaces"}}};
   const std::string json = StatusJson(canary.View(), status);
   const std::size_t tables = json.find(R"("tables":[)");
   const std::size_t totals = json.find(R"(],"totals")");
@@ -134,7 +140,8 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
       R"({"version":"1.2.3","generation":1,"passthrough":true,"cgroup":"/sys/fs/cgroup/pods",)"
       R"("pins":"/sys/fs/bpf/vsplit","observe":false,"attachments":[{"program":"vsplit_connect4",)"
       R"("link":"/sys/fs/bpf/vsplit/links/connect4","attached":false,"program_id":7,)"
-      R"("trouble":"gone"}],"features":[{"name":"observe","on":false,"reason":"switched off"}],)");
+      R"("trouble":"gone"}],"features":[{"name":"observe","on":false,"reason":"switched off"},)"
+      R"({"name":"idleTimeout","on":false,"reason":"may not enter namespaces"}],)");
   EXPECT_NE(json.find(R"({"name":"frontends","used":1,"capacity":)"), std::string::npos) << json;
   EXPECT_NE(json.find(R"({"name":"endpoint_state","used":2,"capacity":31})"), std::string::npos)
       << json;
@@ -143,8 +150,29 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
             R"("untracked":5,"stale":6},"untracked":5,"rules":[{"verdict":"not enforced",)"
             R"("object":"VirtualService shop/web","path":"spec.http[0]",)"
             R"("host":"web.shop.svc.cluster.local","port":80,"reason":"match.uri needs L7"}],)"
-            R"("hosts":1,"objects":{"Pod":2,"Service":1}})"
+            R"("hosts":1,"around":{"pods":3,"unknown_pods":["shop/late"],"names":2,)"
+            R"("failing_names":{"db.example.com":"timeout"},"names_left_out":0,)"
+            R"("ended":{"idle_timeout":4}},"objects":{"Pod":2,"Service":1}})"
             "\n");
+}
+
+TEST(Telemetry, MetricsCountPodsAndNames) {
+  const std::string text = MetricsText(Canary().View(),
+                                       {.around = {.pods = 3,
+                                                   .unknown_pods = {"a/b"},
+                                                   .names = 2,
+                                                   .failing_names = {{"db.example.com", "timeout"}},
+                                                   .ended = {{"idle_timeout", 4}}}},
+                                       {});
+  EXPECT_EQ(Families(text, "vsplit_pods"),
+            "# HELP vsplit_pods Pods of this node, by whether their cgroup was found.\n"
+            "# TYPE vsplit_pods gauge\n"
+            "vsplit_pods{cgroup=\"found\"} 3\n"
+            "vsplit_pods{cgroup=\"unknown\"} 1\n");
+  EXPECT_NE(text.find("vsplit_dns_names{result=\"answered\"} 1\n"), std::string::npos);
+  EXPECT_NE(text.find("vsplit_dns_names{result=\"failing\"} 1\n"), std::string::npos);
+  EXPECT_NE(text.find("vsplit_connections_ended_total{reason=\"idle_timeout\"} 4\n"),
+            std::string::npos);
 }
 
 TEST(Telemetry, MetricsCountEachClusterOfAFrontend) {

@@ -155,6 +155,21 @@ void AddState(Exposition& text, const Live& live, const AgentStatus& status) {
   text.Sample({}, status.totals.stale);
 }
 
+void AddAround(Exposition& text, const AroundStatus& around) {
+  text.Family("vsplit_pods", "gauge", "Pods of this node, by whether their cgroup was found.");
+  text.Sample({{"cgroup", "found"}}, around.pods);
+  text.Sample({{"cgroup", "unknown"}}, around.unknown_pods.size());
+  text.Family("vsplit_dns_names", "gauge", "DNS names, by what became of the last question.");
+  text.Sample({{"result", "answered"}}, around.names - around.failing_names.size());
+  text.Sample({{"result", "failing"}}, around.failing_names.size());
+  text.Sample({{"result", "left_out"}}, around.names_left_out);
+  text.Family("vsplit_connections_ended_total", "counter",
+              "Connections ended because they outlived a limit, by that limit.");
+  for (const auto& [reason, count] : around.ended) {
+    text.Sample({{"reason", reason}}, count);
+  }
+}
+
 void AddApplies(Exposition& text, const ApplyRecord& record) {
   text.Family("vsplit_applies_total", "counter", "Transactions, by their result.");
   for (const auto& [result, count] : record.results) {
@@ -192,6 +207,7 @@ void Histogram::Add(std::chrono::nanoseconds duration) {
 std::string MetricsText(const Live& live, const AgentStatus& status, const ApplyRecord& record) {
   Exposition text;
   AddState(text, live, status);
+  AddAround(text, status.around);
   AddTables(text, live);
   AddApplies(text, record);
   const std::vector<Counted> clusters = CountClusters(live);

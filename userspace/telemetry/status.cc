@@ -69,6 +69,21 @@ Json ObjectsJson(const Store& store) {
   return json;
 }
 
+Json AroundJson(const AroundStatus& around) {
+  return {{"pods", around.pods},
+          {"unknown_pods", around.unknown_pods},
+          {"names", around.names},
+          {"failing_names", around.failing_names},
+          {"names_left_out", around.names_left_out},
+          {"ended", around.ended}};
+}
+
+std::vector<Feature> AllFeatures(const AgentStatus& status) {
+  std::vector<Feature> features = status.features;
+  features.insert(features.end(), status.around.features.begin(), status.around.features.end());
+  return features;
+}
+
 }  // namespace
 
 std::vector<TableFill> FillOf(const Tables& tables) {
@@ -101,12 +116,13 @@ std::string StatusJson(const Live& live, const AgentStatus& status) {
                {"pins", status.pins},
                {"observe", status.observe},
                {"attachments", AttachmentsJson(status.attachments)},
-               {"features", FeaturesJson(status.features)},
+               {"features", FeaturesJson(AllFeatures(status))},
                {"tables", TablesJson(live.tables)},
                {"totals", TotalsJson(live, status.totals)},
                {"untracked", status.totals.untracked},
                {"rules", std::move(rules)},
                {"hosts", status.hosts},
+               {"around", AroundJson(status.around)},
                {"objects", ObjectsJson(live.store)}});
 }
 

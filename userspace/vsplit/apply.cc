@@ -86,6 +86,14 @@ Result<std::vector<Target>> TargetsOf(const std::vector<std::string>& words) {
   return targets;
 }
 
+void PrintVerdicts(const Json& answer) {
+  const Json& verdicts = ItemsAt(answer, "/verdicts");
+  fmt::print("{}", verdicts.empty() ? "" : "\nRules:\n");
+  for (const Json& verdict : verdicts) {
+    fmt::print("  {}\n", VerdictText(verdict));
+  }
+}
+
 }  // namespace
 
 Result<void> Apply(const Agent& agent, const ApplyOptions& options) {
@@ -108,6 +116,9 @@ Result<void> Apply(const Agent& agent, const ApplyOptions& options) {
   if (const std::string difference = TextAt(*answer, "/difference");
       options.dry_run && !difference.empty()) {
     fmt::print("\n{}", difference);
+  }
+  if (options.dry_run) {
+    PrintVerdicts(*answer);
   }
   std::fflush(stdout);
   for (const Json& warning : ItemsAt(*answer, "/warnings")) {

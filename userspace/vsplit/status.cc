@@ -78,6 +78,20 @@ std::string TotalsText(const Json& status) {
   return text.empty() ? text : fmt::format("Totals:      {}\n", text);
 }
 
+// Pods and names that the agent lacks something about.
+std::string AroundText(const Json& status) {
+  std::string text =
+      fmt::format("Pods:        {} of this node\n", IntegerAt(status, "/around/pods"));
+  for (const Json& pod : ItemsAt(status, "/around/unknown_pods")) {
+    text += fmt::format("  no cgroup was found of {}: it gets the routes for everyone\n",
+                        pod.get<std::string>());
+  }
+  for (const auto& [name, trouble] : ItemsAt(status, "/around/failing_names").items()) {
+    text += fmt::format("  no answer about {}: {}\n", name, trouble.dump());
+  }
+  return text;
+}
+
 // A number, or how many of which kind.
 std::string ObjectsText(const Json& status) {
   const Json& objects = ItemsAt(status, "/objects");
@@ -97,7 +111,7 @@ std::string Overview(const Json& status) {
       "Pins:        {}\n"
       "Observing:   {}\n"
       "Objects:     {}\n"
-      "{}\n",
+      "{}",
       TextAt(status, "/version"), TextAt(status, "/generation"),
       TruthAt(status, "/passthrough")
           ? "NO: the kill switch is on, every connection passes as it is"
@@ -125,8 +139,8 @@ Result<void> Status(const Agent& agent, const StatusOptions& options) {
   const Terminal terminal = TerminalOf(STDOUT_FILENO);
   const std::string view =
       SplitView(*split, nullptr, {.width = terminal.width, .utf8 = terminal.utf8});
-  fmt::print("{}{}{}{}{}{}", Overview(*status), ProgramsText(*status), FeaturesText(*status),
-             TablesText(*status), RulesText(*status),
+  fmt::print("{}{}\n{}{}{}{}{}", Overview(*status), AroundText(*status), ProgramsText(*status),
+             FeaturesText(*status), TablesText(*status), RulesText(*status),
              view.empty() ? std::string() : "\nSplit since each route began:\n" + view);
   return {};
 }

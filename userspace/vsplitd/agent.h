@@ -5,11 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hosts.h"
@@ -57,6 +59,9 @@ class Agent {
   // The names that hosts are made of.
   std::set<HostName> DnsNames() const { return hosts_.DnsNames(); }
 
+  // What `status` is to say about what is around the agent.
+  void SetAround(std::function<AroundStatus()> around) { around_ = std::move(around); }
+
   // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for.
   void MakeRoom();
 
@@ -103,6 +108,7 @@ class Agent {
   Tables tables_;                       // what datapath_ holds
   bool broken_ = false;                 // a plan failed midway and was not yet cleaned up
   ApplyRecord record_;
+  std::function<AroundStatus()> around_;
 };
 
 }  // namespace vsplit

@@ -187,7 +187,15 @@ AgentStatus Agent::Status() const {
                      .totals = datapath_->totals(),
                      .attachments = datapath_->Attachments(),
                      .features = datapath_->Features(),
-                     .hosts = hosts_.all().size()};
+                     .hosts = hosts_.all().size(),
+                     .around = around_ ? around_() : AroundStatus{}};
+  status.around.pods = pods_.workloads.size();
+  for (const auto& [key, hint] : pods_.hints) {
+    const std::string name = key.ns + "/" + key.name;
+    if (!pods_.image.contains(name)) {
+      status.around.unknown_pods.push_back(name);
+    }
+  }
   for (const auto& [host, served] : hosts_.all()) {
     std::ranges::move(VerdictsOf(host, {}), std::back_inserter(status.rules));
   }

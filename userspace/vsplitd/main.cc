@@ -97,6 +97,7 @@ int Serve(Flags flags) {
   if (!agent) {
     return GiveUp(agent.error());
   }
+  (*agent)->SetAround([&surroundings] { return (*surroundings)->Status(); });
   (*surroundings)->Meet(**agent, kPatience);
   if (const Result<void> started = (*agent)->Start(); !started) {
     return GiveUp(started.error());

@@ -14,9 +14,11 @@
 #include "agent.h"
 #include "log.h"
 #include "pods.h"
+#include "vsplit/datapath.h"
 #include "vsplit/names.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
+#include "vsplit/telemetry.h"
 #include "vsplit/workloads.h"
 
 namespace vsplit {
@@ -67,6 +69,22 @@ void Surroundings::Follow() {
     Log(Priority::kWarning, "too_many_names", {{"left_out", std::to_string(too_many)}});
   }
   too_many_names_ = too_many;
+}
+
+AroundStatus Surroundings::Status() const {
+  AroundStatus status{.names = names_->answers().size(), .names_left_out = too_many_names_};
+  for (const auto& [name, answer] : names_->answers()) {
+    if (!answer.trouble.empty()) {
+      status.failing_names.emplace(name, answer.trouble);
+    }
+  }
+  if (!cgroups_->trouble().empty()) {
+    status.features.push_back(
+        {.name = "sources",
+         .on = false,
+         .reason = cgroups_->trouble() + "; every pod gets the route for everyone"});
+  }
+  return status;
 }
 
 void Surroundings::TellPods() {

@@ -14,6 +14,7 @@
 #include "pods.h"
 #include "vsplit/names.h"
 #include "vsplit/result.h"
+#include "vsplit/telemetry.h"
 #include "vsplit/workloads.h"
 
 namespace vsplit {
@@ -33,7 +34,7 @@ class Surroundings {
   // After each write: the agent may need other names.
   void Follow();
 
-  const std::string& pod_trouble() const { return cgroups_->trouble(); }
+  AroundStatus Status() const;
 
  private:
   explicit Surroundings(boost::asio::io_context& loop) : loop_(loop) {}
