@@ -22,10 +22,12 @@ import os
 import subprocess
 
 ORIGINAL = "original destination"
+UNTOUCHED = [[ORIGINAL, "", 1, ""]]
 DOMAIN = "svc.cluster.local"
 HTTP = {"HTTP", "HTTP2", "GRPC", "GRPC-Web", "HTTP_PROXY"}
 TLS = {"HTTPS", "TLS"}
 DEFAULT_TIMEOUT_MS = 10000  # of the mesh; here the kernel's own stays
+ANY = "0.0.0.0/0"
 UNDECLARED = "UnsupportedProtocol"
 
 
@@ -34,7 +36,11 @@ UNDECLARED = "UnsupportedProtocol"
 
 def question(case):
     items = {"apiVersion": "v1", "kind": "List", "items": case["objects"]}
-    return {"id": case["id"], "yaml": json.dumps(items), "source": case["source"]}
+    asked = {"id": case["id"], "yaml": json.dumps(items), "source": case["source"]}
+    if case.get("registry_only"):
+        asked["registry_only"] = True
+        asked["mesh"] = "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"
+    return asked
 
 
 def ask(command, questions):
@@ -103,45 +109,75 @@ ALGORITHMS = {"LEAST_REQUEST": "least_request", "ROUND_ROBIN": "round_robin", "R
               "MAGLEV": "maglev", "RING_HASH": "maglev"}
 
 
-def settings_of(record):
+def algorithm_of(cluster, route):
+    """A hash of something in the request has nothing to hash here: a random choice. Of several
+    destinations Istio hashes for the first one alone, here each does as it says: None."""
+    algorithm = ALGORITHMS[cluster["lb_policy"]]
+    if algorithm != "maglev":
+        return algorithm
+    policy = route.get("l7", {}).get("hash_policy")
+    if len(route["clusters"]) > 1 or policy is None:
+        return None
+    return "maglev" if "source_ip" in json.dumps(policy) else "random"
+
+
+def settings_of(record, route):
     out = {}
     for name, cluster in record["clusters"].items():
         if cluster.get("missing") or cluster.get("type") == "ORIGINAL_DST":
             continue
         if name.startswith("outbound|"):
-            out[name] = {"algorithm": ALGORITHMS[cluster["lb_policy"]],
-                         "max_connections": cluster.get("max_connections", 0)}
+            out[name] = {"max_connections": cluster.get("max_connections", 0)}
+            algorithm = algorithm_of(cluster, route)
+            if algorithm:
+                out[name]["algorithm"] = algorithm
             timeout = milliseconds(cluster["connect_timeout"])
             if timeout != DEFAULT_TIMEOUT_MS:
                 out[name]["connect_timeout_ms"] = timeout
     return out
 
 
+def covers(pattern, name):
+    return name.endswith(pattern[1:]) if pattern.startswith("*") else name == pattern
+
+
+def route_of(record):
+    """The route of a client that says the service's name in its TLS hello, else the first one."""
+    best, rank = None, -1
+    for route in record.get("routes") or []:
+        names = (route["match"] or {}).get("sni") if record["protocol"] == "tls" else None
+        if names is None:
+            return best or route
+        found = [len(name) + 1000 * (name[0] != "*") for name in names
+                 if covers(name, record["host"])]
+        if max(found, default=-1) > rank:
+            best, rank = route, max(found)
+    return best
+
+
 def entry_of(case, record):
     """The entry that copies Istio's record, then what DIFFERENCES make of it."""
     entry = {"host": record["host"], "address": record["address"], "port": record["port"],
              "because": []}
-    routes = record.get("routes") or []
+    route = route_of(record)
     if record["declared"] == UNDECLARED:
         entry["list"] = record["protocol"]
-    if routes:
-        entry["split"] = split_of(routes[0])
-        entry["settings"] = settings_of(record)
+    if route:
+        entry["split"] = split_of(route)
+        entry["settings"] = settings_of(record, route)
     for name, applies, change in DIFFERENCES:
         if applies(case, record, entry):
             entry["because"].append(name)
             entry = change(case, record, entry)
-            if entry is None:
-                return None
     return {key: value for key, value in entry.items() if value not in ([], {})}
 
 
-def dialled(record):
-    """Whether there is an address to dial: some hosts are reached by a Host header alone."""
+def network_of(address):
+    """None for "", "None" and for names, which some hosts have instead of an address."""
     try:
-        return record["declared"] and ipaddress.ip_network(record["address"], strict=False)
+        return ipaddress.ip_network(address, strict=False)
     except ValueError:
-        return False
+        return None
 
 
 def decides(record):
@@ -160,11 +196,15 @@ def wanted(case, answer):
     """What vsplit has to answer, given Istio's answer."""
     entries = []
     for record in answer["connections"]:
-        if not dialled(record) or not decides(record):
+        if not record["declared"] or not decides(record):
+            continue
+        if without_address(case, record):
+            if record["declared"] in HTTP | TLS or record["protocol"] == "http":
+                continue  # only a Host header or the name in a TLS hello leads there
+            record = dict(record, address=ANY)
+        if network_of(record["address"]) is None:
             continue
         entry = entry_of(case, record)
-        if entry is None:
-            continue
         both = record["declared"] == UNDECLARED and not record["sniffed"]
         for kind in ("http", "tcp") if both else (entry.get("list"),):
             entries.append(dict(entry, list=kind) if kind else entry)
@@ -183,24 +223,73 @@ def service_of(case, record):
     return None
 
 
+def without_address(case, record):
+    """Whether the address is one of an endpoint, of a ServiceEntry that gives none of its own."""
+    given = None
+    for thing in case["objects"]:
+        if thing["kind"] == "ServiceEntry" and record["host"] in thing["spec"]["hosts"] and \
+                record["namespace"] == thing["metadata"].get("namespace", "default"):
+            given = (given or []) + [network_of(each)
+                                     for each in thing["spec"].get("addresses", [])]
+    return given is not None and network_of(record["address"]) not in given
+
+
+def addresses_of(thing):
+    """What a Service or ServiceEntry is dialled on, with its ports."""
+    spec = thing.get("spec", {})
+    if thing["kind"] == "Service":
+        found = spec.get("clusterIPs") or [spec.get("clusterIP", "")]
+        return [network_of(each) for each in found], [port["port"] for port in spec.get("ports", [])]
+    if thing["kind"] == "ServiceEntry":
+        return ([network_of(each) for each in spec.get("addresses", [])],
+                [port["number"] for port in spec.get("ports", [])])
+    return [], []
+
+
+def shared(case, record, _):
+    """Several services have this address and port: one of them gets the connections."""
+    network, owners = network_of(record["address"]), 0
+    for thing in case["objects"]:
+        addresses, ports = addresses_of(thing)
+        anywhere = thing["kind"] == "ServiceEntry" and not addresses and network.num_addresses > 1
+        owners += (network in addresses or anywhere) and record["port"] in ports
+    return owners > 1
+
+
+def captured(case, record, entry):
+    """The client does not see the service, but a ServiceEntry without address has the port."""
+    del case
+    return not record["visible"] and record["via"].startswith("0.0.0.0_") and any(
+        row[1] for row in entry.get("split", []))
+
+
+def leave(_, __, entry):
+    return dict(entry, split=UNTOUCHED, settings={})
+
+
+def leave_open(_, __, entry):
+    return {key: value for key, value in entry.items() if key not in ("split", "settings")}
+
+
+def blocked(_, record, __):
+    return record["protocol"] == "http" and record["via"].endswith(" block_all")
+
+
+def refuse(_, __, entry):
+    """Istio answers the request with 502; here nobody gets that far."""
+    return dict(entry, split=[["", "", 1, "black hole"]], settings={})
+
+
 def needs_request(_, record, __):
-    routes = record.get("routes") or []
-    if record["protocol"] != "http":
+    route = route_of(record)
+    if record["protocol"] != "http" or blocked(None, record, None):
         return False
-    return not routes or routes[0]["match"] is not None or not routes[0]["clusters"]
+    return route is None or route["match"] is not None or not route["clusters"]
 
 
 def leave_to_service(_, record, entry):
     """The plain service, whose endpoints Istio's record may not show."""
-    del record
-    entry = dict(entry, verdict="not enforced")
-    entry.pop("split", None)
-    entry.pop("settings", None)
-    return entry
-
-
-def version_of(address):
-    return ipaddress.ip_network(address, strict=False).version
+    return dict(leave_open(None, record, entry), verdict="not enforced")
 
 
 def ip_of(endpoint):
@@ -212,14 +301,14 @@ def ip_of(endpoint):
 
 
 def other_family(_, record, entry):
-    version = version_of(record["address"])
+    version = network_of(record["address"]).version
     return any(ip_of(row[0]) and ip_of(row[0]).version != version
                for row in entry.get("split", []))
 
 
 def same_family(case, record, entry):
     """Connections keep their family: of a pod its address of that family, or none."""
-    version = version_of(record["address"])
+    version = network_of(record["address"]).version
     pods = {}
     for thing in case["objects"]:
         ips = [ipaddress.ip_address(each["ip"])
@@ -244,8 +333,11 @@ def same_family(case, record, entry):
     return dict(entry, split=merge(kept))
 
 
-# name, when, what it does to the entry (None: not compared). README.md says why.
+# Name, when, what becomes of the entry. README.md says why.
 DIFFERENCES = [
+    ("shared-address", shared, leave_open),
+    ("captured-port", captured, leave),
+    ("blocked", blocked, refuse),
     ("needs-request", needs_request, leave_to_service),
     ("other-family", other_family, same_family),
 ]
@@ -254,12 +346,15 @@ DIFFERENCES = [
 # ---- vsplit's answer -----------------------------------------------------------------------------
 
 
-def why_of(text):
-    if text.startswith("no ready endpoint"):
-        return "no healthy endpoint"
-    if text.startswith("REGISTRY_ONLY"):
+BLACK_HOLE = "BlackHoleCluster"
+
+
+def why_of(share):
+    if "why" not in share:
+        return ""
+    if share["cluster"] == BLACK_HOLE:
         return "black hole"
-    return "unknown cluster"
+    return "no healthy endpoint" if share["why"].startswith("no ready") else "unknown cluster"
 
 
 def given(connection):
@@ -269,13 +364,13 @@ def given(connection):
     rule = connection["rule"]
     out["list"] = rule["path"].split(".")[1].split("[")[0] if rule else ""
     if "untouched" in connection:
-        out["split"] = [[ORIGINAL, "", 1, ""]]
+        out["split"] = UNTOUCHED
         out["settings"] = {}
         return out
     rows = []
     for share in connection["routes"][0]["split"]:
-        why = why_of(share["why"]) if "why" in share else ""
-        nameless = share["endpoint"] == ORIGINAL or why == "black hole"
+        why = why_of(share)
+        nameless = share["endpoint"] == ORIGINAL or share["cluster"] == BLACK_HOLE
         rows.append((share["endpoint"], "" if nameless else share["cluster"], share["p"], why))
     out["split"] = merge(rows)
     out["settings"] = connection["clusters"]
@@ -289,12 +384,14 @@ def near(left, right):
 
 
 def key_of(entry):
-    address = entry["address"]
-    try:
-        address = str(ipaddress.ip_network(address, strict=False))
-    except ValueError:
-        pass
-    return (entry["host"], address, entry["port"])
+    return (entry["host"], str(network_of(entry["address"])), entry["port"])
+
+
+def part_of(host, address, port, entry):
+    """Subnets of rules divide the addresses of a service; Istio was asked about one of them."""
+    return (entry["host"], entry["port"]) == (host, port) and \
+        network_of(address).version == network_of(entry["address"]).version and \
+        network_of(address).overlaps(network_of(entry["address"]))
 
 
 def faults(entry, ours):
@@ -315,7 +412,15 @@ def faults(entry, ours):
     return lines
 
 
-def differences(entries, answer):
+def unasked(case):
+    """Hosts of which Istio was not asked about every address: headless, endpoints that are not
+    ready have a listener there too."""
+    return sorted("%s.%s.%s" % (thing["metadata"]["name"], thing["metadata"]["namespace"], DOMAIN)
+                  for thing in case["objects"]
+                  if thing["kind"] == "Service" and thing["spec"].get("clusterIP") == "None")
+
+
+def differences(case, entries, answer):
     """Yields (entry, lines) for everything in which vsplit's answer is not the wanted one."""
     found = {}
     for connection in answer["connections"]:
@@ -326,7 +431,8 @@ def differences(entries, answer):
         by_key.setdefault(key_of(entry), []).append(entry)
     for key, group in by_key.items():
         if key not in found:
-            yield group[0], ["vsplit has no such address and port"]
+            if not any(near(each.get("split", []), UNTOUCHED) for each in group):
+                yield group[0], ["vsplit has no such address and port"]
             continue
         ours = found.pop(key)[0]
         kind = "http" if ours["list"] == "http" else "tcp"
@@ -335,5 +441,7 @@ def differences(entries, answer):
         results = [faults(each, ours) for each in chosen]
         if results and all(results):
             yield chosen[0], results[0]
-    for key, ours in found.items():
-        yield ours[0], ["only vsplit has this address and port: %s" % json.dumps(ours[0]["split"])]
+    for (host, address, port), ours in found.items():
+        if not near(ours[0]["split"], UNTOUCHED) and host not in unasked(case) and not any(
+                part_of(host, address, port, entry) for entry in entries):
+            yield ours[0], ["only vsplit has this: %s" % json.dumps(ours[0]["split"])]

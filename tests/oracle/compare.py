@@ -69,7 +69,7 @@ def compare(case, istio, vsplit, counts):
     for entry in entries:
         for reason in entry.get("because", []):
             counts["because " + reason] += 1
-    for entry, lines in answers.differences(entries, vsplit):
+    for entry, lines in answers.differences(case, entries, vsplit):
         counts["different"] += 1
         show(case, entry, lines)
 

@@ -2,17 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Object sets out of a seed: small worlds in which names, ports and namespaces collide often.
 
-    generate.py [--seed N] [--count N] [--yaml DIR]
+    generate.py [--seed N] [--count N] [--yaml DIR | --lists DIR]
 
-One JSON line per set: {"id", "objects", "source"}. The source is who connects: namespace, labels,
-node, locality. The same seed gives the same set, whatever was made before it. Everything that is
+One JSON line per set: {"id", "objects", "source", "registry_only"}. The source is who connects:
+namespace, labels, node, locality; registry_only is the mesh's outboundTrafficPolicy. The same seed gives the same set, whatever was made before it. Everything that is
 made is meant to be admitted by Istio's validation; what it refuses is dropped by compare.py.
 """
 import argparse
 import json
 import pathlib
 import random
-import sys
 
 NAMESPACES = ["default", "prod", "istio-system"]
 DOMAIN = "svc.cluster.local"
@@ -58,6 +57,7 @@ class World:
         self.objects = []
         self.services = {}  # host -> ports
         self.hosts = []
+        self.entries = set()  # (namespace, host) of ServiceEntries
         self.stamped = self.chance(0.5)
         self.next_pod = 0
 
@@ -89,6 +89,10 @@ class World:
     def istio(self, kind, name, ns, spec, **rest):
         return self.add("networking.istio.io/v1", kind, name, ns, spec, **rest)
 
+    def port(self):
+        known = [port["port"] for ports in self.services.values() for port in ports]
+        return self.pick(known) if known and self.chance(0.85) else self.pick([80, 81, 9999])
+
     # ---- the cluster
 
     def nodes(self):
@@ -108,7 +112,9 @@ class World:
         chosen = [ips[each] for each in family]
         self.add("v1", "Pod", name, ns, {"nodeName": node}, meta={"labels": labels},
                  status={"podIP": chosen[0], "podIPs": [{"ip": ip} for ip in chosen],
-                         "phase": "Running"})
+                         "phase": "Running",
+                         "conditions": [{"type": "Ready",
+                                         "status": "True" if self.chance(0.85) else "False"}]})
         return name, node, {each: ips[each] for each in family}
 
     def conditions(self):
@@ -190,7 +196,8 @@ class World:
     def service_entry(self, index):
         ns = self.pick(NAMESPACES[:2])
         resolution = self.pick(["STATIC", "STATIC", "STATIC", "NONE", "DNS", "DNS_ROUND_ROBIN"])
-        hosts = [self.pick(EXTERNAL)]
+        hosts = [self.pick([host for host in EXTERNAL if (ns, host) not in self.entries])]
+        self.entries.add((ns, hosts[0]))
         if self.chance(0.1) and resolution == "NONE":
             hosts = ["*.example.org"]
         ports = []
@@ -278,7 +285,7 @@ class World:
 
     def source_conditions(self, match):
         if self.chance(0.35):
-            match["port"] = self.pick([80, 81, 82, 443, 83, 84, 3306])
+            match["port"] = self.port()
         if self.chance(0.3):
             match["sourceLabels"] = self.pick(
                 [{"app": "web"}, {"app": "batch"}, {"app": "web", "version": "v1"},
@@ -454,7 +461,7 @@ class World:
         if self.chance(0.2):
             out["portLevelSettings"] = [
                 dict(self.settings() or {"loadBalancer": {"simple": "RANDOM"}},
-                     port={"number": number}) for number in self.some([80, 81, 443, 82], 1, 2)]
+                     port={"number": number}) for number in {self.port(), self.port()}]
         return out
 
     def subset(self, name):
@@ -541,7 +548,10 @@ class World:
                 self.sidecar(index)
         # Order tells nothing, and must not.
         self.random.shuffle(self.objects)
-        return {"id": "seed-%d" % self.seed, "objects": self.objects, "source": self.source()}
+        case = {"id": "seed-%d" % self.seed, "objects": self.objects, "source": self.source()}
+        if self.chance(0.08):
+            case["registry_only"] = True
+        return case
 
 
 def generate(seed):
@@ -553,17 +563,21 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first set")
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--yaml", type=pathlib.Path, metavar="DIR",
-                        help="write files that the oracle and vsplit read, not lines")
+                        help="write files of documents, the first of them the oracle's Source")
+    parser.add_argument("--lists", type=pathlib.Path, metavar="DIR",
+                        help="write files of one List, as seeds for tests/fuzz/resolve_fuzz")
     options = parser.parse_args()
     for seed in range(options.seed, options.seed + options.count):
         case = generate(seed)
-        if options.yaml is None:
-            json.dump(case, sys.stdout, separators=(",", ":"))
-            print()
-            continue
-        source = {"apiVersion": "oracle/v1", "kind": "Source"} | case["source"]
-        documents = [json.dumps(each) for each in [source] + case["objects"]]
-        (options.yaml / (case["id"] + ".yaml")).write_text("\n---\n".join(documents) + "\n")
+        if options.yaml:
+            source = {"apiVersion": "oracle/v1", "kind": "Source"} | case["source"]
+            text = "\n---\n".join(json.dumps(each) for each in [source] + case["objects"])
+            (options.yaml / (case["id"] + ".yaml")).write_text(text + "\n")
+        elif options.lists:
+            text = json.dumps({"apiVersion": "v1", "kind": "List", "items": case["objects"]})
+            (options.lists / (case["id"] + ".json")).write_text(text)
+        else:
+            print(json.dumps(case, separators=(",", ":")))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Istio's own code answered (corpus/*.jsonl, one set of objects per line; rules/*.yaml with
+// its answer in the .json of the same name), against what resolve makes of the same objects for the
+// same client. README.md describes the answers and how they are recorded.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "properties.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/outcome.h"
+#include "vsplit/parse.h"
+#include "vsplit/policy.h"
+#include "vsplit/resolve.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+
+namespace vsplit {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::string_view kFolder = VSPLIT_ORACLE;
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// ---- what a split is compared by ---------------------------------------------------------------
+
+constexpr std::string_view kBlackHole = "BlackHoleCluster";
+
+// Endpoint, cluster and why it fails; its probability.
+using Split = std::map<std::tuple<std::string, std::string, std::string>, double>;
+
+std::string WhyOf(const EndpointShare& share) {
+  if (share.why.empty()) {
+    return "";
+  }
+  if (share.cluster == kBlackHole) {
+    return "black hole";
+  }
+  return share.why.starts_with("no ready") ? "no healthy endpoint" : "unknown cluster";
+}
+
+// Clusters that only keep or drop the address dialled have names of their own in Istio.
+Split SplitOf(const Outcome& outcome) {
+  if (!outcome.port.untouched.empty()) {
+    return {{{std::string(kOriginalDestination), "", ""}, 1}};
+  }
+  Split split;
+  for (const EndpointShare& share : outcome.split) {
+    const std::string why = WhyOf(share);
+    const bool nameless = share.endpoint == kOriginalDestination || share.cluster == kBlackHole;
+    split[{share.endpoint, nameless ? "" : share.cluster, why}] += share.probability;
+  }
+  return split;
+}
+
+Split SplitOf(const Json& rows) {
+  Split split;
+  for (const Json& row : rows) {
+    split[{row.at(0), row.at(1), row.at(3)}] += row.at(2).get<double>();
+  }
+  return split;
+}
+
+bool AreNear(const Split& left, const Split& right) {
+  constexpr double kTolerance = 1e-4;  // the recorded ones are rounded
+  const auto near = [](const auto& one, const auto& other) {
+    return one.first == other.first && std::abs(one.second - other.second) < kTolerance;
+  };
+  return std::ranges::equal(left, right, near);
+}
+
+std::string Show(std::string_view who, const Split& split) {
+  std::string text;
+  for (const auto& [key, probability] : split) {
+    const auto& [endpoint, cluster, why] = key;
+    text += std::string(who) + " " + std::to_string(probability) + " " +
+            (endpoint.empty() ? "fails: " + why : endpoint) + " " + cluster + "\n";
+  }
+  return text;
+}
+
+// ---- one connection ----------------------------------------------------------------------------
+
+std::string SettingsFault(const ResolvedCluster& cluster, const Json& wanted) {
+  const ClusterSettings& settings = cluster.settings;
+  const auto timeout = settings.connect_timeout ? settings.connect_timeout->count() : 0;
+  const Json found = {{"algorithm", ToString(settings.algorithm)},
+                      {"max_connections", settings.max_connections.value_or(0)},
+                      {"connect_timeout_ms", timeout}};
+  std::string text;
+  for (const auto& [field, value] : wanted.items()) {
+    if (found.at(field) != value) {
+      text += cluster.name + " " + field + ": istio " + value.dump() + ", vsplit " +
+              found.at(field).dump() + "\n";
+    }
+  }
+  return text;
+}
+
+// In what the outcome is not the entry; empty when it is.
+std::string FaultOf(const Json& entry, const Outcome& outcome) {
+  std::string text;
+  if (entry.contains("split")) {
+    const Split wanted = SplitOf(entry.at("split"));
+    const Split found = SplitOf(outcome);
+    text += AreNear(wanted, found) ? "" : Show("istio ", wanted) + Show("vsplit", found);
+  }
+  const Json settings = entry.value("settings", Json::object());
+  for (const ResolvedCluster& cluster : outcome.port.clusters) {
+    if (settings.contains(cluster.name)) {
+      text += SettingsFault(cluster, settings.at(cluster.name));
+    }
+  }
+  const std::string verdict = entry.value("verdict", "");
+  const auto is_it = [&verdict](const Verdict& each) { return ToString(each.kind) == verdict; };
+  if (!verdict.empty() && std::ranges::none_of(outcome.verdicts, is_it)) {
+    text += "no rule is said to be " + verdict + "\n";
+  }
+  return text;
+}
+
+// ---- one set -----------------------------------------------------------------------------------
+
+using Place = std::tuple<HostName, std::string, std::uint16_t>;
+
+Place PlaceOf(const Json& entry) {
+  const std::string written = entry.at("address");
+  const auto prefix = ParseIpPrefix(written);
+  return {entry.at("host"), prefix ? ToString(*prefix) : written, entry.at("port")};
+}
+
+// "http" or "tcp", the two that an undeclared port may read.
+std::string ListOf(const Outcome& outcome) {
+  return outcome.port.rule_path.starts_with("spec.http") ? "http" : "tcp";
+}
+
+// Two services may share a host: then one of the entries is for this outcome.
+std::string BestFaultOf(const std::vector<Json>& entries, const Outcome& outcome) {
+  std::string first;
+  bool any = false;
+  for (const Json& entry : entries) {
+    if (entry.value("list", ListOf(outcome)) != ListOf(outcome)) {
+      continue;
+    }
+    const std::string fault = FaultOf(entry, outcome);
+    if (fault.empty()) {
+      return "";
+    }
+    first = any ? first : fault;
+    any = true;
+  }
+  return first;
+}
+
+Client ClientOf(const Store& store, const Json& source) {
+  return ClientOf(store, ClientDescription{.pod = source.value("pod", ""),
+                                           .ns = source.value("namespace", "default"),
+                                           .labels = source.value("labels", Labels{}),
+                                           .node = source.value("node", ""),
+                                           .locality = source.value("locality", "")})
+      .value();
+}
+
+bool IsUntouched(const Split& split) {
+  return AreNear(split, {{{std::string(kOriginalDestination), "", ""}, 1}});
+}
+
+// Whether vsplit may have an address that Istio was not asked about: nothing is done there, or it
+// is part of one that was (subnets of rules divide them), or the set says that not all were.
+bool MayBeAlone(const Outcome& outcome, const Json& set) {
+  const Json unasked = set.value("unasked", Json::array());
+  if (IsUntouched(SplitOf(outcome)) ||
+      std::ranges::find(unasked, Json(outcome.host)) != unasked.end()) {
+    return true;
+  }
+  return std::ranges::any_of(set.at("wanted"), [&outcome](const Json& entry) {
+    const auto other = ParseIpPrefix(entry.at("address").get<std::string>());
+    return entry.at("host") == outcome.host && entry.at("port") == outcome.port.port && other &&
+           (other->Contains(outcome.address.address) || outcome.address.Contains(other->address));
+  });
+}
+
+void Compare(const std::string& text, const Json& set, const std::string& id) {
+  ParseResult parsed = Parse(text);
+  for (const Diagnostic& diagnostic : parsed.diagnostics) {
+    EXPECT_NE(diagnostic.severity, Diagnostic::Severity::kError)
+        << id << ": " << ToString(diagnostic);
+  }
+  const Store store = StoreOf(std::move(parsed.objects));
+  const ResolveOptions options{.registry_only = set.value("registry_only", false)};
+  std::map<Place, std::vector<Json>> wanted;
+  for (const Json& entry : set.at("wanted")) {
+    wanted[PlaceOf(entry)].push_back(entry);
+  }
+  for (const Outcome& outcome : Outcomes(store, options, ClientOf(store, set.at("source")))) {
+    const Place place{outcome.host, ToString(outcome.address), outcome.port.port};
+    const std::string name = id + ": " + outcome.host + " " + ToString(outcome.address) + ":" +
+                             std::to_string(outcome.port.port);
+    const auto entries = wanted.find(place);
+    if (entries == wanted.end()) {
+      EXPECT_TRUE(MayBeAlone(outcome, set)) << name << " is there only for vsplit";
+      continue;
+    }
+    EXPECT_EQ(BestFaultOf(entries->second, outcome), "") << name;
+    wanted.erase(entries);
+  }
+  // What is not there stays untouched.
+  for (const auto& [place, entries] : wanted) {
+    EXPECT_TRUE(std::ranges::any_of(
+        entries,
+        [](const Json& entry) { return IsUntouched(SplitOf(entry.value("split", Json()))); }))
+        << id << ": " << entries.front().dump() << " is not there for vsplit";
+  }
+}
+
+// ---- all of them -------------------------------------------------------------------------------
+
+std::vector<fs::path> FilesWith(std::string_view folder, std::string_view extension) {
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(kFolder) / folder)) {
+    if (entry.path().extension() == extension) {
+      files.push_back(entry.path());
+    }
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+std::string NameOf(const testing::TestParamInfo<fs::path>& tested) {
+  std::string name = tested.param.stem();
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
+
+std::string TextOf(const Json& set) {
+  return Json{{"apiVersion", "v1"}, {"kind", "List"}, {"items", set.at("objects")}}.dump();
+}
+
+class Corpus : public testing::TestWithParam<fs::path> {};
+
+TEST_P(Corpus, AnswersAsIstioDid) {
+  std::ifstream file(GetParam());
+  for (std::string line; std::getline(file, line);) {
+    const Json set = Json::parse(line);
+    Compare(TextOf(set), set, set.at("id"));
+  }
+}
+
+TEST_P(Corpus, PropertiesHold) {
+  std::ifstream file(GetParam());
+  std::size_t seed = 0;
+  for (std::string line; std::getline(file, line); ++seed) {
+    const Json set = Json::parse(line);
+    Store store = StoreOf(Parse(TextOf(set)).objects);
+    EXPECT_EQ(WhatDoesNotHold(store, seed), "") << set.at("id");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, Corpus, testing::ValuesIn(FilesWith("corpus", ".jsonl")), NameOf);
+
+class Rules : public testing::TestWithParam<fs::path> {};
+
+TEST_P(Rules, AnswersAsIstioDid) {
+  const fs::path folder = GetParam().parent_path();
+  const Json set = Json::parse(ReadFile(fs::path(GetParam()).replace_extension(".json")));
+  Compare(ReadFile(folder / "base.yaml") + "---\n" + ReadFile(GetParam()), set, GetParam().stem());
+}
+
+std::vector<fs::path> RuleFiles() {
+  std::vector<fs::path> files = FilesWith("rules", ".yaml");
+  std::erase_if(files, [](const fs::path& path) { return path.stem() == "base"; });
+  return files;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, Rules, testing::ValuesIn(RuleFiles()), NameOf);
+
+}  // namespace
+}  // namespace vsplit
