@@ -102,7 +102,7 @@ Sight::Sight(const Scene& scene)
       import.excludes = import.ns.starts_with('~');
       import.ns.erase(0, import.excludes ? 1 : 0);
       if (import.excludes && import.ns.empty()) {
-        import.ns = kAny;
+        import.ns = std::string(kAny);
       }
       import.ns = import.ns == "." ? NamespaceOf(scene) : import.ns;
       listener.imports.push_back(std::move(import));
