@@ -42,7 +42,8 @@ std::uint16_t PortOf(const Target& target, const RegistryService& service) {
   if (target.port || target.http) {
     return target.port.value_or(target.dialled);
   }
-  return service.ports.size() == 1 ? service.ports.front().number : target.dialled;
+  const RegistryPort* only = service.OnlyPort();
+  return only == nullptr ? target.dialled : only->number;
 }
 
 std::string WhyNoPort(const RegistryService& service, std::uint16_t port) {

@@ -106,11 +106,14 @@ void AddSelected(const Scene& scene, const Object& owner, const Labels& selector
   }
 }
 
+bool IsDns(Resolution resolution) {
+  return resolution == Resolution::kDns || resolution == Resolution::kDnsRoundRobin;
+}
+
 void AddServiceEntry(const Scene& scene, const Object& owner, const RegistryService& service,
                      std::vector<Member>& members) {
   const auto& entry = std::get<ServiceEntry>(owner.spec);
-  const bool dns =
-      entry.resolution == Resolution::kDns || entry.resolution == Resolution::kDnsRoundRobin;
+  const bool dns = IsDns(service.resolution);
   if (entry.workload_selector) {
     AddSelected(scene, owner, *entry.workload_selector, dns, members);
     return;
@@ -118,7 +121,7 @@ void AddServiceEntry(const Scene& scene, const Object& owner, const RegistryServ
   for (const WorkloadEntry& endpoint : entry.endpoints) {
     AddEntry(owner, endpoint, nullptr, dns, members);
   }
-  if (entry.endpoints.empty() && dns) {
+  if (entry.endpoints.empty() && dns && IsDns(entry.resolution)) {
     members.push_back({.name = &service.host, .owner = &owner, .object = nullptr});
   }
 }

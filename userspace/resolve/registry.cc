@@ -123,13 +123,15 @@ std::string ChooseNamespace(const Scene& scene, const std::vector<ObjectPtr>& ob
   return service == objects.end() ? objects.front()->key.ns : (*service)->key.ns;
 }
 
-// The addresses of the pods, ready or not: their names resolve to these.
+// The addresses of the pods that are ready: their names resolve to these.
 std::vector<IpPrefix> AddressesOfPods(const Scene& scene, const ObjectKey& service) {
   std::vector<IpPrefix> addresses;
   for (const ObjectPtr& object : scene.store.SlicesOf(service.ns, service.name)) {
     for (const SliceEndpoint& endpoint : std::get<EndpointSlice>(object->spec).endpoints) {
       for (const IpAddress& ip : endpoint.addresses) {
-        addresses.push_back({.address = ip});
+        if (endpoint.ready.value_or(true)) {
+          addresses.push_back({.address = ip});
+        }
       }
     }
   }
@@ -191,19 +193,17 @@ std::string WhyUnaddressed(const Object& object, PortProtocol protocol) {
              : "";
 }
 
-// Adds what the object says about a port, which may be there from an object before it. `is_new`:
-// whether ports that no earlier object has count.
+// Adds what the object says about a port, which may be there from an object before it. `counts`:
+// whether ports that no earlier object has lead anywhere.
 void AddPort(RegistryService& service, RegistryPort port, const std::vector<IpPrefix>& addresses,
-             const Object& object, bool is_new) {
+             const Object& object, bool counts) {
   const auto is_same = [&port](const RegistryPort& other) {
     return other.number == port.number &&
            (other.protocol == PortProtocol::kUdp) == (port.protocol == PortProtocol::kUdp);
   };
   auto known = std::ranges::find_if(service.ports, is_same);
   if (known == service.ports.end()) {
-    if (!is_new) {
-      return;
-    }
+    port.is_lost = !counts;
     known = service.ports.insert(known, std::move(port));
   }
   std::string why = addresses.empty() ? WhyUnaddressed(object, known->protocol) : "";
@@ -216,12 +216,12 @@ void AddPort(RegistryService& service, RegistryPort port, const std::vector<IpPr
   }
 }
 
-void AddPorts(const Scene& scene, const Object& object, bool is_new, RegistryService& service) {
+void AddPorts(const Scene& scene, const Object& object, bool counts, RegistryService& service) {
   const std::vector<IpPrefix> addresses = AddressesOf(scene, object, service.host);
   if (const auto* spec = std::get_if<Service>(&object.spec)) {
     for (const ServicePort& port : spec->ports) {
       AddPort(service, {.number = port.port, .name = port.name, .protocol = ProtocolOf(port)},
-              addresses, object, is_new);
+              addresses, object, counts);
     }
     return;
   }
@@ -231,7 +231,7 @@ void AddPorts(const Scene& scene, const Object& object, bool is_new, RegistrySer
              .name = port.name,
              .protocol = ProtocolOf(port),
              .target = port.target_port},
-            addresses, object, is_new);
+            addresses, object, counts);
   }
 }
 
@@ -280,9 +280,17 @@ std::optional<RegistryService> Look(const Scene& scene, const HostName& host) {
 
 }  // namespace
 
+const RegistryPort* RegistryService::OnlyPort() const {
+  const auto is_lost = [](const RegistryPort& port) { return port.is_lost; };
+  const auto first = std::ranges::find_if_not(ports, is_lost);
+  return first == ports.end() || std::find_if_not(first + 1, ports.end(), is_lost) != ports.end()
+             ? nullptr
+             : &*first;
+}
+
 const RegistryPort* RegistryService::FindPort(std::uint16_t number) const {
   const auto found = std::ranges::find_if(ports, [number](const RegistryPort& port) {
-    return port.number == number && port.protocol != PortProtocol::kUdp;
+    return port.number == number && port.protocol != PortProtocol::kUdp && !port.is_lost;
   });
   return found == ports.end() ? nullptr : &*found;
 }

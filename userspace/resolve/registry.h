@@ -30,6 +30,9 @@ struct RegistryPort {
   std::uint16_t target = 0;
   std::vector<IpPrefix> addresses;  // on which it is dialled, of both families, sorted
   std::string unaddressed;          // why there are none
+  // Clients dial it, but it leads nowhere: of a ServiceEntry that cannot be merged with an older
+  // one.
+  bool is_lost = false;
 };
 
 struct RegistryService {
@@ -45,7 +48,9 @@ struct RegistryService {
 
   const Object& object() const { return *objects.front(); }
   const Service* service() const { return std::get_if<Service>(&object().spec); }
-  const RegistryPort* FindPort(std::uint16_t number) const;  // null: none, or it is UDP
+  const RegistryPort* OnlyPort() const;  // null when it has several, or none
+  // Null when there is none, or it is UDP, or lost.
+  const RegistryPort* FindPort(std::uint16_t number) const;
 };
 
 // What this client finds during one Resolve.
