@@ -25,7 +25,7 @@ struct ParseLimits {
   std::size_t alias_nodes = 100'000;  // nodes that aliases add in one text: a YAML bomb ends here
   // Of one scalar, or one map or list in brackets, in YAML: all of it is looked at in one go.
   std::size_t yaml_token_bytes = 2u << 20;
-  std::size_t diagnostics = 1'000;  // after that many reading ends
+  std::size_t diagnostics = 1'000;  // errors, where reading ends; warnings, of which more are lost
 };
 
 enum class TextFormat { kAny, kYaml, kJson };  // kAny: JSON if the first character is { or [

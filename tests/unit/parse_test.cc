@@ -312,7 +312,7 @@ TEST(Parse, TooManyProblemsEndReading) {
             "line 1:1: kind: missing, it is required\n"
             "line 1:1: apiVersion: missing, it is required\n"
             "line 3:1: kind: missing, it is required\n"
-            "line 3:1: found 3 problems so far, the rest of the text is not read\n");
+            "line 3:1: found 3 errors so far, the rest of the text is not read\n");
 }
 
 TEST(Parse, TooManyProblemsOfOneDocumentAreNotKept) {
@@ -329,7 +329,7 @@ TEST(Parse, TooManyProblemsOfOneDocumentAreNotKept) {
       "generation, labels, managedFields, name, namespace, ownerReferences, resourceVersion, "
       "selfLink, uid");
   EXPECT_EQ(ToString(result.diagnostics[1000]),
-            "line 1:1: found 1000 problems so far, the rest of the text is not read");
+            "line 1:1: found 1000 errors so far, the rest of the text is not read");
 }
 
 // ---- several objects ---------------------------------------------------------------------------

@@ -165,6 +165,17 @@ TEST(Parse, RulesThatNeverDecideAreNamed) {
       "[0] has the same match\n");
 }
 
+TEST(Parse, WarningsHideNoErrorAndEndNoText) {
+  const std::string headers = "{destination: {host: b}, headers: {request: {set: {a: b}}}}";
+  const std::string problems = HttpProblems("route: [" + headers + ", " + headers + "]");
+  EXPECT_NE(problems.find("found only weights of 0"), std::string::npos) << problems;
+  const std::string one = VirtualServiceWith(
+      "  hosts: [a]\n  http: [{timeout: 1s, route: [{destination: {host: b}}]}]\n---\n");
+  const ParseResult result = Parse(one + one + one, {.limits = {.diagnostics = 2}});
+  EXPECT_EQ(result.objects.size(), 3u);
+  EXPECT_EQ(result.diagnostics.size(), 2u);
+}
+
 TEST(Parse, NullIsNoValueOfAField) {
   EXPECT_EQ(HttpProblems("timeout: null, route: [{destination: {host: b}}]"),
             At(15, "timeout") + "found null, leave the field out instead\n");

@@ -66,10 +66,12 @@ void ReadCheckedLabels(const At& at, Labels& out) {
 
 void Report::Add(std::string path, Place place, std::string message,
                  Diagnostic::Severity severity) {
-  failed = failed || severity == Diagnostic::Severity::kError;
-  if (Full()) {
+  const bool error = severity == Diagnostic::Severity::kError;
+  failed = failed || error;
+  if (error ? Full() : warnings >= warning_limit) {
     return;
   }
+  ++(error ? errors : warnings);
   diagnostics.push_back({.severity = severity,
                          .object = object,
                          .path = std::move(path),

@@ -26,12 +26,14 @@ namespace vsplit::parse {
 struct Report {
   std::string object;  // "VirtualService default/fleetman"
   std::string source;
-  std::size_t limit = 0;  // of diagnostics; more are not kept
+  std::size_t limit = 0;          // of errors; more are not kept
+  std::size_t warning_limit = 0;  // of warnings, likewise
   Diagnostics diagnostics;
+  std::size_t errors = 0, warnings = 0;  // among them
   bool failed = false;
   bool strict_nulls = false;  // null stands for an absent field in few places only
 
-  bool Full() const { return diagnostics.size() >= limit; }
+  bool Full() const { return errors >= limit; }
 
   void Add(std::string path, Place place, std::string message,
            Diagnostic::Severity severity = Diagnostic::Severity::kError);

@@ -164,27 +164,6 @@ std::vector<std::string> ApiVersionsOf(const KindInfo& info) {
   return versions;
 }
 
-// How diagnostics name a document before anything about it is certain.
-std::string LabelOf(const Node& root, const std::string& default_namespace) {
-  const std::string_view kind = TextOf(root.Find("kind"));
-  const Node* metadata = root.Find("metadata");
-  if (kind.empty() || metadata == nullptr) {
-    return std::string(kind);
-  }
-  const std::string_view name = TextOf(metadata->Find("name"));
-  if (name.empty()) {
-    return std::string(kind);
-  }
-  std::string_view ns = TextOf(metadata->Find("namespace"));
-  const auto info = std::ranges::find(Kinds(), kind, &KindInfo::name);
-  if (info != Kinds().end() && !info->namespaced) {
-    ns = "";
-  } else if (ns.empty()) {
-    ns = default_namespace;
-  }
-  return ns.empty() ? fmt::format("{} {}", kind, name) : fmt::format("{} {}/{}", kind, ns, name);
-}
-
 std::vector<std::string_view> NamesOfKinds() {
   std::vector<std::string_view> names;
   std::ranges::transform(Kinds(), std::back_inserter(names), &KindInfo::name);
@@ -229,18 +208,36 @@ const KindInfo* FindKind(const At& root) {
   return &*info;
 }
 
+// What can be said of a document before anything about it is certain.
 ParsedDocument Describe(const Node& root, const std::string& default_namespace) {
   const Node* metadata = root.Find("metadata");
+  const auto text = [metadata](std::string_view field) {
+    return metadata == nullptr ? std::string_view() : TextOf(metadata->Find(field));
+  };
   const std::string_view kind = TextOf(root.Find("kind"));
   const auto info = std::ranges::find(Kinds(), kind, &KindInfo::name);
-  const std::string_view ns =
-      metadata == nullptr ? std::string_view() : TextOf(metadata->Find("namespace"));
-  const bool namespaced = info == Kinds().end() || info->namespaced;
-  return {.kind = std::string(kind),
-          .ns = ns.empty() && namespaced ? default_namespace : std::string(ns),
-          .name = metadata == nullptr ? "" : std::string(TextOf(metadata->Find("name"))),
-          .known = kind.empty() || kind == "List" || info != Kinds().end() ||
-                   !Nearest(kind, NamesOfKinds()).empty()};
+  const bool listed = info != Kinds().end();
+  ParsedDocument document{.kind = std::string(kind),
+                          .ns = std::string(text("namespace")),
+                          .name = std::string(text("name"))};
+  if (listed && !info->namespaced) {
+    document.ns = "";
+  } else if (document.ns.empty() && metadata != nullptr) {
+    document.ns = default_namespace;
+  }
+  document.known =
+      kind.empty() || kind == "List" || listed || !Nearest(kind, NamesOfKinds()).empty();
+  return document;
+}
+
+// As diagnostics name it: "VirtualService default/v".
+std::string LabelOf(const Node& root, const std::string& default_namespace) {
+  const ParsedDocument document = Describe(root, default_namespace);
+  if (document.kind.empty() || document.name.empty()) {
+    return document.kind;
+  }
+  return document.ns.empty() ? fmt::format("{} {}", document.kind, document.name)
+                             : fmt::format("{} {}/{}", document.kind, document.ns, document.name);
 }
 
 using ReadKind = void (*)(const At& root, Object& object);
@@ -270,12 +267,11 @@ class Reader {
     } else {
       TakeDocument(at, report);
     }
-    return result_.diagnostics.size() < options_.limits.diagnostics ||
-           Note(
-               {.path = "",
-                .place = root.place,
-                .message = fmt::format("found {} problems so far, the rest of the text is not read",
-                                       result_.diagnostics.size())});
+    return errors_ < options_.limits.diagnostics ||
+           Note({.path = "",
+                 .place = root.place,
+                 .message = fmt::format("found {} errors so far, the rest of the text is not read",
+                                        errors_)});
   }
 
   // False, for the convenience of the caller.
@@ -294,10 +290,11 @@ class Reader {
 
  private:
   Report NewReport(std::string object) const {
-    const std::size_t found = result_.diagnostics.size();
+    const std::size_t most = options_.limits.diagnostics;
     return {.object = std::move(object),
             .source = options_.source,
-            .limit = options_.limits.diagnostics - std::min(found, options_.limits.diagnostics)};
+            .limit = most - std::min(errors_, most),
+            .warning_limit = most - std::min(warnings_, most)};
   }
 
   void TakeList(const At& root, Report& report) {
@@ -320,7 +317,7 @@ class Reader {
     std::size_t index = 0;
     for (const Node* item = items.list == nullptr ? nullptr : items.list->first; item != nullptr;
          item = item->next, ++index) {
-      if (result_.diagnostics.size() >= options_.limits.diagnostics) {
+      if (errors_ >= options_.limits.diagnostics) {
         return;
       }
       Report one = NewReport(LabelOf(*item, options_.default_namespace));
@@ -375,10 +372,13 @@ class Reader {
     });
     std::ranges::move(report.diagnostics, std::back_inserter(result_.diagnostics));
     report.diagnostics.clear();
+    errors_ += std::exchange(report.errors, 0);
+    warnings_ += std::exchange(report.warnings, 0);
   }
 
   const ParseOptions& options_;
   ParseResult result_;
+  std::size_t errors_ = 0, warnings_ = 0;  // in result_.diagnostics
 };
 
 }  // namespace

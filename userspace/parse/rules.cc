@@ -225,9 +225,9 @@ void ReadRoute(const At& at, RouteDestination& out) {
 
 template <const Shape<RouteDestination>& shape>
 void ReadRoutes(const At& at, std::vector<RouteDestination>& out) {
-  const std::size_t trouble_before = at.report().diagnostics.size();
+  const std::size_t errors_before = at.report().errors;
   List<RouteDestination, ReadRoute<shape>>(at, out);
-  const bool clean = at.report().diagnostics.size() == trouble_before;
+  const bool clean = at.report().errors == errors_before;
   std::uint64_t sum = 0;
   for (const RouteDestination& route : out) {
     sum += static_cast<std::uint64_t>(route.weight);

@@ -94,13 +94,16 @@ std::string Objects(std::size_t count) {
 }  // namespace
 
 Result<void> Validate(const ValidateOptions& options) {
+  constexpr std::size_t kMostFindings = 1'000'000;  // in one file
   const Result<std::vector<NamedText>> texts = ReadTexts(options.files, options.recursive);
   if (!texts) {
     return tl::unexpected<Error>(texts.error());
   }
   Tally tally;
   for (const auto& [source, text] : *texts) {
-    const ParseResult result = Parse(text, {.default_namespace = options.ns, .source = source});
+    const ParseResult result = Parse(text, {.limits = {.diagnostics = kMostFindings},
+                                            .default_namespace = options.ns,
+                                            .source = source});
     Count(result, tally);
     if (options.output != "json") {
       PrintText(result);
