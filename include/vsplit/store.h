@@ -86,6 +86,8 @@ class Store {
   // with a wildcard host that covers it. Hosts are qualified with the domain given to SetDomain.
   std::vector<ObjectPtr> VirtualServicesFor(const HostName& host) const;
   std::vector<ObjectPtr> DestinationRulesFor(const HostName& host) const;
+  // VirtualServices with a rule that delegates to the VirtualService of this name.
+  std::vector<ObjectPtr> DelegatingTo(const std::string& ns, const std::string& name) const;
   // ServiceEntries that have this host among theirs; a wildcard is a host like any other.
   std::vector<ObjectPtr> ServiceEntriesFor(const HostName& host) const;
   // Pods and WorkloadEntries of the namespace that the selector selects by WorkloadLabel. The first

@@ -27,7 +27,7 @@ using testing::IsEmpty;
 class World {
  public:
   std::string Next() {
-    switch (random_() % 10) {
+    switch (random_() % 14) {
       case 0:
         return Service();
       case 1:
@@ -39,6 +39,14 @@ class World {
         return DestinationRule();
       case 4:
         return VirtualService();
+      case 5:
+        return ServiceEntry();
+      case 6:
+        return WorkloadEntry();
+      case 7:
+        return Sidecar();
+      case 8:
+        return Delegates();
       default:
         return Pod();
     }
@@ -84,10 +92,41 @@ class World {
            "}}, subsets: [{name: v1, labels: {version: " + Of({"v1", "v2"}) + "}}" +
            Of({"", ", {name: v2, labels: {topology.kubernetes.io/zone: a}}"}) + "]}}";
   }
+  std::string ServiceEntry() {
+    return "{kind: ServiceEntry, apiVersion: networking.istio.io/v1, " + Meta(Of({"s0", "s1"})) +
+           "}, spec: {hosts: [" + Of({"x.org", "s0.a.svc.cluster.local"}) +
+           "], addresses: [10.97.0." + Of({"1", "2"}) + "], ports: [{number: 80, name: tcp, " +
+           "protocol: TCP}], resolution: STATIC, " +
+           Of({"workloadSelector: {labels: {version: v1}}", "endpoints: [{address: 10.2.0.1}]"}) +
+           Of({"", ", exportTo: ['.']"}) + "}}";
+  }
+  std::string WorkloadEntry() {
+    return "{kind: WorkloadEntry, apiVersion: networking.istio.io/v1, " + Meta(Of({"w0", "w1"})) +
+           ", labels: {version: " + Of({"v1", "v2"}) + "}}, spec: {address: 10.3.0." +
+           Of({"1", "2"}) + "}}";
+  }
+  std::string Sidecar() {
+    return "{kind: Sidecar, apiVersion: networking.istio.io/v1, " + Meta(Of({"c0", "c1"})) +
+           "}, spec: {egress: [{hosts: ['" + Of({"./*", "a/*", "*/*"}) + "']}]}}";
+  }
+  // A root and the delegate of the same number.
+  std::string Delegates() {
+    const std::string number = Of({"0", "1"});
+    const std::string start =
+        "{kind: VirtualService, apiVersion: networking.istio.io/v1, metadata: "
+        "{namespace: a, name: ";
+    return Chance(2) ? start + "root" + number + "}, spec: {hosts: [" + RuleHost() +
+                           "], http: [{delegate: {name: leaf" + number + "}}]}}"
+                     : start + "leaf" + number +
+                           "}, spec: {http: [{route: [{destination: {host: " + Host() +
+                           ", subset: v1}}]}]}}";
+  }
   std::string VirtualService() {
     return "{kind: VirtualService, apiVersion: networking.istio.io/v1, " +
            Meta(Of({"v0", "v1", "v2"})) + "}, spec: {hosts: [" + RuleHost() + "], " +
-           Of({"http", "http", "tcp"}) + ": [{" + Of({"", "", "match: [{port: 81}], "}) +
+           Of({"", "", "exportTo: ['.'], "}) + Of({"http", "http", "tcp"}) + ": [{" +
+           Of({"", "", "match: [{port: 81}], ", "match: [{sourceNamespace: b}], ",
+               "match: [{sourceLabels: {version: v1}}], "}) +
            "route: [{destination: {host: " + Host() + ", subset: " + Of({"v1", "v2"}) +
            "}, weight: " + Of({"0", "1"}) + "}, {destination: {host: " + Host() +
            "}, weight: 2}]}]}}";
@@ -97,12 +136,19 @@ class World {
   std::mt19937 random_{4};
 };
 
-using Answers = std::map<HostName, ResolvedHost>;
+using Answers = std::map<HostName, HostMeaning>;
+
+HostMeaning AnswerFor(const Store& store, const HostName& host) {
+  static const std::vector<Workload> kWorkloads{
+      {.name = "a/p0", .client = {.ns = "a", .labels = {{"version", "v1"}}, .node = "n0"}},
+      {.name = "b/p1", .client = {.ns = "b", .labels = {{"version", "v2"}}, .node = "n0"}}};
+  return ResolveAll(store, host, {}, AnonymousClient("n0", {}), kWorkloads);
+}
 
 Answers AllAnswers(const Store& store) {
   Answers answers;
   for (const HostName& host : HostsWithRules(store, false)) {
-    answers[host] = Resolve(store, host, {}, {});
+    answers[host] = AnswerFor(store, host);
   }
   return answers;
 }
@@ -111,13 +157,13 @@ Answers AllAnswers(const Store& store) {
 std::size_t Update(const Store& store, const Change& change, Answers& answers) {
   Touched touched = TouchedBy(store, change);
   for (const auto& [host, answer] : answers) {
-    if (Intersect(answer.dependencies, touched.dependencies)) {
+    if (Intersect(answer.everyone.dependencies, touched.dependencies)) {
       touched.hosts.insert(host);
     }
   }
   for (const HostName& host : touched.hosts) {
     if (HasRules(store, host, false)) {
-      answers[host] = Resolve(store, host, {}, {});
+      answers[host] = AnswerFor(store, host);
     } else {
       answers.erase(host);
     }

@@ -79,6 +79,20 @@ TEST(Store, RulesAreFoundByExactAndWildcardHosts) {
   EXPECT_THAT(Names(store.VirtualServicesFor("example.com")), ElementsAre("all"));
 }
 
+TEST(Store, RootsAreFoundByTheirDelegates) {
+  Store store;
+  VirtualService root{.hosts = {"x"}};
+  root.http.resize(2);
+  root.http[0].delegate = Delegate{.name = "leaf", .ns = ""};
+  root.http[1].delegate = Delegate{.name = "leaf", .ns = "other"};
+  Apply(store, Make("default", "root", root));
+  EXPECT_THAT(Names(store.DelegatingTo("default", "leaf")), ElementsAre("root"));
+  EXPECT_THAT(Names(store.DelegatingTo("other", "leaf")), ElementsAre("root"));
+  EXPECT_THAT(store.DelegatingTo("default", "root"), IsEmpty());
+  ASSERT_TRUE(Stage(store, Write::Mode::kDelete, Make("default", "root", VirtualService{})));
+  EXPECT_THAT(store.DelegatingTo("other", "leaf"), IsEmpty());
+}
+
 TEST(Store, DestinationRulesAreQualifiedWithTheirNamespaceAndTheDomain) {
   Store store;
   store.SetDomain("corp.example");

@@ -14,6 +14,7 @@
 #include "delegates.h"
 #include "destination_rules.h"
 #include "endpoints.h"
+#include "judge.h"
 #include "locality.h"
 #include "registry.h"
 #include "scene.h"
@@ -34,6 +35,12 @@ struct Target {
   std::optional<std::uint16_t> port;  // of the service, when the rule says so
   std::uint16_t dialled = 0;
   bool http = false;
+};
+
+struct Destination {
+  ResolvedCluster cluster;
+  Lifetime lifetime;
+  std::string untouched;  // why connections must not be sent there as they are
 };
 
 // R12. It is a port of the service, not of its endpoints. http rules are made into routes of one
@@ -86,16 +93,29 @@ void FillGroups(const Scene& scene, const RegistryService& service, const Regist
   }
 }
 
+// Why the connections of a cluster cannot be made as its DestinationRules ask; empty when they can.
+std::string WhyNotPlain(const std::vector<ObjectPtr>& merged, const PolicyBlocks& blocks,
+                        const HostName& host) {
+  if (blocks.tls_mode.empty() || blocks.tls_mode == "DISABLE" ||
+      std::ranges::any_of(merged, [](const ObjectPtr& rule) { return AllowsPlaintext(*rule); })) {
+    return "";
+  }
+  return fmt::format("{} asks for TLS to {} (mode {}), which nobody here would begin",
+                     ToString(merged.front()->key), host, blocks.tls_mode);
+}
+
 // The policy of the cluster and its endpoints, or the reason why there are none. An original
 // destination has none: a headless Service, resolution NONE, PASSTHROUGH.
 void Fill(const Scene& scene, const Target& target, const RegistryService& service,
-          std::uint16_t number, ResolvedCluster& cluster) {
+          std::uint16_t number, Destination& destination) {
+  ResolvedCluster& cluster = destination.cluster;
   const RegistryPort* port = service.FindPort(number);
   if (port == nullptr) {
     cluster.broken = WhyNoPort(service, number);
     return;
   }
   const std::vector<ObjectPtr> merged = MergedRules(scene, target.host, service.ns);
+  destination.lifetime = LifetimeOf(merged);
   const Subset* subset = FindSubset(merged, target.subset);
   if (!target.subset.empty() && subset == nullptr) {
     cluster.broken =
@@ -105,6 +125,7 @@ void Fill(const Scene& scene, const Target& target, const RegistryService& servi
     return;
   }
   const PolicyBlocks blocks = PolicyFor(merged, subset, number);
+  destination.untouched = WhyNotPlain(merged, blocks, target.host);
   cluster.settings = SettingsOf(blocks);
   if (service.resolution == Resolution::kNone) {
     cluster.settings.algorithm = Algorithm::kPassthrough;
@@ -119,26 +140,27 @@ void Fill(const Scene& scene, const Target& target, const RegistryService& servi
   }
 }
 
-ResolvedCluster ClusterOf(const Scene& scene, Target target) {
+Destination DestinationOf(const Scene& scene, Target target) {
   const HostName named = target.host;
   const RegistryService* service = scene.registry.FollowAliases(scene, target.host);
   const std::uint16_t port =
       service == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *service);
-  ResolvedCluster cluster{
-      .name = fmt::format("outbound|{}|{}|{}", port, target.subset, target.host),
-      .weight = 1,
-      .host = target.host,
-      .port = port,
-      .subset = target.subset};
+  Destination destination;
+  ResolvedCluster& cluster = destination.cluster;
+  cluster = {.name = fmt::format("outbound|{}|{}|{}", port, target.subset, target.host),
+             .weight = 1,
+             .host = target.host,
+             .port = port,
+             .subset = target.subset};
   if (service != nullptr) {
-    Fill(scene, target, *service, port, cluster);
+    Fill(scene, target, *service, port, destination);
   } else if (named == target.host) {
     cluster.broken = WhyNotFound(scene, named);
   } else {
     cluster.broken =
         fmt::format("{}, which \"{}\" is an alias of", WhyNotFound(scene, target.host), named);
   }
-  return cluster;
+  return destination;
 }
 
 // One entry for each cluster, with the sum of its weights: the draw and the counters cannot tell
@@ -156,31 +178,42 @@ void Add(std::vector<ResolvedCluster>& clusters, ResolvedCluster cluster) {
 
 }  // namespace
 
-ResolvedCluster PlainCluster(const Scene& scene, const HostName& host, std::uint16_t port) {
-  return ClusterOf(scene, {.host = host, .port = port});
+Route PlainRoute(const Scene& scene, const HostName& host, std::uint16_t port) {
+  Destination destination = DestinationOf(scene, {.host = host, .port = port});
+  return {.clusters = {std::move(destination.cluster)},
+          .lifetime = destination.lifetime,
+          .untouched = std::move(destination.untouched)};
 }
 
-std::vector<ResolvedCluster> RouteClusters(const Scene& scene, const ListedRule& listed,
-                                           std::uint16_t dialled) {
-  const Rule& rule = *listed.rule;
-  const std::string& ns = listed.object->key.ns;
-  std::vector<ResolvedCluster> clusters;
-  for (const RouteDestination& route : rule.routes) {
-    if (route.weight <= 0 && rule.routes.size() > 1) {
+Route RouteOf(const Scene& scene, const ListedRule& listed, std::uint16_t dialled) {
+  const std::vector<RouteDestination>& written = listed.rule->routes;
+  Route route;
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    const bool drawn = written[i].weight > 0 || written.size() == 1;
+    if (i > 0 && !drawn) {
       continue;
     }
-    ResolvedCluster cluster =
-        ClusterOf(scene, {.host = QualifyHost(route.host, ns, scene.store.domain()),
-                          .subset = route.subset,
-                          .port = route.port,
-                          .dialled = dialled,
-                          .http = listed.list == RuleList::kHttp});
-    if (rule.routes.size() > 1) {
-      cluster.weight = static_cast<std::uint32_t>(route.weight);
+    Destination destination = DestinationOf(
+        scene, {.host = QualifyHost(written[i].host, listed.object->key.ns, scene.store.domain()),
+                .subset = written[i].subset,
+                .port = written[i].port,
+                .dialled = dialled,
+                .http = listed.list == RuleList::kHttp});
+    if (i == 0) {
+      route.lifetime = destination.lifetime;
     }
-    Add(clusters, std::move(cluster));
+    if (!drawn) {
+      continue;
+    }
+    if (written.size() > 1) {
+      destination.cluster.weight = static_cast<std::uint32_t>(written[i].weight);
+    }
+    if (route.untouched.empty()) {
+      route.untouched = std::move(destination.untouched);
+    }
+    Add(route.clusters, std::move(destination.cluster));
   }
-  return clusters;
+  return route;
 }
 
 bool HasWeight(const Rule& rule) {

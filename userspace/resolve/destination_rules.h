@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// R11: which DestinationRules count for a host, and what they say about its subsets and ports.
+// R11: which DestinationRules count for a host and client.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "scene.h"
-#include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 
@@ -22,13 +20,8 @@ std::vector<ObjectPtr> MergedRules(const Scene& scene, const HostName& host, con
 // The first definition counts; null when there is none. Valid as long as the rules.
 const Subset* FindSubset(const std::vector<ObjectPtr>& merged, std::string_view name);
 
-// The load balancer for one service port of a subset (null: of the whole host).
-Algorithm AlgorithmFor(const std::vector<ObjectPtr>& merged, const Subset* subset,
-                       std::uint16_t port);
-
-// A verdict for every part of every DestinationRule about the host. `obstacle`: why none of them
-// counts; empty if there is no such reason.
-void JudgeDestinationRules(const Scene& scene, const HostName& host, const std::string& ns,
-                           const std::string& obstacle, std::vector<Verdict>& verdicts);
+// Why this rule about the host is not among the merged ones; empty when it is.
+std::string WhyLeftOut(const Scene& scene, const ObjectPtr& object,
+                       const std::vector<ObjectPtr>& merged, const std::string& ns);
 
 }  // namespace vsplit::resolve

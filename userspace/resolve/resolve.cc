@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "clusters.h"
-#include "destination_rules.h"
+#include "judge.h"
 #include "registry.h"
 #include "rules.h"
 #include "scene.h"
@@ -106,16 +106,40 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
     }
     return resolved;
   }
+  Route route;
   if (choice.rule.rule == nullptr) {
-    resolved.clusters.push_back(PlainCluster(scene, host, port.number));
+    route = PlainRoute(scene, host, port.number);
   } else {
+    route = RouteOf(scene, choice.rule, port.number);
     resolved.policy = PolicyOf(scene, choice.owner);
     resolved.rule_object = choice.rule.object->key;
     resolved.rule_path = choice.rule.path;
-    resolved.clusters = RouteClusters(scene, choice.rule, port.number);
+  }
+  if (!route.untouched.empty()) {
+    resolved.untouched = std::move(route.untouched);
+    return resolved;
+  }
+  resolved.clusters = std::move(route.clusters);
+  // On http ports Envoy counts requests, not connections, for these.
+  if (port.protocol != PortProtocol::kHttp) {
+    resolved.idle_timeout = route.lifetime.idle;
+    resolved.max_connection_duration = route.lifetime.whole;
   }
   NoteMissingFamilies(resolved.addresses, resolved.clusters);
   return resolved;
+}
+
+// The rule of a port that is left alone after all is not enforced there.
+void TakeBack(ResolvedHost& resolved) {
+  for (const ResolvedPort& port : resolved.ports) {
+    for (Verdict& verdict : resolved.verdicts) {
+      if (!port.untouched.empty() && verdict.object == port.rule_object &&
+          verdict.path == port.rule_path && verdict.port == port.port) {
+        verdict.kind = Verdict::Kind::kNotEnforced;
+        verdict.reason = port.untouched;
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -167,8 +191,7 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
   const std::string obstacle = resolve::Obstacle(scene, host, service);
   if (!obstacle.empty()) {
     resolved.verdicts = resolve::RefuseRules(scene, host, obstacle);
-    resolve::JudgeDestinationRules(scene, host, service == nullptr ? "" : service->ns, obstacle,
-                                   resolved.verdicts);
+    resolve::JudgeDestinationRules(scene, host, service, obstacle, resolved.verdicts);
     return resolved;
   }
   const std::vector<resolve::DialledPort> ports = resolve::DialledPorts(scene, *service);
@@ -180,7 +203,8 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
       resolved.ports.push_back(resolve::ResolvePort(scene, host, ports[i], choice));
     }
   }
-  resolve::JudgeDestinationRules(scene, host, service->ns, "", resolved.verdicts);
+  resolve::TakeBack(resolved);
+  resolve::JudgeDestinationRules(scene, host, service, "", resolved.verdicts);
   return resolved;
 }
 

@@ -131,6 +131,13 @@ void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>&
   std::ranges::copy_if(RegistryHosts(store), std::inserter(hosts, hosts.end()), covered);
 }
 
+// The hosts that a VirtualService or DestinationRule is about.
+void AddNamed(const Store& store, const Object& object, std::set<HostName>& hosts) {
+  for (const HostName& host : NamedHosts(store, object)) {
+    AddCovered(store, host, hosts);
+  }
+}
+
 // Of a pod only its labels, its addresses and where it runs count, and whether it is ready or ends.
 bool SameForUs(const Object& before, const Object& after) {
   const auto& old = std::get<Pod>(before.spec);
@@ -171,11 +178,14 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
     case Kind::kSidecar:
       touched.dependencies.sidecars = true;
       break;
-    case Kind::kDestinationRule:
     case Kind::kVirtualService:
-      for (const HostName& host : NamedHosts(store, object)) {
-        AddCovered(store, host, touched.hosts);
+      for (const ObjectPtr& root : store.DelegatingTo(object.key.ns, object.key.name)) {
+        AddNamed(store, *root, touched.hosts);
       }
+      AddNamed(store, object, touched.hosts);
+      break;
+    case Kind::kDestinationRule:
+      AddNamed(store, object, touched.hosts);
       break;
   }
 }

@@ -93,6 +93,7 @@ struct Store::State {
   Index<IpAddress> pods;
   HostIndex virtual_services;
   HostIndex destination_rules;
+  Index<ServiceName> delegating;  // VirtualServices by the delegates that they name
   Index<HostName> service_entries;
   // Of the namespaces that were asked about: few have ServiceEntries that select.
   std::map<std::string, LabelIndex, std::less<>> workloads;
@@ -172,6 +173,12 @@ struct Store::State {
     } else if (const auto* service = std::get_if<VirtualService>(&object.spec)) {
       for (const std::string& host : service->hosts) {
         change(virtual_services, QualifyHost(host, ns, domain));
+      }
+      for (const Rule& listed : service->http) {
+        if (listed.delegate) {
+          const Delegate& named = *listed.delegate;
+          change(delegating, ServiceName(named.ns.empty() ? ns : named.ns, named.name));
+        }
       }
     }
   }
@@ -329,6 +336,12 @@ std::vector<ObjectPtr> Store::PodsWithIp(const IpAddress& ip) const {
 
 std::vector<ObjectPtr> Store::VirtualServicesFor(const HostName& host) const {
   return state_->virtual_services.Covering(host);
+}
+
+std::vector<ObjectPtr> Store::DelegatingTo(const std::string& ns, const std::string& name) const {
+  const ObjectSet* roots = state_->delegating.Find(ServiceName(ns, name));
+  return roots == nullptr ? std::vector<ObjectPtr>()
+                          : std::vector<ObjectPtr>(roots->begin(), roots->end());
 }
 
 std::vector<ObjectPtr> Store::DestinationRulesFor(const HostName& host) const {
