@@ -26,6 +26,11 @@ static inline __u32 word_of(const __u8* address, int index) {
   return ((const __u32*)address)[index];
 }
 
+static inline int is_ipv4(const __u8* address) {
+  const __u64* halves = (const __u64*)address;
+  return !halves[0] && word_of(address, 2) == MAPPED_WORD;
+}
+
 static inline __u16 asked_port(const struct bpf_sock_addr* ctx) {
   return bpf_ntohs((__u16)ctx->user_port);
 }

@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Route -> cluster -> endpoint: the whole decision about one connect(), on the live tables. Called
- * by the connect hooks and by their syscall twin; knows no socket.
+ * by the connect hooks and by their twin; knows no socket.
  */
 #pragma once
 
+#include "address.h"
+#include "managed.h"
 #include "maps.h"
+#include "number.h"
 #include "route.h"
+#include "source.h"
 #include "vsplit/split.h"
 
-/* The number of the next connection; with `draw` it is taken. */
-static inline __u64 next_number(__u64* next, int draw) {
-  if (!draw)
-    return READ_ONCE(*next);
-#ifdef VSPLIT_NO_FETCH
-  /* Before 5.12 an atomic add gives nothing back: two CPUs may read the same number. */
-  __u64 number = READ_ONCE(*next);
-  __sync_fetch_and_add(next, 1);
-  return number;
-#else
-  return __sync_fetch_and_add(next, 1);
-#endif
+/* Where the route's connections are numbered. */
+static inline __u64* sequence_of(struct frontend_value* frontend, const struct route_value* route) {
+  __u32 which = route->sequence;
+  if (which < FRONTEND_SEQUENCES)
+    return &frontend->next[which];
+  if (which != SEQUENCE_TURN)
+    return 0;
+  KEY(turn, route->turn);
+  struct turn_value* own = bpf_map_lookup_elem(&turns, &turn);
+  return own ? &own->next : 0;
 }
 
 /* The position in [0, total) of this connection, by the route's policy. */
@@ -31,10 +33,10 @@ static inline __u32 draw_position(struct frontend_value* frontend, const struct 
     return 0;
   if (route->policy == POLICY_RANDOM)
     return split_scale(bpf_get_prandom_u32(), total);
-  __u32 which = route->sequence;
-  if (which >= FRONTEND_SEQUENCES)
+  __u64* next = sequence_of(frontend, route);
+  if (!next)
     return 0;
-  d->number = next_number(&frontend->next[which], draw);
+  d->number = next_number(next, draw);
   return split_position(d->number, total, route->stride, route->seed);
 }
 
@@ -91,29 +93,51 @@ static inline struct endpoint_state* least_request(const struct route_cluster* c
   return b;
 }
 
-/* One of the cluster's count >= 1 endpoints, by its algorithm. */
-static struct endpoint_state* pick_endpoint(const struct route_cluster* cluster, __u32 turn,
-                                            struct decision* d, int draw) {
-  __u32 count = cluster->count;
-  __u32 index = 0;
-  if (count > 1 && cluster->algorithm == ALGORITHM_LEAST_REQUEST)
+/* One of a plain cluster's count >= 1 endpoints. */
+static struct endpoint_state* pick_endpoint(const struct route_cluster* cluster,
+                                            struct decision* d) {
+  if (cluster->count > 1 && cluster->algorithm == ALGORITHM_LEAST_REQUEST)
     return least_request(cluster, d);
-  if (count > 1 && cluster->algorithm == ALGORITHM_RANDOM)
-    index = split_scale(bpf_get_prandom_u32(), count);
-  if (count > 1 && cluster->algorithm == ALGORITHM_ROUND_ROBIN) {
-    KEY(key, turn);
-    struct turn_value* next = bpf_map_lookup_elem(&turns, &key);
-    if (next)
-      index = next_number(&next->next, draw) % count;
+  return choose(cluster->first + split_scale(bpf_get_prandom_u32(), cluster->count), d);
+}
+
+/* Whether the policy has to know who asks. */
+static inline int policy_asks(const struct policy_value* policy) {
+  return policy->max_connections != NO_LIMIT || policy->algorithm == ALGORITHM_MAGLEV;
+}
+
+/* In a managed cluster. Nothing, and a verdict, where no endpoint is needed or there is none. */
+static __always_inline struct endpoint_state* pick_managed(const struct route_cluster* cluster,
+                                                           const struct frontend_key* asked,
+                                                           struct decision* d, int draw,
+                                                           const struct asker* asker) {
+  __u32 row = cluster->first;
+  const struct policy_value* policy = policy_in(row);
+  if (!policy)
+    return 0;
+  d->policy = row;
+  __u32 client = 0;
+  if (policy_asks(policy)) {
+    const struct workload_value* workload = who_asks(asker);
+    d->workload = workload ? workload->workload : 0;
+    client = hash_of_asker(workload, is_ipv4(asked->address), asker);
   }
-  return choose(cluster->first + index, d);
+  if (policy->algorithm == ALGORITHM_PASSTHROUGH) {
+    d->verdict = VERDICT_PASSED;
+    d->port = policy->port ? policy->port : asked->port;
+    return 0;
+  }
+  KEY(at, managed_row(row, cluster->cluster, client, draw));
+  return at == NOWHERE ? 0 : choose(at, d);
 }
 
 /* Fills in everything below the route. */
-static inline void decide_route(struct decision* d, struct frontend_value* frontend,
-                                const struct route_value* head, int draw) {
+static __always_inline void decide_route(struct decision* d, const struct frontend_key* asked,
+                                         struct frontend_value* frontend,
+                                         const struct route_value* head, int draw,
+                                         const struct asker* asker) {
   d->position = draw_position(frontend, head, d, draw);
-  __u32 at = cluster_at(d->row, d->position);
+  __u32 at = cluster_at(d->source_row, d->position);
   KEY(row, at / ROUTE_CLUSTERS);
   const struct route_value* route = bpf_map_lookup_elem(&routes, &row);
   if (at == NOWHERE || !route)
@@ -124,8 +148,9 @@ static inline void decide_route(struct decision* d, struct frontend_value* front
   d->verdict = VERDICT_REFUSED;
   if (!cluster->count)
     return;
-  struct endpoint_state* endpoint =
-      pick_endpoint(cluster, route->turns[at % ROUTE_CLUSTERS], d, draw);
+  struct endpoint_state* endpoint = cluster->flags & CLUSTER_MANAGED
+                                        ? pick_managed(cluster, asked, d, draw, asker)
+                                        : pick_endpoint(cluster, d);
   if (!endpoint)
     return;
   d->verdict = VERDICT_SPLIT;
@@ -136,29 +161,57 @@ static inline void decide_route(struct decision* d, struct frontend_value* front
   d->port = endpoint->port;
 }
 
-/* The decision for what is asked (aligned to 8 bytes). `d` is all zero; its verdict says what
- * became of it. */
-static inline void decide(struct decision* d, const struct frontend_key* asked, int draw) {
+/* A route is in force: whose it is, and what it says. */
+static __always_inline void decide_source(struct decision* d, const struct frontend_key* asked,
+                                          struct frontend_value* frontend, int draw,
+                                          const struct asker* asker) {
+  KEY(row, d->row);
+  struct route_value* route = bpf_map_lookup_elem(&routes, &row);
+  if (!route)
+    return;
+  if (route->flags & (ROUTE_SOURCES | ROUTE_ASKS)) {
+    row = row_of_asker(d, route->flags, asker);
+    if (!d->workload && draw)
+      count_unknown_source();
+    route = bpf_map_lookup_elem(&routes, &row);
+    if (!route)
+      return;
+  }
+  d->source_row = row;
+  if (route->count)
+    decide_route(d, asked, frontend, route, draw, asker);
+}
+
+/*
+ * The decision for what is asked (aligned to 8 bytes). `d` is all zero; its verdict says what
+ * became of it.
+ */
+static __always_inline void decide(struct decision* d, const struct frontend_key* asked, int draw,
+                                   const struct asker* asker) {
   const __u64* halves = (const __u64*)asked->address;
   KEY(id, frontend_at(halves[0], halves[1], asked->port, asked->protocol));
+  struct control_value* block = control_block();
+  if (!block)
+    return;
   struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &id);
+  __u32 flags = READ_ONCE(block->flags);
+  __u64 word = frontend ? word_in_force(block, frontend) : 0;
+  if (!(word & ROUTE_ROW_MASK) && flags & CONTROL_SUBNETS) {
+    id = subnet_at(halves[0], halves[1], asked->port, asked->protocol);
+    frontend = bpf_map_lookup_elem(&frontends, &id);
+    word = frontend ? word_in_force(block, frontend) : 0;
+  }
   if (!frontend)
     return;
   d->frontend = id;
-  struct control_value* block = control_block();
-  if (!block || READ_ONCE(block->flags) & CONTROL_PASSTHROUGH)
+  if (flags & CONTROL_PASSTHROUGH)
     return;
-  __u64 word = word_in_force(block, frontend);
   if (word == NO_WORD) {
     d->verdict = VERDICT_STALE;
     return;
   }
   d->generation = word >> ROUTE_ROW_BITS;
-  KEY(row, word & ROUTE_ROW_MASK);
-  d->row = row;
-  if (!row)
-    return;
-  struct route_value* route = bpf_map_lookup_elem(&routes, &row);
-  if (route)
-    decide_route(d, frontend, route, draw);
+  d->row = word & ROUTE_ROW_MASK;
+  if (d->row)
+    decide_source(d, asked, frontend, draw, asker);
 }

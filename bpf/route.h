@@ -18,6 +18,11 @@ static inline struct total_value* totals_block(void) {
   return bpf_map_lookup_elem(&totals, &zero);
 }
 
+/* The compiler keeps this value in one register, and stores it in one piece. */
+#define WHOLE(value) __asm__ volatile("" : "+r"(value))
+
+#define ADD(place, n) __sync_fetch_and_add(&(place), n)
+
 /* Places of `frontends`, a power of two, less one. Set by the agent before it loads the object. */
 const volatile __u32 frontend_mask = 0;
 
@@ -42,7 +47,8 @@ __noinline __u32 frontend_at(__u64 upper, __u64 lower, __u32 port, __u32 protoco
     __u8 state = READ_ONCE(frontend->state);
     const __u64* theirs = (const __u64*)frontend->address;
     __u64 differs = (theirs[0] ^ upper) | (theirs[1] ^ lower) | (frontend->port ^ port) |
-                    (frontend->protocol ^ protocol) | (state ^ FRONTEND_USED);
+                    (frontend->protocol ^ protocol) | (frontend->prefix ^ FRONTEND_EXACT) |
+                    (state ^ FRONTEND_USED);
     if (!differs)
       return at;
     if (state == FRONTEND_FREE)
@@ -72,4 +78,34 @@ static __u64 word_in_force(const struct control_value* block, const struct front
       return older;
   }
   return NO_WORD;
+}
+
+/*
+ * The frontend with a route in force whose subnet is the longest that holds this address, or
+ * NOWHERE. A frontend is in `subnets` before its route is in force and after it was, and must not
+ * hide a wider one meanwhile.
+ */
+__noinline __u32 subnet_at(__u64 upper, __u64 lower, __u32 port, __u32 protocol) {
+  struct subnet_key key = {
+      .prefixlen = SUBNET_FIXED_BITS + 128, .port = port, .protocol = protocol};
+  struct control_value* block = control_block();
+  __u64* halves = (__u64*)key.address;
+  halves[0] = upper;
+  halves[1] = lower;
+  UNROLLED
+  for (int i = 0; i < SUBNET_TRIES; i++) {
+    const struct subnet_value* subnet = bpf_map_lookup_elem(&subnets, &key);
+    if (!subnet)
+      return NOWHERE;
+    KEY(id, subnet->frontend);
+    const struct frontend_value* frontend = bpf_map_lookup_elem(&frontends, &id);
+    if (!frontend || !block)
+      return NOWHERE;
+    if (word_in_force(block, frontend) & ROUTE_ROW_MASK)
+      return id;
+    if (!frontend->prefix)
+      return NOWHERE;
+    key.prefixlen = SUBNET_FIXED_BITS + frontend->prefix - 1;
+  }
+  return NOWHERE;
 }

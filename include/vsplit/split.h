@@ -55,6 +55,77 @@ static inline __u32 split_second(__u32 first, __u32 uniform, __u32 count) {
   return second >= count ? second - count : second;
 }
 
+/* ---- groups of endpoints: Envoy's load_balancer_context_base.cc, with its overprovisioning ----
+ */
+
+#define SPLIT_OVERPROVISION 140u /* per cent */
+
+/* Health of a priority level in per cent: `healthy` of `endpoints` are. */
+static inline __u32 split_health(__u32 healthy, __u32 endpoints) {
+  __u64 percent = endpoints ? (__u64)SPLIT_OVERPROVISION * healthy / endpoints : 0;
+  return percent < 100 ? (__u32)percent : 100;
+}
+
+/* How much of the load a level takes, in per cent, as far as the levels before have left so much.
+ * `sum` is the health of all levels together, at most 100; >= 1. */
+static inline __u32 split_load(__u32 health, __u32 sum) {
+  return health * 100 / sum;
+}
+
+/* Whether a level is so ill that all of its endpoints are used. */
+static inline int split_panics(__u32 healthy, __u32 endpoints, __u32 panic_percent) {
+  return panic_percent && (!endpoints || (__u64)100 * healthy < (__u64)panic_percent * endpoints);
+}
+
+/* Weight of a group within its level: its own, less as its endpoints are ill. In hundredths. */
+static inline __u64 split_group_weight(__u32 weight, __u32 healthy, __u32 endpoints) {
+  __u64 all = (__u64)100 * endpoints;
+  __u64 healthful = (__u64)SPLIT_OVERPROVISION * healthy;
+  return endpoints ? (__u64)weight * (healthful < all ? healthful : all) / endpoints : 0;
+}
+
+/* Maps 64 uniform bits to [0, range), 0 for an empty range. */
+static inline __u64 split_modulo(__u64 uniform, __u64 range) {
+  return range ? uniform % range : 0;
+}
+
+/* ---- one endpoint against another ---- */
+
+/* Whether a has not more connections per weight than b. */
+static inline int split_fewer(__u32 active_a, __u32 weight_a, __u32 active_b, __u32 weight_b) {
+  return (__u64)active_a * weight_b <= (__u64)active_b * weight_a;
+}
+
+/* In per cent, between what stands for the step of the warmup that has begun and the one after it:
+ * `age` of `duration` have passed, in `steps` steps. age < duration. */
+static inline __u32 split_warmup_step(__u32 age, __u32 duration, __u32 steps) {
+  return (__u32)((__u64)age * steps / duration);
+}
+static inline __u32 split_warmup(__u32 before, __u32 after, __u32 age, __u32 duration,
+                                 __u32 steps) {
+  __u64 part = (__u64)age * steps % duration;
+  return (__u32)((before * (duration - part) + after * part) / duration);
+}
+
+/* ---- ejection: Envoy's outlier_detection_impl.cc ---- */
+
+/* Whether one more of a cluster's endpoints may be ejected. */
+static inline int split_may_eject(__u32 ejected, __u32 endpoints, __u32 max_percent) {
+  return (__u64)100 * (ejected + 1ull) <= (__u64)max_percent * endpoints;
+}
+
+/* How many ejections the next one counts as: those before, one forgotten per interval since. */
+static inline __u32 split_backoff(__u32 before, __u64 since_ms, __u32 interval_ms) {
+  __u64 forgotten = interval_ms ? since_ms / interval_ms : 0;
+  return forgotten < before ? before - (__u32)forgotten + 1 : 1;
+}
+
+/* How long the ejection lasts that counts as `backoff`. */
+static inline __u32 split_ejection_ms(__u32 base_ms, __u32 max_ms, __u32 backoff) {
+  __u64 ms = (__u64)base_ms * backoff;
+  return ms < max_ms ? (__u32)ms : max_ms;
+}
+
 #ifdef __cplusplus
 } /* namespace vsplit */
 #endif
