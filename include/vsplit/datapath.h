@@ -24,8 +24,9 @@ namespace vsplit {
 // Sizes of the tables when they are made; tables that are there keep theirs.
 struct TableSizes {
   std::uint32_t frontends = 16'384;
-  std::uint32_t endpoints = 131'072;    // of all clusters together
-  std::uint32_t connections = 131'072;  // living ones that are remembered
+  std::uint32_t endpoints = 131'072;     // of all clusters together
+  std::uint32_t connections = 131'072;   // living ones that are remembered
+  std::uint32_t hash_slots = 4'194'304;  // of all Maglev tables together, 2 bytes each
 };
 
 struct DatapathOptions {
@@ -87,14 +88,19 @@ class Datapath {
   // The live tables, without a system call. Valid as long as this object.
   const control_value& control() const;
   const total_value& totals() const;
-  std::span<const endpoint_state> endpoint_states() const;  // by endpoint id
-  std::span<const route_counter> counters() const;          // by counter index
-  std::span<const frontend_value> frontends() const;        // by frontend id
+  std::span<const endpoint_state> endpoint_states() const;    // by endpoint id
+  std::span<const endpoint_health> endpoint_healths() const;  // by endpoint id
+  std::span<const cluster_state> cluster_states() const;      // by cluster id
+  std::span<const route_counter> counters() const;            // by counter index
+  std::span<const frontend_value> frontends() const;          // by frontend id
   Result<std::vector<std::pair<connection_key, connection_value>>> Connections() const;
+  // Who holds how many places under max_connections; a copy.
+  std::vector<std::pair<pool_key, pool_value>> Pools() const;
 
-  // What the kernel's own code decides for this frontend, now. With `draw` it takes the connection
-  // number, as connect() does. kNotFound where the kernel cannot run it (before 5.15).
-  Result<decision> Decide(const Frontend& frontend, bool draw) const;
+  // What the kernel's own code decides for this frontend, now, when a process in this cgroup asks
+  // (its id as in `workloads`; 0: nobody in particular). With `draw` it takes the connection
+  // number, as connect() does.
+  Result<decision> Decide(const Frontend& frontend, bool draw, std::uint64_t cgroup = 0) const;
 
   // The kill switch.
   void SetPassthrough(bool on);

@@ -72,8 +72,9 @@ struct ImageFrontend {
 
 // A pod of this node, as the kernel knows who connects.
 struct ImageWorkload {
-  std::uint64_t cgroup = 0;  // id: the inode number of its folder
-  std::vector<IpAddress> ips;
+  std::uint64_t cgroup = 0;    // id: the inode number of its folder
+  std::uint32_t level = 0;     // of the cgroup below the root of the hierarchy
+  std::vector<IpAddress> ips;  // at most one of each family, IPv4 first
 
   bool operator==(const ImageWorkload&) const = default;
 };
@@ -84,6 +85,11 @@ struct TableImage {
 
   bool operator==(const TableImage&) const = default;
 };
+
+// The stride of the exact policy (split.h). For two weights the smaller one, which makes the sequence
+// perfectly even (a Beatty sequence); for more a number coprime to their sum with small partial
+// quotients. The weights have no common divisor and none of them is 0.
+std::uint32_t ChooseStride(const std::vector<std::uint32_t>& weights);
 
 // Settings, groups and sources are shown where they are not the default.
 //
@@ -97,7 +103,7 @@ struct TableImage {
 //         endpoint 10.1.0.21:8080 weight 3
 //   source default/client
 //   route untouched
-// workload default/client cgroup 4711 10.1.0.31
+// workload default/client cgroup 4711 level 3 10.1.0.31
 std::string ToString(const TableImage& image);
 std::string ToString(const Frontend& frontend);  // "10.96.0.7:80/tcp", "10.0.0.0/8:80/tcp"
 std::string ToString(Policy policy);             // "exact", "random"

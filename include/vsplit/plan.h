@@ -2,12 +2,16 @@
 // Tables in the kernel and image wanted in, ordered operations out. The plan is a value; datapath.h
 // carries it out, and the tests here carry it out on a model. Two rules make it safe (schema.h):
 // rows never change while a program may read them, and nothing is in force before the one Commit.
+//
+// Three things change in place, behind the commit: what ejects (cluster_state), the timeouts
+// (route_counter) and the workloads.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -90,17 +94,34 @@ struct WriteHost {
   std::uint32_t id;
   std::string name;
 };
-struct WriteCluster {
+struct WriteCluster {  // and its state: nothing ejected
   std::uint32_t id;
   std::string name;
+  std::uint32_t variant = 0;
 };
-struct WriteEndpointState {
+struct WriteClusterState {  // the agent's part, in place
+  std::uint32_t id;
+  cluster_state value;
+};
+struct WriteEndpointState {  // and its health: born now
   std::uint32_t id;
   endpoint_state value;
+};
+struct RenewHealth {  // of an endpoint that was in no cluster: born now
+  std::uint32_t id;
 };
 struct WriteCounter {
   std::uint32_t index;
   route_counter value;
+};
+struct Timeouts {  // ms; 0: none
+  std::uint64_t idle = 0, max_duration = 0;
+
+  bool operator==(const Timeouts&) const = default;
+};
+struct WriteTimeouts {  // in place
+  std::uint32_t index;
+  Timeouts value;
 };
 struct WriteTurn {
   std::uint32_t id;
@@ -109,6 +130,18 @@ struct WriteTurn {
 struct WriteEndpoint {
   std::uint32_t row;
   endpoint_value value;
+};
+struct WriteHashRows {
+  std::uint32_t first;
+  std::vector<hash_row> rows;
+};
+struct WriteGroup {
+  std::uint32_t row;
+  group_value value;
+};
+struct WritePolicy {
+  std::uint32_t row;
+  policy_value value;
 };
 struct WriteRoute {
   std::uint32_t row;
@@ -129,8 +162,43 @@ struct InsertFrontend {
   Frontend key;
   std::uint32_t frontend;
 };
+struct InsertSubnet {
+  Frontend key;
+  std::uint32_t frontend;
+};
+struct UseSubnets {  // CONTROL_SUBNETS
+  bool on;
+};
+struct InsertSource {  // `row` is the head of everyone's route
+  std::uint32_t row;
+  std::uint32_t workload;
+  std::uint32_t source_row;
+  std::string name;
+};
 struct Commit {
   std::uint64_t generation;
+};
+struct WriteWorkload {
+  std::uint32_t id;
+  std::string name;
+  ImageWorkload value;
+};
+struct DeleteWorkload {
+  std::uint64_t cgroup;
+  std::string name;  // empty: it goes on with another cgroup
+};
+struct SweepPools {                   // places that nobody holds, of workloads that are no more
+  std::vector<std::uint32_t> living;  // ids, ascending
+};
+struct WriteLevels {
+  source_levels_value value;
+};
+struct DeleteSubnet {
+  Frontend key;
+};
+struct DeleteSource {
+  std::uint32_t row;
+  std::uint32_t workload;
 };
 struct DeleteFrontend {
   Frontend key;
@@ -156,19 +224,27 @@ struct ClearFrontend {  // gone -> free
   std::uint32_t frontend;
 };
 struct Retire {  // bookkeeping only
-  enum class Table { kRoute, kEndpoint, kTurn } table;
+  enum class Table { kRoute, kEndpoint, kTurn, kPolicy, kGroup, kHash } table;
   std::uint32_t first, count;
 };
 struct RetireSequence {  // bookkeeping only
   Frontend key;
   std::uint32_t which;
 };
+struct RetireSource {  // bookkeeping only
+  std::uint32_t row;
+  std::uint32_t workload;
+};
 struct Wait {};  // until no program reads what was retired
 
-using Operation = std::variant<WriteHost, WriteCluster, WriteEndpointState, WriteCounter, WriteTurn,
-                               WriteEndpoint, WriteRoute, WriteWord, InsertFrontend, StartSequence,
-                               Commit, DeleteFrontend, ClearFrontend, DeleteHost, DeleteCluster,
-                               FreeEndpointState, FreeCounter, Retire, RetireSequence, Wait>;
+using Operation =
+    std::variant<WriteHost, WriteCluster, WriteClusterState, WriteEndpointState, RenewHealth,
+                 WriteCounter, WriteTimeouts, WriteTurn, WriteEndpoint, WriteHashRows, WriteGroup,
+                 WritePolicy, WriteRoute, WriteWord, InsertFrontend, StartSequence, InsertSubnet,
+                 UseSubnets, InsertSource, Commit, WriteWorkload, DeleteWorkload, SweepPools,
+                 WriteLevels, DeleteSubnet, DeleteSource, DeleteFrontend, ClearFrontend, DeleteHost,
+                 DeleteCluster, FreeEndpointState, FreeCounter, Retire, RetireSequence,
+                 RetireSource, Wait>;
 
 struct Plan {
   std::vector<Operation> operations;
@@ -186,12 +262,21 @@ struct RawTables {
   control_value control{};
   std::span<const frontend_value> frontends;
   std::span<const route_value> routes;
+  std::span<const policy_value> policies;
+  std::span<const group_value> groups;
   std::span<const endpoint_value> endpoints;
   std::span<const endpoint_state> endpoint_states;
+  std::span<const cluster_state> cluster_states;
   std::span<const route_counter> counters;
-  std::uint32_t turns = 0, clusters = 0, hosts = 0;  // capacities
-  std::vector<std::pair<std::uint32_t, std::string>> cluster_names;
-  std::vector<std::pair<std::uint32_t, std::string>> host_names;
+  source_levels_value levels{};
+  // Capacities.
+  std::uint32_t turns = 0, clusters = 0, hosts = 0, hash_rows = 0, source_routes = 0, workloads = 0,
+                subnets = 0;
+  std::vector<std::pair<name_key, cluster_value>> cluster_names;
+  std::vector<std::pair<name_key, host_value>> host_names;
+  std::vector<std::pair<source_key, source_value>> source_entries;
+  std::vector<std::pair<workload_key, workload_value>> workload_entries;
+  std::vector<std::pair<subnet_key, subnet_value>> subnet_entries;
 };
 
 // What the kernel holds, counts apart: adopted once when the agent starts, and then kept true by
@@ -208,29 +293,70 @@ struct Tables {
     bool operator==(const FrontendRow&) const = default;
   };
   std::map<Frontend, FrontendRow> frontends;
-  // Rows in force, and those written for the next generation; by row.
+  // Rows in force, and those written for the next generation; by row. Of the rows of `hash_rows`
+  // only the room is known: their groups say what is in them.
   std::unordered_map<std::uint32_t, route_value> routes;
+  std::unordered_map<std::uint32_t, policy_value> policies;
+  std::unordered_map<std::uint32_t, group_value> groups;
   std::unordered_map<std::uint32_t, endpoint_value> endpoints;
   std::unordered_map<std::uint32_t, std::string> host_names;  // by id
   std::unordered_map<std::uint32_t, std::string> cluster_names;
   std::unordered_map<std::string, std::uint32_t> host_ids;
-  std::unordered_map<std::string, std::uint32_t> cluster_ids;
+  std::unordered_map<std::string, std::uint32_t> cluster_ids;         // by ClusterKey()
+  std::unordered_map<std::uint32_t, std::uint32_t> cluster_variants;  // by id, those that are not 0
+  std::unordered_map<std::uint32_t, cluster_state> cluster_states;  // by id, those that ever eject
   std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> endpoint_ids;  // by cluster id
   std::unordered_map<std::uint32_t, SocketAddress> endpoint_addresses;            // by endpoint id
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t>
-      counters;  // frontend, cluster id
+      counters;                                          // frontend, cluster id
+  std::unordered_map<std::uint32_t, Timeouts> timeouts;  // by counter index, those that have any
   // How many endpoint rows name an endpoint id, how many route rows a cluster id or a host id.
   std::unordered_map<std::uint32_t, std::uint32_t> endpoint_uses, cluster_uses, host_uses;
+
+  // Entries of `source_routes` by head row of everyone's route and workload id: those in force or
+  // for the next generation, and those to be deleted after the next Wait.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> sources;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> retired_sources;
+
+  struct Workload {
+    std::uint32_t id = 0;
+    ImageWorkload value;
+
+    bool operator==(const Workload&) const = default;
+  };
+  std::map<std::string, Workload> workloads;                      // by name, those in the table
+  std::unordered_map<std::uint32_t, std::string> workload_names;  // by id, of entries too
+  std::unordered_map<std::string, std::uint32_t> workload_ids;
+  std::uint32_t next_workload = 1;           // ids are never given twice
+  std::vector<std::uint64_t> stray_cgroups;  // what a dead agent left in `workloads`
+  source_levels_value levels{};
+
+  std::map<Frontend, std::uint32_t> subnets;  // entries; frontend ids
+  bool uses_subnets = false;                  // CONTROL_SUBNETS
 
   std::vector<Frontend> with_retired_sequences;
 
   FrontendSpace frontend_space;
-  IdSpace route_space, endpoint_space, state_space, turn_space, counter_space, cluster_space,
-      host_space;
+  IdSpace route_space, policy_space, group_space, hash_space, endpoint_space, state_space,
+      turn_space, counter_space, cluster_space, host_space;
+  std::uint32_t source_capacity = 0, workload_capacity = 0, subnet_capacity = 0;
 
   // The route row in force of a frontend; 0 for none.
   std::uint32_t RowInForce(const FrontendRow& frontend) const;
 };
+
+// The key of Tables::cluster_ids. Variant 0 is everyone's; another one is that of sources whose
+// rules eject or end connections otherwise, which have states and counts of their own.
+std::string ClusterKey(const std::string& name, std::uint32_t variant);
+
+// One group of a cluster that is in force. A plain cluster is one group at level 0, weight 1.
+struct GroupRow {
+  group_value value{};
+  std::vector<std::uint32_t> endpoints;  // endpoint ids
+};
+std::vector<GroupRow> GroupsOf(const Tables& tables, const route_cluster& cluster);
+// The row of `policies` that chooses in it; null for a plain one.
+const policy_value* PolicyOf(const Tables& tables, const route_cluster& cluster);
 
 // Takes over what lies in the tables. Fails when they contradict themselves.
 Result<Tables> Adopt(const RawTables& raw);
@@ -248,11 +374,16 @@ struct ImageChange {
   std::map<std::string, std::optional<ImageWorkload>> workloads;
 };
 
+// The image as the tables would say it: without names of endpoints and localities, which they do
+// not hold, and what a plain cluster does not need.
+TableImage AsDecoded(TableImage image);
+
 // What leads from everything that is in force to exactly this image.
 ImageChange ChangeTo(const Tables& tables, const TableImage& wanted);
 
 // Puts all of the change into force by one Commit; empty when it is in force already. kFull when a
-// table has no room, with its name. Ids stay with their names, sequences with their weights.
+// table has no room, with its name. Ids stay with their names, sequences with their weights. A
+// workload that has a route of its own should be in force or part of the same change.
 Result<Plan> MakePlan(const Tables& tables, const ImageChange& change);
 
 // The first plan after Tables were read: takes back what a dead agent had begun and not committed,
@@ -265,6 +396,8 @@ Plan MakeRepair(const Tables& tables);
 Plan MakeRoom(const Tables& tables);
 
 frontend_key KeyOf(const Frontend& frontend);
+subnet_key SubnetKeyOf(const Frontend& subnet);
+workload_value ValueOf(const WriteWorkload& workload);
 
 // What the operation does to the tables. MakePlan and Advance together are a model of the kernel's
 // side that tests run without one.

@@ -158,7 +158,7 @@ TableImage Rich() {
   source.route.clusters.pop_back();
   source.route.clusters[0].settings.algorithm = Algorithm::kMaglev;
   frontend.sources = {source, {.workloads = {"default/c"}, .route = {.host = "a", .clusters = {}}}};
-  image.workloads["default/a"] = {.cgroup = 4711,
+  image.workloads["default/a"] = {.cgroup = 4711, .level = 3,
                                   .ips = {At("10.1.0.31:1").ip, At("[fd00::31]:1").ip}};
   return image;
 }
@@ -187,7 +187,7 @@ TEST(Image, PrintsSettingsGroupsAndSourcesWhereTheyAreNotTheDefault) {
       "      endpoint 10.1.0.1:8080\n"
       "  source default/c\n"
       "  route untouched\n"
-      "workload default/a cgroup 4711 10.1.0.31 fd00::31\n");
+      "workload default/a cgroup 4711 level 3 10.1.0.31 fd00::31\n");
 }
 
 TEST(Image, SubnetsShowTheirPrefix) {
@@ -220,8 +220,8 @@ TEST(Image, DifferenceShowsSettingsGroupsSourcesAndWorkloadsThatChanged) {
       "+       endpoint 10.1.0.1:8080 weight 2\n"
       "-   source default/c\n"
       "-   route untouched\n"
-      "- workload default/a cgroup 4711 10.1.0.31 fd00::31\n"
-      "+ workload default/a cgroup 4712 10.1.0.31 fd00::31\n");
+      "- workload default/a cgroup 4711 level 3 10.1.0.31 fd00::31\n"
+      "+ workload default/a cgroup 4712 level 3 10.1.0.31 fd00::31\n");
   EXPECT_EQ(Difference(Rich(), Rich()), "");
 }
 

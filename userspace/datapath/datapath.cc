@@ -7,9 +7,13 @@
 #include <linux/bpf.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <span>
@@ -37,11 +41,17 @@ struct Datapath::State {
   MappedTable<control_value> control;
   MappedTable<frontend_value> frontends;
   MappedTable<route_value> routes;
+  MappedTable<policy_value> policies;
+  MappedTable<group_value> groups;
+  MappedTable<hash_row> hash_rows;
   MappedTable<endpoint_value> endpoints;
   MappedTable<turn_value> turns;
   MappedTable<struct endpoint_state> endpoint_states;
+  MappedTable<struct endpoint_health> endpoint_healths;
+  MappedTable<struct cluster_state> cluster_states;
   MappedTable<route_counter> counters;
   MappedTable<total_value> totals;
+  MappedTable<source_levels_value> levels;
 };
 
 namespace {
@@ -60,27 +70,32 @@ void Publish(__u64& word, __u64 value) {
   std::atomic_ref<__u64>(word).store(value, std::memory_order_release);
 }
 
-template <class Value>
-Value NameValue(const std::string& name) {
-  Value value{};
-  name.copy(value.name, sizeof(value.name) - 1);
-  return value;
+void Publish(__u32& word, __u32 value) {
+  std::atomic_ref<__u32>(word).store(value, std::memory_order_release);
 }
 
-// All names of a table, by id.
-template <class Value>
-std::vector<std::pair<std::uint32_t, std::string>> ReadNames(int fd) {
-  std::vector<std::pair<std::uint32_t, std::string>> names;
-  name_key key{};
+// As the kernel's bpf_ktime_get_ns().
+std::uint64_t Now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// All entries of a table that is no array.
+template <class Key, class Value>
+std::vector<std::pair<Key, Value>> ReadAll(int fd) {
+  std::vector<std::pair<Key, Value>> entries;
+  Key key{};
   Value value{};
-  const name_key* before = nullptr;
-  for (name_key next{}; bpf_map_get_next_key(fd, before, &next) == 0; before = &key) {
+  const Key* before = nullptr;
+  for (Key next{}; bpf_map_get_next_key(fd, before, &next) == 0; before = &key) {
     key = next;
     if (bpf_map_lookup_elem(fd, &key, &value) == 0) {
-      names.emplace_back(key.id, std::string(value.name));
+      entries.emplace_back(key, value);
     }
   }
-  return names;
+  return entries;
 }
 
 }  // namespace
@@ -109,8 +124,13 @@ Result<Datapath> Datapath::Open(const DatapathOptions& options) {
   for (Result<void> mapped :
        {MapTable(tables, "control", state->control),
         MapTable(tables, "frontends", state->frontends), MapTable(tables, "routes", state->routes),
+        MapTable(tables, "policies", state->policies), MapTable(tables, "groups", state->groups),
+        MapTable(tables, "hash_rows", state->hash_rows),
         MapTable(tables, "endpoints", state->endpoints), MapTable(tables, "turns", state->turns),
         MapTable(tables, "endpoint_state", state->endpoint_states),
+        MapTable(tables, "endpoint_health", state->endpoint_healths),
+        MapTable(tables, "cluster_state", state->cluster_states),
+        MapTable(tables, "source_levels", state->levels),
         MapTable(tables, "route_counters", state->counters),
         MapTable(tables, "totals", state->totals)}) {
     if (!mapped) {
@@ -127,14 +147,25 @@ Result<Tables> Datapath::Read() const {
   raw.control = control();
   raw.frontends = state_->frontends.entries();
   raw.routes = state_->routes.entries();
+  raw.policies = state_->policies.entries();
+  raw.groups = state_->groups.entries();
   raw.endpoints = state_->endpoints.entries();
   raw.endpoint_states = state_->endpoint_states.entries();
+  raw.cluster_states = state_->cluster_states.entries();
   raw.counters = state_->counters.entries();
+  raw.levels = state_->levels.entries()[0];
   raw.turns = TableSize(loaded, "turns");
   raw.clusters = TableSize(loaded, "clusters");
   raw.hosts = TableSize(loaded, "hosts");
-  raw.cluster_names = ReadNames<cluster_value>(TableFd(loaded, "clusters"));
-  raw.host_names = ReadNames<host_value>(TableFd(loaded, "hosts"));
+  raw.hash_rows = TableSize(loaded, "hash_rows");
+  raw.source_routes = TableSize(loaded, "source_routes");
+  raw.workloads = TableSize(loaded, "workloads");
+  raw.subnets = TableSize(loaded, "subnets");
+  raw.cluster_names = ReadAll<name_key, cluster_value>(TableFd(loaded, "clusters"));
+  raw.host_names = ReadAll<name_key, host_value>(TableFd(loaded, "hosts"));
+  raw.source_entries = ReadAll<source_key, source_value>(TableFd(loaded, "source_routes"));
+  raw.workload_entries = ReadAll<workload_key, workload_value>(TableFd(loaded, "workloads"));
+  raw.subnet_entries = ReadAll<subnet_key, subnet_value>(TableFd(loaded, "subnets"));
   return Adopt(raw);
 }
 
@@ -144,20 +175,56 @@ class Writer {
   explicit Writer(const Datapath::State& state) : s_(state) {}
 
   Result<void> operator()(const WriteHost& op) const {
-    return Insert("hosts", name_key{op.id}, NameValue<host_value>(op.name));
+    host_value value{};
+    op.name.copy(value.name, sizeof(value.name) - 1);
+    return Insert("hosts", name_key{op.id}, value);
   }
   Result<void> operator()(const WriteCluster& op) const {
-    return Insert("clusters", name_key{op.id}, NameValue<cluster_value>(op.name));
+    cluster_value value{.name = {}, .variant = op.variant};
+    op.name.copy(value.name, sizeof(value.name) - 1);
+    s_.cluster_states.entries()[op.id] = {};
+    return Insert("clusters", name_key{op.id}, value);
+  }
+  // Word by word: programs use them. The threshold last, when it stands for the others.
+  Result<void> operator()(const WriteClusterState& op) const {
+    struct cluster_state& state = s_.cluster_states.entries()[op.id];
+    Publish(state.base_ms, op.value.base_ms);
+    Publish(state.max_ms, op.value.max_ms);
+    Publish(state.interval_ms, op.value.interval_ms);
+    Publish(state.max_percent, op.value.max_percent);
+    Publish(state.reason, op.value.reason);
+    Publish(state.endpoints[0], op.value.endpoints[0]);
+    Publish(state.endpoints[1], op.value.endpoints[1]);
+    Publish(state.failures, op.value.failures);
+    return {};
   }
   Result<void> operator()(const WriteEndpointState& op) const {
+    s_.endpoint_healths.entries()[op.id] = {.born = Now()};
     return Put(s_.endpoint_states, op.id, op.value);
+  }
+  Result<void> operator()(const RenewHealth& op) const {
+    return Put(s_.endpoint_healths, op.id, {.born = Now()});
   }
   Result<void> operator()(const WriteCounter& op) const {
     return Put(s_.counters, op.index, op.value);
   }
+  Result<void> operator()(const WriteTimeouts& op) const {
+    route_counter& counter = s_.counters.entries()[op.index];
+    Publish(counter.idle_timeout_ms, op.value.idle);
+    Publish(counter.max_duration_ms, op.value.max_duration);
+    return {};
+  }
   Result<void> operator()(const WriteTurn& op) const { return Put(s_.turns, op.id, op.value); }
   Result<void> operator()(const WriteEndpoint& op) const {
     return Put(s_.endpoints, op.row, op.value);
+  }
+  Result<void> operator()(const WriteHashRows& op) const {
+    std::ranges::copy(op.rows, s_.hash_rows.entries().begin() + op.first);
+    return {};
+  }
+  Result<void> operator()(const WriteGroup& op) const { return Put(s_.groups, op.row, op.value); }
+  Result<void> operator()(const WritePolicy& op) const {
+    return Put(s_.policies, op.row, op.value);
   }
   Result<void> operator()(const WriteRoute& op) const { return Put(s_.routes, op.row, op.value); }
   Result<void> operator()(const WriteWord& op) const {
@@ -168,7 +235,8 @@ class Writer {
   Result<void> operator()(const InsertFrontend& op) const {
     const frontend_key key = KeyOf(op.key);
     frontend_value& place = s_.frontends.entries()[op.frontend];
-    frontend_value value{.port = key.port, .protocol = key.protocol, .state = place.state};
+    frontend_value value{
+        .port = key.port, .protocol = key.protocol, .state = place.state, .prefix = key.prefix};
     std::ranges::copy(key.address, value.address);
     place = value;
     std::atomic_ref<__u8>(place.state).store(FRONTEND_USED, std::memory_order_release);
@@ -185,6 +253,52 @@ class Writer {
   Result<void> operator()(const Commit& op) const {
     Publish(s_.control.entries()[0].active_generation, op.generation);
     return {};
+  }
+  Result<void> operator()(const InsertSubnet& op) const {
+    return Insert("subnets", SubnetKeyOf(op.key), subnet_value{op.frontend});
+  }
+  Result<void> operator()(const UseSubnets& op) const {
+    const std::atomic_ref<__u32> flags(s_.control.entries()[0].flags);
+    if (op.on) {
+      flags.fetch_or(CONTROL_SUBNETS);
+    } else {
+      flags.fetch_and(~CONTROL_SUBNETS);
+    }
+    return {};
+  }
+  Result<void> operator()(const InsertSource& op) const {
+    return Insert("source_routes", source_key{op.row, op.workload}, source_value{op.source_row});
+  }
+  Result<void> operator()(const WriteWorkload& op) const {
+    return Insert("workloads", workload_key{op.value.cgroup}, ValueOf(op));
+  }
+  Result<void> operator()(const DeleteWorkload& op) const {
+    return Delete("workloads", workload_key{op.cgroup});
+  }
+  Result<void> operator()(const SweepPools& op) const {
+    for (const auto& [key, value] : ReadAll<pool_key, pool_value>(TableFd(s_.loaded, "pools"))) {
+      if (value.active > 0 || key.workload == 0 ||
+          std::ranges::binary_search(op.living, key.workload)) {
+        continue;
+      }
+      if (Result<void> deleted = Delete("pools", key); !deleted) {
+        return deleted;
+      }
+    }
+    return {};
+  }
+  Result<void> operator()(const WriteLevels& op) const {
+    source_levels_value& levels = s_.levels.entries()[0];
+    for (int i = 0; i < SOURCE_LEVELS; ++i) {
+      Publish(levels.level[i], op.value.level[i]);
+    }
+    return {};
+  }
+  Result<void> operator()(const DeleteSubnet& op) const {
+    return Delete("subnets", SubnetKeyOf(op.key));
+  }
+  Result<void> operator()(const DeleteSource& op) const {
+    return Delete("source_routes", source_key{op.row, op.workload});
   }
   Result<void> operator()(const DeleteFrontend& op) const {
     // Without its key too: whoever reads the place while it is given to another frontend must not
@@ -206,6 +320,7 @@ class Writer {
     return {};
   }
   Result<void> operator()(const Retire& /*op*/) const { return {}; }
+  Result<void> operator()(const RetireSource& /*op*/) const { return {}; }
   // Replacing an element of a map of maps returns when all running programs have finished.
   Result<void> operator()(const Wait& /*op*/) const {
     const UniqueFd inner(
@@ -297,8 +412,15 @@ std::vector<Feature> Datapath::Features() const {
               "the kernel is older than 5.18: a refused connect() fails with EPERM"),
       feature("exact numbers", loaded.fetches,
               "the kernel is older than 5.12: two CPUs may take the same connection number"),
-      feature("explain by the kernel", loaded.decides,
-              "the kernel is older than 5.15: explain shows the route, not the next choice"),
+      feature("ejection", loaded.ejects && state_->options.observe,
+              loaded.ejects ? "without sockops nobody sees a connection fail"
+                            : "the kernel is older than 5.17: endpoints that fail are not ejected"),
+      feature("connect timeout", loaded.sets_options && state_->options.observe,
+              loaded.sets_options
+                  ? "without sockops nobody would take it back once a connection is established"
+                  : "the kernel is older than 6.1: connections keep the kernel's own timeout"),
+      feature("keepalive", loaded.sets_options,
+              "the kernel is older than 6.1: connections keep what the application sets"),
   };
 }
 
@@ -316,6 +438,12 @@ const total_value& Datapath::totals() const {
 }
 std::span<const endpoint_state> Datapath::endpoint_states() const {
   return state_->endpoint_states.entries();
+}
+std::span<const endpoint_health> Datapath::endpoint_healths() const {
+  return state_->endpoint_healths.entries();
+}
+std::span<const cluster_state> Datapath::cluster_states() const {
+  return state_->cluster_states.entries();
 }
 std::span<const route_counter> Datapath::counters() const {
   return state_->counters.entries();
@@ -346,23 +474,29 @@ Result<std::vector<std::pair<connection_key, connection_value>>> Datapath::Conne
   }
 }
 
-Result<decision> Datapath::Decide(const Frontend& frontend, bool draw) const {
-  if (!state_->loaded.decides) {
-    return Fail("this kernel cannot run the decision without a connection (it is older than 5.15)",
-                Error::Reason::kNotFound);
-  }
+std::vector<std::pair<pool_key, pool_value>> Datapath::Pools() const {
+  return ReadAll<pool_key, pool_value>(TableFd(state_->loaded, "pools"));
+}
+
+Result<decision> Datapath::Decide(const Frontend& frontend, bool draw, std::uint64_t cgroup) const {
   decide_context context{};
   context.asked = KeyOf(frontend);
+  context.asked.prefix = FRONTEND_EXACT;
   context.flags = draw ? DECIDE_DRAW : 0;
+  context.cgroup = cgroup;
+  // The program's packet: the context behind what the kernel takes for an Ethernet header.
+  std::array<std::byte, DECIDE_OFFSET + sizeof(context)> packet{};
+  std::memcpy(packet.data() + DECIDE_OFFSET, &context, sizeof(context));
   bpf_test_run_opts options{};
   options.sz = sizeof(options);
-  options.ctx_in = &context;
-  options.ctx_size_in = sizeof(context);
+  options.data_in = options.data_out = packet.data();
+  options.data_size_in = options.data_size_out = packet.size();
   const bpf_program* program =
       bpf_object__find_program_by_name(state_->loaded.object.get(), "vsplit_decide");
   if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0) {
     return FailErrno("run vsplit_decide");
   }
+  std::memcpy(&context, packet.data() + DECIDE_OFFSET, sizeof(context));
   return context.decision;
 }
 

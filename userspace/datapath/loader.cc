@@ -126,16 +126,30 @@ std::uint32_t WantedSize(std::string_view table, const TableSizes& sizes) {
   if (table == "frontends") {
     return std::bit_ceil(2 * sizes.frontends);  // half of an open-addressing hash may be used
   }
-  if (table == "routes" || table == "turns" || table == "hosts") {
+  if (table == "routes" || table == "turns" || table == "hosts" || table == "policies") {
     return 2 * sizes.frontends + kSpare;
   }
-  if (table == "route_counters" || table == "clusters") {
+  if (table == "route_counters" || table == "clusters" || table == "cluster_state" ||
+      table == "groups") {
     return 4 * sizes.frontends + kSpare;
   }
-  if (table == "endpoints" || table == "endpoint_state") {
+  if (table == "endpoints" || table == "endpoint_state" || table == "endpoint_health") {
     return 2 * sizes.endpoints + kSpare;
   }
-  return table == "connections" ? sizes.connections : 1;  // control, totals, barrier
+  if (table == "hash_rows") {
+    return 2 * (sizes.hash_slots / HASH_SLOTS) + kSpare;
+  }
+  // Memory for their entries comes as it is needed.
+  if (table == "source_routes") {
+    return 16 * sizes.frontends + kSpare;
+  }
+  if (table == "workloads" || table == "subnets") {
+    return sizes.frontends;
+  }
+  if (table == "pools") {
+    return sizes.connections;
+  }
+  return table == "connections" ? sizes.connections : 1;  // control, totals, source_levels, barrier
 }
 
 Result<void> BindTables(bpf_object* object, const DatapathOptions& options,
@@ -234,7 +248,7 @@ bool KernelFetches() {
 }
 
 Result<BpfObject> LoadOne(const void* bytes, std::size_t size, const DatapathOptions& options,
-                          std::string_view prefix, bool decides) {
+                          std::string_view prefix) {
   LibbpfLines().clear();
   BpfObject object(bpf_object__open_mem(bytes, size, nullptr));
   if (!object) {
@@ -245,10 +259,6 @@ Result<BpfObject> LoadOne(const void* bytes, std::size_t size, const DatapathOpt
   }
   if (Result<void> set = SetConstants(object.get(), options.observe); !set) {
     return tl::unexpected<Error>(set.error());
-  }
-  if (!decides) {
-    bpf_program__set_autoload(bpf_object__find_program_by_name(object.get(), "vsplit_decide"),
-                              false);
   }
   if (const int error = bpf_object__load(object.get()); error != 0) {
     return FailLibbpf("load BPF object", error);
@@ -289,14 +299,15 @@ Result<Loaded> Load(const DatapathOptions& options) {
   loaded.renewed = schema != 0 && schema != VSPLIT_SCHEMA;
   RemoveRenewed(options.pins);
   const std::string_view prefix = loaded.renewed ? kRenewed : "";
-  loaded.decides = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SYSCALL, nullptr) == 1;
   loaded.refuses = KernelHas("BPF_FUNC_set_retval");
-
+  loaded.ejects = KernelHas("BPF_FUNC_loop");
+  // bpf_setsockopt() in connect() takes what we set from 6.1 on, which has this helper too.
+  loaded.sets_options = KernelHas("BPF_FUNC_ktime_get_tai_ns");
   loaded.fetches = KernelFetches();
   std::size_t size = 0;
   const void* bytes =
       loaded.fetches ? vsplit_core::elf_bytes(&size) : vsplit_core_no_fetch::elf_bytes(&size);
-  Result<BpfObject> object = LoadOne(bytes, size, options, prefix, loaded.decides);
+  Result<BpfObject> object = LoadOne(bytes, size, options, prefix);
   if (!object) {
     return tl::unexpected<Error>(object.error());
   }
@@ -339,9 +350,12 @@ Result<void> CheckPinFolder(const std::string& pins) {
 }
 
 bool IsOurPin(std::string_view name) {
-  static constexpr std::array<std::string_view, 12> kTables = {
-      "control", "frontends",      "routes", "endpoints",   "turns",    "endpoint_state",
-      "totals",  "route_counters", "hosts",  "connections", "clusters", "barrier"};
+  static constexpr std::array<std::string_view, 22> kTables = {
+      "control",         "frontends",     "routes",         "policies",    "groups",
+      "hash_rows",       "endpoints",     "turns",          "totals",      "endpoint_state",
+      "endpoint_health", "cluster_state", "route_counters", "connections", "source_routes",
+      "workloads",       "source_levels", "subnets",        "pools",       "clusters",
+      "hosts",           "barrier"};
   if (name.starts_with(kRenewed)) {
     name.remove_prefix(kRenewed.size());
   }

@@ -15,10 +15,11 @@ namespace vsplit {
 
 struct Loaded {
   BpfObject object;
-  bool fetches = true;   // atomic adds give the old value back: exact numbers on every CPU
-  bool decides = true;   // the syscall twin is loaded
-  bool refuses = true;   // a refused connect() says ECONNREFUSED, not EPERM
-  bool renewed = false;  // the pinned tables have another layout; these lie beside them
+  bool fetches = true;       // atomic adds give the old value back: exact numbers on every CPU
+  bool refuses = true;       // a refused connect() says ECONNREFUSED, not EPERM
+  bool ejects = true;        // endpoints that fail can be counted over in a loop
+  bool sets_options = true;  // connect() may set options of its socket
+  bool renewed = false;      // the pinned tables have another layout; these lie beside them
 };
 
 // Tables that are pinned below `pins` are used as they are, others are made and pinned there.

@@ -197,7 +197,7 @@ Block FrontendBlock(const Frontend& frontend, const ImageFrontend& wanted) {
 }
 
 Block WorkloadBlock(const std::string& name, const ImageWorkload& workload) {
-  std::string line = fmt::format("workload {} cgroup {}", name, workload.cgroup);
+  std::string line = fmt::format("workload {} cgroup {} level {}", name, workload.cgroup, workload.level);
   for (const IpAddress& ip : workload.ips) {
     line += " " + ToString(ip);
   }

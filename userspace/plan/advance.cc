@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operation does to the tables, and its text.
-#include <fmt/core.h>
-
+// What an operation does to the tables.
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "keys.h"
 #include "vsplit/address.h"
@@ -39,8 +39,20 @@ class Advancer {
   void operator()(const WriteCluster& op) const {
     t_.cluster_space.Claim(op.id);
     t_.cluster_names[op.id] = op.name;
-    t_.cluster_ids[op.name] = op.id;
+    t_.cluster_ids[ClusterKey(op.name, op.variant)] = op.id;
+    t_.cluster_states.erase(op.id);
+    if (op.variant != 0) {
+      t_.cluster_variants[op.id] = op.variant;
+    }
   }
+  void operator()(const WriteClusterState& op) const {
+    if (op.value.failures == 0) {
+      t_.cluster_states.erase(op.id);
+    } else {
+      t_.cluster_states[op.id] = op.value;
+    }
+  }
+  void operator()(const RenewHealth& /*op*/) const {}
   void operator()(const WriteEndpointState& op) const {
     t_.state_space.Claim(op.id);
     const SocketAddress address = AddressOf(op.value.address, op.value.port);
@@ -51,11 +63,29 @@ class Advancer {
     t_.counter_space.Claim(op.index);
     t_.counters[{op.value.frontend, op.value.cluster}] = op.index;
   }
+  void operator()(const WriteTimeouts& op) const {
+    if (op.value == Timeouts{}) {
+      t_.timeouts.erase(op.index);
+    } else {
+      t_.timeouts[op.index] = op.value;
+    }
+  }
   void operator()(const WriteTurn& op) const { t_.turn_space.Claim(op.id); }
   void operator()(const WriteEndpoint& op) const {
     t_.endpoint_space.Claim(op.row);
     t_.endpoints[op.row] = op.value;
     ++t_.endpoint_uses[op.value.endpoint];
+  }
+  void operator()(const WriteHashRows& op) const {
+    t_.hash_space.Claim(op.first, static_cast<std::uint32_t>(op.rows.size()));
+  }
+  void operator()(const WriteGroup& op) const {
+    t_.group_space.Claim(op.row);
+    t_.groups[op.row] = op.value;
+  }
+  void operator()(const WritePolicy& op) const {
+    t_.policy_space.Claim(op.row);
+    t_.policies[op.row] = op.value;
   }
   void operator()(const WriteRoute& op) const {
     t_.route_space.Claim(op.row);
@@ -75,6 +105,14 @@ class Advancer {
     t_.frontend_space.Claim(op.frontend);
     t_.frontends[op.key] = {op.frontend, {}};
   }
+  void operator()(const InsertSubnet& op) const { t_.subnets[op.key] = op.frontend; }
+  void operator()(const UseSubnets& op) const { t_.uses_subnets = op.on; }
+  void operator()(const InsertSource& op) const {
+    t_.sources[{op.row, op.workload}] = op.source_row;
+    t_.workload_names[op.workload] = op.name;
+    t_.workload_ids[op.name] = op.workload;
+    t_.next_workload = std::max(t_.next_workload, op.workload + 1);
+  }
   void operator()(const Commit& op) const { t_.generation = op.generation; }
   void operator()(const StartSequence& op) const {
     const auto found = t_.frontends.find(op.key);
@@ -82,6 +120,29 @@ class Advancer {
       found->second.retired_sequences &= ~(1U << op.which);
     }
   }
+  void operator()(const WriteWorkload& op) const {
+    t_.workloads[op.name] = {op.id, op.value};
+    t_.workload_names[op.id] = op.name;
+    t_.workload_ids[op.name] = op.id;
+    t_.next_workload = std::max(t_.next_workload, op.id + 1);
+  }
+  void operator()(const DeleteWorkload& op) const {
+    std::erase(t_.stray_cgroups, op.cgroup);
+    const auto found = t_.workloads.find(op.name);
+    if (found != t_.workloads.end()) {
+      t_.workload_names.erase(found->second.id);
+      t_.workload_ids.erase(op.name);
+      t_.workloads.erase(found);
+    }
+  }
+  void operator()(const SweepPools& /*op*/) const {}
+  void operator()(const WriteLevels& op) const { t_.levels = op.value; }
+  void operator()(const DeleteSubnet& op) const { t_.subnets.erase(op.key); }
+  void operator()(const RetireSource& op) const {
+    t_.sources.erase({op.row, op.workload});
+    t_.retired_sources.emplace(op.row, op.workload);
+  }
+  void operator()(const DeleteSource& op) const { t_.retired_sources.erase({op.row, op.workload}); }
   void operator()(const DeleteFrontend& op) const {
     t_.frontends.erase(op.key);
     t_.frontend_space.Retire(op.frontend);
@@ -100,8 +161,11 @@ class Advancer {
     t_.host_space.Free(op.id);
   }
   void operator()(const DeleteCluster& op) const {
-    t_.cluster_ids.erase(t_.cluster_names.at(op.id));
+    const auto variant = t_.cluster_variants.extract(op.id);
+    t_.cluster_ids.erase(
+        ClusterKey(t_.cluster_names.at(op.id), variant.empty() ? 0 : variant.mapped()));
     t_.cluster_names.erase(op.id);
+    t_.cluster_states.erase(op.id);
     t_.cluster_space.Free(op.id);
   }
   void operator()(const FreeEndpointState& op) const {
@@ -111,6 +175,7 @@ class Advancer {
   }
   void operator()(const FreeCounter& op) const {
     t_.counters.erase({op.frontend, op.cluster});
+    t_.timeouts.erase(op.index);
     t_.counter_space.Retire(op.index);
   }
   void operator()(const Retire& op) const {
@@ -126,15 +191,26 @@ class Advancer {
         t_.endpoint_space.Retire(op.first, op.count);
         RetireEndpoints(op);
         break;
+      case Retire::Table::kPolicy:
+        t_.policy_space.Retire(op.first, op.count);
+        EraseRows(t_.policies, op);
+        break;
+      case Retire::Table::kGroup:
+        t_.group_space.Retire(op.first, op.count);
+        EraseRows(t_.groups, op);
+        break;
+      case Retire::Table::kHash:
+        t_.hash_space.Retire(op.first, op.count);
+        break;
     }
   }
   void operator()(const Wait& /*op*/) const {
     t_.frontend_space.Recycle();
-    t_.route_space.Recycle();
-    t_.endpoint_space.Recycle();
-    t_.turn_space.Recycle();
-    t_.state_space.Recycle();
-    t_.counter_space.Recycle();
+    for (IdSpace* space :
+         {&t_.route_space, &t_.policy_space, &t_.group_space, &t_.hash_space, &t_.endpoint_space,
+          &t_.turn_space, &t_.state_space, &t_.counter_space}) {
+      space->Recycle();
+    }
     for (const Frontend& frontend : t_.with_retired_sequences) {
       const auto found = t_.frontends.find(frontend);
       if (found != t_.frontends.end()) {
@@ -155,6 +231,12 @@ class Advancer {
       }
     }
   }
+  template <class Rows>
+  static void EraseRows(Rows& rows, const Retire& op) {
+    for (std::uint32_t row = op.first; row < op.first + op.count; ++row) {
+      rows.erase(row);
+    }
+  }
   void RetireEndpoints(const Retire& op) const {
     for (std::uint32_t row = op.first; row < op.first + op.count; ++row) {
       Release(t_.endpoint_uses, t_.endpoints.extract(row).mapped().endpoint);
@@ -164,90 +246,10 @@ class Advancer {
   Tables& t_;
 };
 
-// One line for each kind of operation.
-class Printer {
- public:
-  std::string operator()(const WriteHost& op) const {
-    return fmt::format("host {} = {}", op.id, op.name);
-  }
-  std::string operator()(const WriteCluster& op) const {
-    return fmt::format("cluster {} = {}", op.id, op.name);
-  }
-  std::string operator()(const WriteEndpointState& op) const {
-    return fmt::format("endpoint_state {} = {} of cluster {} since {}", op.id,
-                       ToString(AddressOf(op.value.address, op.value.port)), op.value.cluster,
-                       op.value.since);
-  }
-  std::string operator()(const WriteCounter& op) const {
-    return fmt::format("route_counter {} = frontend {} cluster {} since {}", op.index,
-                       op.value.frontend, op.value.cluster, op.value.since);
-  }
-  std::string operator()(const WriteTurn& op) const {
-    return fmt::format("turn {} = from {}", op.id, op.value.next);
-  }
-  std::string operator()(const StartSequence& op) const {
-    return fmt::format("frontend {} starts sequence {}", op.frontend, op.which);
-  }
-  std::string operator()(const ClearFrontend& op) const {
-    return fmt::format("clear frontend place {}", op.frontend);
-  }
-  std::string operator()(const RetireSequence& op) const {
-    return fmt::format("retire sequence {} of frontend {}", op.which, ToString(op.key.address));
-  }
-  std::string operator()(const WriteEndpoint& op) const {
-    return fmt::format("endpoint row {} = {}", op.row, op.value.endpoint);
-  }
-  std::string operator()(const WriteRoute& op) const {
-    return fmt::format("route row {} = sequence {} total {} clusters {} next {}", op.row,
-                       op.value.sequence, op.value.total, op.value.count, op.value.next);
-  }
-  std::string operator()(const WriteWord& op) const {
-    return fmt::format("frontend {} word {} = generation {} row {}", op.frontend, op.which,
-                       op.word >> ROUTE_ROW_BITS, op.word & ROUTE_ROW_MASK);
-  }
-  std::string operator()(const InsertFrontend& op) const {
-    return fmt::format("insert frontend {} = {}", ToString(op.key.address), op.frontend);
-  }
-  std::string operator()(const Commit& op) const {
-    return fmt::format("commit generation {}", op.generation);
-  }
-  std::string operator()(const DeleteFrontend& op) const {
-    return fmt::format("delete frontend {}", ToString(op.key.address));
-  }
-  std::string operator()(const DeleteHost& op) const {
-    return fmt::format("delete host {}", op.id);
-  }
-  std::string operator()(const DeleteCluster& op) const {
-    return fmt::format("delete cluster {}", op.id);
-  }
-  std::string operator()(const FreeEndpointState& op) const {
-    return fmt::format("free endpoint_state {}", op.id);
-  }
-  std::string operator()(const FreeCounter& op) const {
-    return fmt::format("free route_counter {}", op.index);
-  }
-  std::string operator()(const Retire& op) const {
-    switch (op.table) {
-      case Retire::Table::kRoute:
-        return fmt::format("retire route row {}", op.first);
-      case Retire::Table::kEndpoint:
-        return fmt::format("retire endpoint rows {}..{}", op.first, op.first + op.count - 1);
-      case Retire::Table::kTurn:
-        break;
-    }
-    return fmt::format("retire turn {}", op.first);
-  }
-  std::string operator()(const Wait& /*op*/) const { return "wait"; }
-};
-
 }  // namespace
 
 void Advance(Tables& tables, const Operation& operation) {
   std::visit(Advancer(tables), operation);
-}
-
-std::string ToString(const Operation& operation) {
-  return std::visit(Printer(), operation);
 }
 
 }  // namespace vsplit

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "keys.h"
+#include "room.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/plan.h"
@@ -45,12 +46,18 @@ Allotment::Allotment(const Tables& tables, std::uint64_t generation,
       operations_(operations),
       frontends_(tables.frontend_space),
       routes_(tables.route_space),
+      policies_(tables.policy_space),
+      groups_(tables.group_space),
+      hashes_(tables.hash_space),
       endpoints_(tables.endpoint_space),
       states_(tables.state_space),
       turns_(tables.turn_space),
       counters_(tables.counter_space),
       clusters_(tables.cluster_space),
-      hosts_(tables.host_space) {}
+      hosts_(tables.host_space),
+      retired_sources_(tables.retired_sources),
+      sources_(tables.sources.size() + tables.retired_sources.size()),
+      subnets_(tables.subnets.size()) {}
 
 // Takes ids; when there are none, makes what was retired free, then what was left behind.
 template <class TakeSome>
@@ -72,6 +79,15 @@ std::optional<std::uint32_t> Allotment::Take(IdSpace& space, std::uint32_t count
   return Take([&space, count] { return space.Take(count); });
 }
 
+Result<std::uint32_t> Allotment::Take(IdSpace& space, std::uint32_t count, std::string_view table,
+                                      std::string_view flag) {
+  const std::optional<std::uint32_t> first = Take(space, count);
+  if (!first) {
+    return FailFull(table, space, flag);
+  }
+  return *first;
+}
+
 void Allotment::WaitOnce() {
   if (!waited_) {
     waited_ = true;
@@ -80,13 +96,10 @@ void Allotment::WaitOnce() {
 }
 
 void Allotment::Recycle() {
-  operations_.emplace_back(Wait{});
-  frontends_.Recycle();
-  for (const std::uint32_t place : frontends_.Clearable()) {
-    operations_.emplace_back(ClearFrontend{place});
-    frontends_.Clear(place);
-  }
-  for (IdSpace* space : {&routes_, &endpoints_, &states_, &turns_, &counters_}) {
+  AddWait(retired_sources_, frontends_, operations_);
+  sources_ = t_.sources.size() + new_sources_;
+  for (IdSpace* space :
+       {&routes_, &policies_, &groups_, &hashes_, &endpoints_, &states_, &turns_, &counters_}) {
     space->Recycle();
   }
 }
@@ -143,9 +156,9 @@ Result<std::uint32_t> Allotment::HostId(const std::string& name) {
   }
   const auto [made, is_new] = new_hosts_.emplace(name, 0);
   if (is_new) {
-    const std::optional<std::uint32_t> id = Take(hosts_);
+    const Result<std::uint32_t> id = Take(hosts_, 1, "hosts", "--max-frontends");
     if (!id) {
-      return FailFull("hosts", hosts_, "--max-frontends");
+      return id;
     }
     made->second = *id;
     operations_.emplace_back(WriteHost{*id, name});
@@ -153,20 +166,21 @@ Result<std::uint32_t> Allotment::HostId(const std::string& name) {
   return made->second;
 }
 
-Result<std::uint32_t> Allotment::ClusterId(const std::string& name) {
-  const auto known = t_.cluster_ids.find(name);
+Result<std::uint32_t> Allotment::ClusterId(const std::string& name, std::uint32_t variant) {
+  const std::string key = ClusterKey(name, variant);
+  const auto known = t_.cluster_ids.find(key);
   if (known != t_.cluster_ids.end() && !freed_clusters_.contains(known->second)) {
     clusters_used_.insert(known->second);
     return known->second;
   }
-  const auto [made, is_new] = new_clusters_.emplace(name, 0);
+  const auto [made, is_new] = new_clusters_.emplace(key, 0);
   if (is_new) {
-    const std::optional<std::uint32_t> id = Take(clusters_);
+    const Result<std::uint32_t> id = Take(clusters_, 1, "clusters", "--max-frontends");
     if (!id) {
-      return FailFull("clusters", clusters_, "--max-frontends");
+      return id;
     }
     made->second = *id;
-    operations_.emplace_back(WriteCluster{*id, name});
+    operations_.emplace_back(WriteCluster{*id, name, variant});
   }
   return made->second;
 }
@@ -175,13 +189,16 @@ Result<std::uint32_t> Allotment::StateId(std::uint32_t cluster, const SocketAddr
   const auto known = t_.endpoint_ids.find({cluster, address});
   if (known != t_.endpoint_ids.end() && !freed_states_.contains(known->second)) {
     states_used_.insert(known->second);
+    if (!t_.endpoint_uses.contains(known->second) && renewed_states_.insert(known->second).second) {
+      operations_.emplace_back(RenewHealth{known->second});
+    }
     return known->second;
   }
   const auto [made, is_new] = new_states_.emplace(std::pair(cluster, address), 0);
   if (is_new) {
-    const std::optional<std::uint32_t> id = Take(states_);
+    const Result<std::uint32_t> id = Take(states_, 1, "endpoint_state", "--max-endpoints");
     if (!id) {
-      return FailFull("endpoint_state", states_, "--max-endpoints");
+      return id;
     }
     made->second = *id;
     WriteEndpointState write{*id, {}};
@@ -201,9 +218,9 @@ Result<std::uint32_t> Allotment::CounterIndex(std::uint32_t frontend, std::uint3
   }
   const auto [made, is_new] = new_counters_.emplace(std::pair(frontend, cluster), 0);
   if (is_new) {
-    const std::optional<std::uint32_t> index = Take(counters_);
+    const Result<std::uint32_t> index = Take(counters_, 1, "route_counters", "--max-frontends");
     if (!index) {
-      return FailFull("route_counters", counters_, "--max-frontends");
+      return index;
     }
     made->second = *index;
     WriteCounter write{*index, {}};
@@ -216,28 +233,60 @@ Result<std::uint32_t> Allotment::CounterIndex(std::uint32_t frontend, std::uint3
 }
 
 Result<std::uint32_t> Allotment::NewTurn() {
-  const std::optional<std::uint32_t> id = Take(turns_);
-  if (!id) {
-    return FailFull("turns", turns_, "--max-frontends");
+  const Result<std::uint32_t> id = Take(turns_, 1, "turns", "--max-frontends");
+  if (id) {
+    operations_.emplace_back(WriteTurn{*id, {}});
   }
-  operations_.emplace_back(WriteTurn{*id, {}});
-  return *id;
+  return id;
 }
 
 Result<std::uint32_t> Allotment::NewRoute() {
-  const std::optional<std::uint32_t> row = Take(routes_);
-  if (!row) {
-    return FailFull("routes", routes_, "--max-frontends");
-  }
-  return *row;
+  return Take(routes_, 1, "routes", "--max-frontends");
+}
+
+Result<std::uint32_t> Allotment::NewPolicy() {
+  return Take(policies_, 1, "policies", "--max-frontends");
+}
+
+Result<std::uint32_t> Allotment::NewGroups(std::uint32_t count) {
+  return Take(groups_, count, "groups", "--max-frontends");
+}
+
+Result<std::uint32_t> Allotment::NewHashRows(std::uint32_t count) {
+  return Take(hashes_, count, "hash_rows", "--max-hash-slots");
 }
 
 Result<std::uint32_t> Allotment::NewEndpoints(std::uint32_t count) {
-  const std::optional<std::uint32_t> first = Take(endpoints_, count);
-  if (!first) {
-    return FailFull("endpoints", endpoints_, "--max-endpoints");
+  return Take(endpoints_, count, "endpoints", "--max-endpoints");
+}
+
+std::uint32_t Allotment::WorkloadId(const std::string& name) {
+  const auto known = t_.workload_ids.find(name);
+  if (known != t_.workload_ids.end()) {
+    return known->second;
   }
-  return *first;
+  const auto next = static_cast<std::uint32_t>(t_.next_workload + new_workloads_.size());
+  return new_workloads_.emplace(name, next).first->second;
+}
+
+Result<void> Allotment::TakeSource() {
+  if (sources_ >= t_.source_capacity) {
+    WaitOnce();
+  }
+  if (sources_ >= t_.source_capacity) {
+    return FailFull("source_routes", t_.source_capacity, t_.source_capacity, "--max-frontends");
+  }
+  ++sources_;
+  ++new_sources_;
+  return {};
+}
+
+Result<void> Allotment::TakeSubnet() {
+  if (subnets_ >= t_.subnet_capacity) {
+    return FailFull("subnets", t_.subnet_capacity, t_.subnet_capacity, "--max-frontends");
+  }
+  ++subnets_;
+  return {};
 }
 
 Result<std::uint32_t> Allotment::NewPlace(const Frontend& frontend) {

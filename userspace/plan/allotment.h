@@ -3,11 +3,13 @@
 // this object; what it takes to make the ids valid is appended to the operations of the plan.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -27,13 +29,20 @@ class Allotment {
   // Each fails with kFull when its table has no room, even after a Wait and after giving up the
   // names that nothing uses any more.
   Result<std::uint32_t> HostId(const std::string& name);
-  Result<std::uint32_t> ClusterId(const std::string& name);
+  Result<std::uint32_t> ClusterId(const std::string& name, std::uint32_t variant);
   Result<std::uint32_t> StateId(std::uint32_t cluster, const SocketAddress& address);
   Result<std::uint32_t> CounterIndex(std::uint32_t frontend, std::uint32_t cluster);
   Result<std::uint32_t> NewTurn();
   Result<std::uint32_t> NewRoute();
   Result<std::uint32_t> NewEndpoints(std::uint32_t count);  // neighbours
+  Result<std::uint32_t> NewPolicy();
+  Result<std::uint32_t> NewGroups(std::uint32_t count);    // neighbours
+  Result<std::uint32_t> NewHashRows(std::uint32_t count);  // neighbours
   Result<std::uint32_t> NewPlace(const Frontend& frontend);
+  // Of workloads ids never run out, but the entries of the tables may.
+  std::uint32_t WorkloadId(const std::string& name);
+  Result<void> TakeSource();  // one more entry of `source_routes`
+  Result<void> TakeSubnet();
 
   // Makes sure that everything retired before this plan may be used again.
   void WaitOnce();
@@ -46,6 +55,8 @@ class Allotment {
   template <class TakeSome>
   std::optional<std::uint32_t> Take(TakeSome take);
   std::optional<std::uint32_t> Take(IdSpace& space, std::uint32_t count = 1);
+  Result<std::uint32_t> Take(IdSpace& space, std::uint32_t count, std::string_view table,
+                             std::string_view flag);
   void Recycle();
   void Sweep();
   std::set<std::uint32_t> SweepStatesAndCounters();
@@ -54,14 +65,20 @@ class Allotment {
   std::uint64_t generation_;
   std::vector<Operation>& operations_;
   FrontendSpace frontends_;
-  IdSpace routes_, endpoints_, states_, turns_, counters_, clusters_, hosts_;
+  IdSpace routes_, policies_, groups_, hashes_, endpoints_, states_, turns_, counters_, clusters_,
+      hosts_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> retired_sources_;
+  std::size_t sources_;          // entries that will be there
+  std::size_t new_sources_ = 0;  // that this plan inserts
+  std::size_t subnets_;          // entries that will be there
   bool waited_ = false, swept_ = false;
-  std::unordered_map<std::string, std::uint32_t> new_hosts_, new_clusters_;
+  std::unordered_map<std::string, std::uint32_t> new_hosts_, new_clusters_, new_workloads_;
   std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> new_states_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> new_counters_;
   // Of the names that were there: those this plan uses, and those it gave up.
   std::set<std::uint32_t> hosts_used_, clusters_used_, states_used_, counters_used_;
   std::set<std::uint32_t> freed_hosts_, freed_clusters_, freed_states_, freed_counters_;
+  std::set<std::uint32_t> renewed_states_;
 };
 
 }  // namespace vsplit

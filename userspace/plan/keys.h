@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Addresses of the tables <-> addresses of the image.
+// Keys and values of the tables <-> values of the image.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +26,10 @@ inline SocketAddress AddressOf(const __u8 (&address)[16], __u16 port) {
 inline void CopyAddress(const SocketAddress& from, __u8 (&address)[16], __u16& port) {
   std::ranges::copy(from.ip.bytes, address);
   port = from.port;
+}
+
+inline Frontend FrontendOf(const frontend_value& value) {
+  return {.address = AddressOf(value.address, value.port), .prefix = value.prefix};
 }
 
 // Where the search for a frontend begins.

@@ -6,78 +6,91 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <tl/expected.hpp>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "allotment.h"
+#include "managed.h"
+#include "old.h"
+#include "routes.h"
 #include "vsplit/image.h"
 #include "vsplit/policy.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
 #include "vsplit/split.h"
+#include "workloads.h"
 
 namespace vsplit {
 namespace {
 
-// One cluster of a route that is in force, by its rows.
-struct OldCluster {
-  route_cluster row{};
-  std::uint32_t weight = 0;
-  std::uint32_t turn = 0;
-  bool endpoints_kept = false;  // its endpoint rows go over to the new route
-  bool turn_kept = false;
+// A frontend of the image, with the variants of its clusters.
+struct WantedFrontend {
+  const ImageFrontend& image;
+  WantedRoute everyone;
+  std::vector<WantedRoute> sources;              // as in the image
+  std::map<std::string, std::size_t> source_of;  // index of its route, by workload
 };
 
-// A route that is in force, taken apart.
-struct OldRoute {
-  std::vector<std::uint32_t> rows;
-  route_value head{};
-  std::vector<OldCluster> clusters;
-  bool sequence_kept = false;
-};
-
-OldRoute TakeApart(const Tables& tables, std::uint32_t row) {
-  OldRoute old;
-  std::uint32_t below = 0;
-  if (row != 0) {
-    old.head = tables.routes.at(row);
-  }
-  while (row != 0) {
-    old.rows.push_back(row);
-    const route_value& route = tables.routes.at(row);
-    for (std::size_t i = 0; i < route.count; ++i) {
-      old.clusters.push_back({route.clusters[i], route.clusters[i].bound - below, route.turns[i]});
-      below = route.clusters[i].bound;
+WantedFrontend WantedOf(const ImageFrontend& image, bool v4) {
+  WantedFrontend wanted{
+      .image = image, .everyone = WantedEveryone(image, v4), .sources = {}, .source_of = {}};
+  for (const SourceRoute& source : image.sources) {
+    for (const std::string& workload : source.workloads) {
+      wanted.source_of.emplace(workload, wanted.sources.size());
     }
-    row = route.next;
+    wanted.sources.push_back(WantedSource(image, source, v4));
   }
-  return old;
+  return wanted;
+}
+
+bool SameWeights(const Tables& tables, const ImageRoute& wanted, const OldRoute& old) {
+  return old.head.stride == wanted.stride &&
+         std::ranges::equal(
+             wanted.clusters, old.clusters, [&](const ImageCluster& a, const OldCluster& b) {
+               return a.weight == b.weight && a.name == tables.cluster_names.at(b.row.cluster);
+             });
 }
 
 class Planner {
  public:
   explicit Planner(const Tables& tables)
-      : t_(tables), generation_(tables.generation + 1), allotment_(tables, generation_, before_) {}
+      : t_(tables),
+        generation_(tables.generation + 1),
+        allotment_(tables, generation_, before_),
+        routes_(tables, generation_, allotment_, before_),
+        subnets_(tables.subnets.size()) {}
 
   Result<Plan> Make(const ImageChange& change) {
+    Result<WorkloadPlan> workloads = PlanWorkloads(t_, change.workloads, allotment_);
+    if (!workloads) {
+      return tl::unexpected<Error>(workloads.error());
+    }
+    workloads_ = *std::move(workloads);
     for (const auto& [frontend, wanted] : change.frontends) {
-      if (DecodeFrontend(t_, frontend) == wanted) {
-        continue;
-      }
       if (!wanted) {
         Remove(frontend);
-      } else if (Result<void> changed = Change(frontend, wanted->everyone); !changed) {
+      } else if (Result<void> changed = Change(frontend, *wanted); !changed) {
         return tl::unexpected<Error>(changed.error());
       }
     }
-    if (before_.empty()) {
+    WriteStates();
+    if (const bool any = subnets_ > 0; any != t_.uses_subnets) {
+      (any ? before_ : after_).emplace_back(UseSubnets{any});
+    }
+    if (before_.empty() && workloads_.operations.empty() && after_.empty()) {
       return Plan{{}, t_.generation};
     }
     before_.emplace_back(Commit{generation_});
-    before_.insert(before_.end(), std::make_move_iterator(after_.begin()),
-                   std::make_move_iterator(after_.end()));
+    for (std::vector<Operation>* more : {&workloads_.operations, &after_}) {
+      before_.insert(before_.end(), std::make_move_iterator(more->begin()),
+                     std::make_move_iterator(more->end()));
+    }
     return Plan{std::move(before_), generation_};
   }
 
@@ -85,38 +98,68 @@ class Planner {
   // ---- one frontend ----
 
   void Remove(const Frontend& frontend) {
-    const Tables::FrontendRow& row = t_.frontends.at(frontend);
-    const OldRoute old = TakeApart(t_, t_.RowInForce(row));
+    const auto found = t_.frontends.find(frontend);
+    if (found == t_.frontends.end()) {
+      return;
+    }
+    const Tables::FrontendRow& row = found->second;
+    const OldFrontend old = TakeApart(t_, t_.RowInForce(row));
     WriteNext(frontend, row, 0);
+    if (frontend.prefix < FRONTEND_EXACT) {
+      after_.emplace_back(DeleteSubnet{frontend});
+      --subnets_;
+    }
     after_.emplace_back(DeleteFrontend{frontend, row.id});
-    RetireRest(frontend, old);
+    RetireOld(frontend, old);
     // The next frontend with this id starts with counters of its own.
     for (const auto& [index, cluster] : allotment_.GiveUpCounters(row.id)) {
       after_.emplace_back(FreeCounter{index, row.id, cluster});
     }
   }
 
-  Result<void> Change(const Frontend& frontend, const ImageRoute& wanted) {
-    const auto found = t_.frontends.find(frontend);
-    Tables::FrontendRow row;
-    if (found != t_.frontends.end()) {
-      row = found->second;
+  Result<void> Change(const Frontend& frontend, const ImageFrontend& image) {
+    const WantedFrontend wanted = WantedOf(image, frontend.address.ip.is_v4());
+    Result<Tables::FrontendRow> row = RowOf(frontend);
+    if (!row) {
+      return tl::unexpected<Error>(row.error());
+    }
+    OldFrontend old = TakeApart(t_, t_.RowInForce(*row));
+    std::uint32_t head = old.head;
+    if (KeepsHead(old, wanted)) {
+      old.everyone.kept = true;
+    } else if (const Result<std::uint32_t> written = WriteEveryone(frontend, *row, wanted, old);
+               written) {
+      head = *written;
+      WriteNext(frontend, *row, head);
     } else {
-      const Result<std::uint32_t> place = allotment_.NewPlace(frontend);
-      if (!place) {
-        return tl::unexpected<Error>(place.error());
+      return tl::unexpected<Error>(written.error());
+    }
+    if (Result<void> written = WriteSources(*row, head, wanted, old); !written) {
+      return written;
+    }
+    RetireOld(frontend, old);
+    return Settle(row->id, frontend.address.ip.is_v4(), wanted);
+  }
+
+  // That of the tables, or a new one.
+  Result<Tables::FrontendRow> RowOf(const Frontend& frontend) {
+    const auto found = t_.frontends.find(frontend);
+    if (found != t_.frontends.end()) {
+      return found->second;
+    }
+    const Result<std::uint32_t> place = allotment_.NewPlace(frontend);
+    if (!place) {
+      return tl::unexpected<Error>(place.error());
+    }
+    before_.emplace_back(InsertFrontend{frontend, *place});
+    if (frontend.prefix < FRONTEND_EXACT) {
+      if (Result<void> taken = allotment_.TakeSubnet(); !taken) {
+        return tl::unexpected<Error>(taken.error());
       }
-      row.id = *place;
-      before_.emplace_back(InsertFrontend{frontend, *place});
+      before_.emplace_back(InsertSubnet{frontend, *place});
+      ++subnets_;
     }
-    OldRoute old = TakeApart(t_, t_.RowInForce(row));
-    const Result<std::uint32_t> head = WriteRows(frontend, row, wanted, old);
-    if (!head) {
-      return tl::unexpected<Error>(head.error());
-    }
-    WriteNext(frontend, row, *head);
-    RetireRest(frontend, old);
-    return {};
+    return Tables::FrontendRow{.id = *place};
   }
 
   // Into the word that is not in force.
@@ -126,69 +169,60 @@ class Planner {
         WriteWord{frontend, row.id, which, (generation_ << ROUTE_ROW_BITS) | route});
   }
 
-  // Writes the chain of rows of a route; gives its first row.
-  Result<std::uint32_t> WriteRows(const Frontend& frontend, const Tables::FrontendRow& row,
-                                  const ImageRoute& wanted, OldRoute& old) {
-    std::vector<WriteRoute> rows((wanted.clusters.size() + ROUTE_CLUSTERS - 1) / ROUTE_CLUSTERS);
-    const Result<std::uint32_t> host = allotment_.HostId(wanted.host);
-    if (!host) {
-      return tl::unexpected<Error>(host.error());
+  // Whether everyone's route stays, and with it the number that the entries of `source_routes`
+  // bear. Entries may come and go below it as long as no program can look for them: those of
+  // workloads that are not in `workloads` yet, or no longer.
+  bool KeepsHead(const OldFrontend& old, const WantedFrontend& wanted) const {
+    const bool asks = (old.everyone.head.flags & ROUTE_ASKS) != 0;
+    const bool looks = (old.everyone.head.flags & ROUTE_SOURCES) != 0;
+    if (old.head == 0 || asks != wanted.image.asks || (!looks && !wanted.sources.empty()) ||
+        !SameRoute(t_, old.everyone, wanted.everyone)) {
+      return false;
     }
-    const Numbering numbering = RouteSequence(frontend, row, wanted, old);
-    for (WriteRoute& write : rows) {
-      const Result<std::uint32_t> id = allotment_.NewRoute();
-      if (!id) {
-        return id;
-      }
-      write = {*id, {}};
-      write.value.generation = generation_;
-      write.value.sequence = numbering.sequence;
-      write.value.seed = numbering.seed;
-      write.value.total = wanted.total();
-      write.value.stride = wanted.stride;
-      write.value.host = *host;
-      write.value.policy = static_cast<__u8>(wanted.policy);
-    }
-    std::uint32_t bound = 0;
-    for (std::size_t i = 0; i < wanted.clusters.size(); ++i) {
-      bound += wanted.clusters[i].weight;
-      route_value& value = rows[i / ROUTE_CLUSTERS].value;
-      const std::size_t at = value.count++;
-      value.clusters[at].bound = bound;
-      if (Result<void> filled =
-              FillCluster(row.id, wanted.clusters[i], old, value.clusters[at], value.turns[at]);
-          !filled) {
-        return tl::unexpected<Error>(filled.error());
-      }
-    }
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      rows[i].value.next = i + 1 < rows.size() ? rows[i + 1].row : 0;
-      before_.emplace_back(rows[i]);
-    }
-    return rows.front().row;
+    return std::ranges::all_of(old.sources,
+                               [&](const auto& entry) {
+                                 return StaysOrLeaves(old, entry.first, entry.second, wanted);
+                               }) &&
+           std::ranges::all_of(wanted.source_of, [&](const auto& source) {
+             const auto id = t_.workload_ids.find(source.first);
+             return !t_.workloads.contains(source.first) || id == t_.workload_ids.end() ||
+                    old.sources.contains(id->second);
+           });
   }
 
-  struct Numbering {
-    __u8 sequence = SEQUENCE_NONE;
-    __u32 seed = 0;
-  };
+  bool StaysOrLeaves(const OldFrontend& old, std::uint32_t workload, std::uint32_t row,
+                     const WantedFrontend& wanted) const {
+    const auto name = t_.workload_names.find(workload);
+    const auto source = name == t_.workload_names.end() ? wanted.source_of.end()
+                                                        : wanted.source_of.find(name->second);
+    return source == wanted.source_of.end()
+               ? name == t_.workload_names.end() || workloads_.leaving.contains(workload)
+               : SameRoute(t_, old.routes.at(row), wanted.sources[source->second]);
+  }
+
+  Result<std::uint32_t> WriteEveryone(const Frontend& frontend, const Tables::FrontendRow& row,
+                                      const WantedFrontend& wanted, OldFrontend& old) {
+    const ImageRoute& route = wanted.image.everyone;
+    const Result<std::uint32_t> host = allotment_.HostId(route.host);
+    if (!host) {
+      return host;
+    }
+    const auto flags = static_cast<__u8>((wanted.sources.empty() ? 0 : ROUTE_SOURCES) |
+                                         (wanted.image.asks ? ROUTE_ASKS : 0));
+    const Numbering numbering = RouteSequence(frontend, row, route, old.everyone);
+    return routes_.Write(row.id, wanted.everyone, numbering, flags, *host, old.everyone);
+  }
 
   // New weights start a new sequence, new endpoints keep it.
   Numbering RouteSequence(const Frontend& frontend, const Tables::FrontendRow& row,
                           const ImageRoute& wanted, OldRoute& old) {
-    if (wanted.policy != Policy::kExact || wanted.clusters.size() == 1) {
+    if (!IsNumbered(wanted)) {
       return {};
     }
     const bool numbered = !old.rows.empty() && old.head.sequence != SEQUENCE_NONE;
-    const bool same =
-        numbered && old.head.stride == wanted.stride &&
-        std::ranges::equal(
-            wanted.clusters, old.clusters, [&](const ImageCluster& a, const OldCluster& b) {
-              return a.weight == b.weight && a.name == t_.cluster_names.at(b.row.cluster);
-            });
-    if (same) {
+    if (numbered && SameWeights(t_, wanted, old)) {
       old.sequence_kept = true;
-      return {old.head.sequence, old.head.seed};
+      return {.sequence = old.head.sequence, .seed = old.head.seed};
     }
     std::uint32_t taken = numbered ? 1U << old.head.sequence : 0;
     constexpr std::uint32_t kAll = (1U << FRONTEND_SEQUENCES) - 1;
@@ -201,95 +235,215 @@ class Planner {
       ++which;
     }
     before_.emplace_back(StartSequence{frontend, row.id, which});
-    return {which, split_hash((generation_ << ROUTE_ROW_BITS) + row.id)};
+    return {.sequence = which, .seed = split_hash((generation_ << ROUTE_ROW_BITS) + row.id)};
   }
 
-  Result<void> FillCluster(std::uint32_t frontend, const ImageCluster& wanted, OldRoute& old,
-                           route_cluster& slot, __u32& turn) {
-    const Result<std::uint32_t> cluster = allotment_.ClusterId(wanted.name);
-    if (!cluster) {
-      return tl::unexpected<Error>(cluster.error());
-    }
-    const Result<std::uint32_t> counter = allotment_.CounterIndex(frontend, *cluster);
-    if (!counter) {
-      return tl::unexpected<Error>(counter.error());
-    }
-    slot.cluster = *cluster;
-    slot.counter = *counter;
-    static const std::vector<Endpoint> kNone;
-    const std::vector<Endpoint>& endpoints =
-        wanted.groups.empty() ? kNone : wanted.groups[0].endpoints;
-    slot.algorithm = static_cast<__u8>(wanted.settings.algorithm);
-    slot.count = static_cast<__u16>(endpoints.size());
-    const auto same = std::ranges::find_if(old.clusters, [&](const OldCluster& candidate) {
-      return candidate.row.cluster == *cluster && !candidate.endpoints_kept;
-    });
-    OldCluster* before = same == old.clusters.end() ? nullptr : &*same;
-    if (wanted.settings.algorithm == Algorithm::kRoundRobin) {
-      if (before != nullptr && before->turn != 0) {
-        before->turn_kept = true;
-        turn = before->turn;
-      } else if (const Result<std::uint32_t> made = allotment_.NewTurn(); made) {
-        turn = *made;
-      } else {
-        return tl::unexpected<Error>(made.error());
-      }
-    }
-    if (before != nullptr && SameEndpoints(before->row, endpoints)) {
-      before->endpoints_kept = true;
-      slot.first = before->row.first;
-      return {};
-    }
-    return WriteEndpoints(endpoints, slot);
-  }
+  // ---- its sources ----
 
-  bool SameEndpoints(const route_cluster& before, const std::vector<Endpoint>& wanted) const {
-    if (before.count != wanted.size()) {
-      return false;
+  Result<void> WriteSources(const Tables::FrontendRow& row, std::uint32_t head,
+                            const WantedFrontend& wanted, OldFrontend& old) {
+    if (head == old.head) {
+      KeepEntries(wanted, old);
     }
-    for (std::uint32_t i = 0; i < before.count; ++i) {
-      const std::uint32_t id = t_.endpoints.at(before.first + i).endpoint;
-      if (t_.endpoint_addresses.at(id) != wanted[i].address) {
-        return false;
+    std::vector<std::uint32_t> rows = TakeOverSources(wanted, old);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::vector<std::string>& workloads = wanted.image.sources[i].workloads;
+      if (rows[i] == 0) {
+        const Result<std::uint32_t> written =
+            WriteSource(row, wanted.sources[i], LeftOf(workloads, old));
+        if (!written) {
+          return tl::unexpected<Error>(written.error());
+        }
+        rows[i] = *written;
       }
-    }
-    return true;
-  }
-
-  Result<void> WriteEndpoints(const std::vector<Endpoint>& wanted, route_cluster& slot) {
-    if (wanted.empty()) {
-      return {};
-    }
-    const auto count = static_cast<std::uint32_t>(wanted.size());
-    const Result<std::uint32_t> first = allotment_.NewEndpoints(count);
-    if (!first) {
-      return tl::unexpected<Error>(first.error());
-    }
-    slot.first = *first;
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const Result<std::uint32_t> id = allotment_.StateId(slot.cluster, wanted[i].address);
-      if (!id) {
-        return tl::unexpected<Error>(id.error());
+      if (Result<void> inserted = InsertSources(head, rows[i], workloads, old); !inserted) {
+        return inserted;
       }
-      before_.emplace_back(WriteEndpoint{*first + i, {.endpoint = *id}});
     }
     return {};
   }
 
-  // After the commit: what the new route did not take over.
-  void RetireRest(const Frontend& frontend, const OldRoute& old) {
-    for (const std::uint32_t row : old.rows) {
-      after_.emplace_back(Retire{Retire::Table::kRoute, row, 1});
-    }
-    if (!old.rows.empty() && old.head.sequence != SEQUENCE_NONE && !old.sequence_kept) {
-      after_.emplace_back(RetireSequence{frontend, old.head.sequence});
-    }
-    for (const OldCluster& cluster : old.clusters) {
-      if (cluster.row.count > 0 && !cluster.endpoints_kept) {
-        after_.emplace_back(Retire{Retire::Table::kEndpoint, cluster.row.first, cluster.row.count});
+  // Below a head that stays, the entries of all workloads that stay do too.
+  void KeepEntries(const WantedFrontend& wanted, OldFrontend& old) const {
+    for (const auto& [workload, row] : old.sources) {
+      const auto name = t_.workload_names.find(workload);
+      if (name != t_.workload_names.end() && wanted.source_of.contains(name->second)) {
+        old.staying.insert(workload);
+        OldRoute& route = old.routes.at(row);
+        route.kept = route.taken = true;
       }
-      if (cluster.turn != 0 && !cluster.turn_kept) {
-        after_.emplace_back(Retire{Retire::Table::kTurn, cluster.turn, 1});
+    }
+  }
+
+  // Of each source the head row that is there already and says the same; 0 for none.
+  std::vector<std::uint32_t> TakeOverSources(const WantedFrontend& wanted, OldFrontend& old) const {
+    std::vector<std::uint32_t> rows(wanted.sources.size());
+    for (const auto& [workload, row] : old.sources) {
+      if (old.staying.contains(workload)) {
+        rows[wanted.source_of.at(t_.workload_names.at(workload))] = row;
+      }
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      for (auto route = old.routes.begin(); rows[i] == 0 && route != old.routes.end(); ++route) {
+        if (!route->second.taken && SameRoute(t_, route->second, wanted.sources[i])) {
+          route->second.kept = route->second.taken = true;
+          rows[i] = route->first;
+        }
+      }
+    }
+    return rows;
+  }
+
+  // A route that one of the workloads had and no other goes on from; null for none.
+  OldRoute* LeftOf(const std::vector<std::string>& workloads, OldFrontend& old) {
+    for (const std::string& workload : workloads) {
+      const auto entry = old.sources.find(allotment_.WorkloadId(workload));
+      if (entry != old.sources.end() && !old.routes.at(entry->second).taken) {
+        return &old.routes.at(entry->second);
+      }
+    }
+    return nullptr;
+  }
+
+  Result<void> InsertSources(std::uint32_t head, std::uint32_t row,
+                             const std::vector<std::string>& workloads, const OldFrontend& old) {
+    for (const std::string& workload : workloads) {
+      const std::uint32_t id = allotment_.WorkloadId(workload);
+      if (old.staying.contains(id)) {
+        continue;
+      }
+      if (Result<void> taken = allotment_.TakeSource(); !taken) {
+        return taken;
+      }
+      before_.emplace_back(InsertSource{head, id, row, workload});
+    }
+    return {};
+  }
+
+  Result<std::uint32_t> WriteSource(const Tables::FrontendRow& row, const WantedRoute& wanted,
+                                    OldRoute* before) {
+    OldRoute none;
+    OldRoute& old = before == nullptr ? none : *before;
+    old.taken = true;
+    const Result<std::uint32_t> host = allotment_.HostId(wanted.route->host);
+    if (!host) {
+      return host;
+    }
+    const Result<Numbering> numbering = SourceSequence(*wanted.route, old);
+    if (!numbering) {
+      return tl::unexpected<Error>(numbering.error());
+    }
+    return routes_.Write(row.id, wanted, *numbering, 0, *host, old);
+  }
+
+  Result<Numbering> SourceSequence(const ImageRoute& wanted, OldRoute& old) {
+    if (!IsNumbered(wanted)) {
+      return Numbering{};
+    }
+    if (old.head.turn != 0 && SameWeights(t_, wanted, old)) {
+      old.sequence_kept = true;
+      return Numbering{.sequence = old.head.sequence, .seed = old.head.seed, .turn = old.head.turn};
+    }
+    const Result<std::uint32_t> turn = allotment_.NewTurn();
+    if (!turn) {
+      return tl::unexpected<Error>(turn.error());
+    }
+    return Numbering{.sequence = SEQUENCE_TURN,
+                     .seed = split_hash((generation_ << ROUTE_ROW_BITS) + *turn),
+                     .turn = *turn};
+  }
+
+  // ---- what is left ----
+
+  // After the commit: what the new routes did not take over.
+  void RetireOld(const Frontend& frontend, const OldFrontend& old) {
+    RetireRest(old.everyone, after_);
+    if (!old.everyone.kept && old.head != 0 && old.everyone.head.sequence != SEQUENCE_NONE &&
+        !old.everyone.sequence_kept) {
+      after_.emplace_back(RetireSequence{frontend, old.everyone.head.sequence});
+    }
+    for (const auto& [workload, row] : old.sources) {
+      if (!old.staying.contains(workload)) {
+        after_.emplace_back(RetireSource{old.head, workload});
+      }
+    }
+    for (const auto& [row, route] : old.routes) {
+      RetireRest(route, after_);
+      if (!route.kept && !route.sequence_kept && route.head.turn != 0) {
+        after_.emplace_back(Retire{Retire::Table::kTurn, route.head.turn, 1});
+      }
+    }
+  }
+
+  // ---- what changes in place ----
+
+  Result<void> Settle(std::uint32_t frontend, bool v4, const WantedFrontend& wanted) {
+    if (Result<void> settled = Settle(frontend, v4, wanted.everyone, true); !settled) {
+      return settled;
+    }
+    for (const WantedRoute& source : wanted.sources) {
+      if (Result<void> settled = Settle(frontend, v4, source, false); !settled) {
+        return settled;
+      }
+    }
+    return {};
+  }
+
+  Result<void> Settle(std::uint32_t frontend, bool v4, const WantedRoute& wanted, bool everyone) {
+    const ImageRoute& route = *wanted.route;
+    const Timeouts timeouts{static_cast<std::uint64_t>(route.idle_timeout.count()),
+                            static_cast<std::uint64_t>(route.max_connection_duration.count())};
+    for (std::size_t i = 0; i < route.clusters.size(); ++i) {
+      const Result<std::uint32_t> cluster =
+          allotment_.ClusterId(route.clusters[i].name, wanted.variants[i]);
+      if (!cluster) {
+        return tl::unexpected<Error>(cluster.error());
+      }
+      const Result<std::uint32_t> counter = allotment_.CounterIndex(frontend, *cluster);
+      if (!counter) {
+        return tl::unexpected<Error>(counter.error());
+      }
+      SettleTimeouts(*counter, timeouts);
+      // A source that does not eject does not say that nobody does.
+      if (everyone || route.clusters[i].settings.ejection) {
+        SettleState(*cluster, v4, route.clusters[i]);
+      }
+    }
+    return {};
+  }
+
+  void SettleTimeouts(std::uint32_t counter, const Timeouts& wanted) {
+    const auto known = t_.timeouts.find(counter);
+    const auto [settled, first] =
+        timeouts_.emplace(counter, known == t_.timeouts.end() ? Timeouts{} : known->second);
+    if (settled->second != wanted) {
+      settled->second = wanted;
+      after_.emplace_back(WriteTimeouts{counter, wanted});
+    }
+  }
+
+  // Sources may see fewer endpoints of a cluster than others do: the most count.
+  void SettleState(std::uint32_t cluster, bool v4, const ImageCluster& wanted) {
+    const cluster_state known = StateInForce(cluster);
+    cluster_state state = StateOf(wanted.settings);
+    if (state.failures != 0) {
+      std::ranges::copy(known.endpoints, state.endpoints);
+      state.endpoints[v4 ? 0 : 1] = EndpointsOf(wanted.groups);
+    }
+    const auto [settled, first] = states_.emplace(cluster, state);
+    __u32& endpoints = settled->second.endpoints[v4 ? 0 : 1];
+    endpoints = first ? endpoints : std::max(endpoints, state.endpoints[v4 ? 0 : 1]);
+  }
+
+  cluster_state StateInForce(std::uint32_t cluster) const {
+    const auto known = t_.cluster_states.find(cluster);
+    return known == t_.cluster_states.end() ? cluster_state{} : known->second;
+  }
+
+  void WriteStates() {
+    for (const auto& [cluster, state] : states_) {
+      if (!SameState(StateInForce(cluster), state)) {
+        after_.emplace_back(WriteClusterState{cluster, state});
       }
     }
   }
@@ -299,6 +453,12 @@ class Planner {
   std::vector<Operation> before_;  // the commit
   std::vector<Operation> after_;
   Allotment allotment_;
+  RouteWriter routes_;
+  WorkloadPlan workloads_;
+  std::size_t subnets_;  // that there will be
+  // As they will be, of those that this plan has looked at: by counter and by cluster id.
+  std::unordered_map<std::uint32_t, Timeouts> timeouts_;
+  std::map<std::uint32_t, cluster_state> states_;
 };
 
 }  // namespace
@@ -310,6 +470,12 @@ ImageChange ChangeTo(const Tables& tables, const TableImage& wanted) {
   }
   for (const auto& [frontend, meaning] : wanted.frontends) {
     change.frontends.insert_or_assign(frontend, meaning);
+  }
+  for (const auto& [name, workload] : tables.workloads) {
+    change.workloads.emplace(name, std::nullopt);
+  }
+  for (const auto& [name, workload] : wanted.workloads) {
+    change.workloads.insert_or_assign(name, workload);
   }
   return change;
 }

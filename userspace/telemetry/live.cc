@@ -44,17 +44,14 @@ LiveCluster ReadCluster(const Live& live, const route_cluster& row, std::uint32_
                       .algorithm = static_cast<Algorithm>(row.algorithm),
                       .counts = CountsOf(live, row.counter)};
   cluster.subset = TakeApart(cluster.name).subset;
-  for (std::uint32_t i = row.first; i < row.first + row.count; ++i) {
-    const auto entry = live.tables.endpoints.find(i);
-    if (entry == live.tables.endpoints.end()) {
-      continue;
-    }
-    const std::uint32_t id = entry->second.endpoint;
-    if (const auto address = live.tables.endpoint_addresses.find(id);
-        address != live.tables.endpoint_addresses.end()) {
-      cluster.endpoints.push_back({.address = address->second,
-                                   .workload = WorkloadOf(live, address->second.ip),
-                                   .counts = CountsOfEndpoint(live, id)});
+  for (const GroupRow& group : GroupsOf(live.tables, row)) {
+    for (const std::uint32_t id : group.endpoints) {
+      if (const auto address = live.tables.endpoint_addresses.find(id);
+          address != live.tables.endpoint_addresses.end()) {
+        cluster.endpoints.push_back({.address = address->second,
+                                     .workload = WorkloadOf(live, address->second.ip),
+                                     .counts = CountsOfEndpoint(live, id)});
+      }
     }
   }
   return cluster;

@@ -147,6 +147,11 @@ void AddTables(CLI::App& app, Flags& flags) {
                      note)
       ->capture_default_str()
       ->check(CLI::Range(16, 1 << 24).description(""));
+  app.add_option(
+         "--max-hash-slots", sizes.hash_slots,
+         std::string("Slots of all Maglev tables together (consistentHash.useSourceIp)") + note)
+      ->capture_default_str()
+      ->check(CLI::Range(16, 1 << 28).description(""));
 }
 
 }  // namespace

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stride of the exact policy (split.h). How evenly the points p * stride mod total lie is
-// decided by the continued fraction of total / stride: the discrepancy of every prefix is bounded
-// by the sum of its partial quotients (Niederreiter, "Random Number Generation and Quasi-Monte
-// Carlo Methods", theorem 3.4 and corollary 3.5).
+// How evenly the points p * stride mod total lie is decided by the continued fraction of total /
+// stride: the discrepancy of every prefix is bounded by the sum of its partial quotients
+// (Niederreiter, "Random Number Generation and Quasi-Monte Carlo Methods", theorem 3.4 and
+// corollary 3.5).
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
 #include <utility>
 #include <vector>
 
-#include "vsplit/compile.h"
+#include "vsplit/image.h"
 
 namespace vsplit {
 namespace {
