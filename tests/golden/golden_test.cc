@@ -55,8 +55,9 @@ std::string Answer(const Store& store) {
   std::string broken;
   std::string verdicts;
   for (const HostName& name : HostsWithRules(store, false)) {
-    const ResolvedHost host = Resolve(store, name, {}, {});
-    Result<TableImage> part = Compile(host);
+    const HostMeaning meaning = ResolveAll(store, name, {}, {}, {});
+    const ResolvedHost& host = meaning.everyone;
+    Result<TableImage> part = Compile(meaning);
     if (!part) {
       return part.error().message + "\n";
     }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -39,9 +41,17 @@ ResolvedHost HostWith(const Weights& weights) {
   return host;
 }
 
-std::string Text(const ResolvedHost& host) {
+HostMeaning Everyone(ResolvedHost host) {
+  return {.everyone = std::move(host), .sources = {}};
+}
+
+std::string Text(const HostMeaning& host) {
   const auto image = Compile(host);
   return image ? ToString(*image) : image.error().message;
+}
+
+std::string Text(const ResolvedHost& host) {
+  return Text(Everyone(host));
 }
 
 TEST(Compile, WeightsAreDividedByTheirGreatestCommonDivisor) {
@@ -119,7 +129,7 @@ TEST(Compile, PortWithoutAddressesHasNoFrontends) {
 TEST(Compile, MoreClustersThanARouteHoldsAreAnError) {
   EXPECT_EQ(Text(HostWith(Weights(65, 1))),
             "h port 80: 65 clusters in one route, at most 64 are possible");
-  EXPECT_TRUE(Compile(HostWith(Weights(64, 1))).has_value());
+  EXPECT_TRUE(Compile(Everyone(HostWith(Weights(64, 1)))).has_value());
 }
 
 TEST(Compile, WeightsBeyond32BitsAreAnError) {
@@ -138,7 +148,171 @@ TEST(Compile, MoreEndpointsThanAClusterHoldsAreAnError) {
   }
   EXPECT_EQ(Text(host), "h port 80: 65536 endpoints in cluster \"c0\", at most 65535 are possible");
   endpoints.pop_back();
-  EXPECT_TRUE(Compile(host).has_value());
+  EXPECT_TRUE(Compile(Everyone(host)).has_value());
+}
+
+// ---- groups ----
+
+EndpointGroup Group(std::uint32_t priority, const std::vector<std::string_view>& addresses,
+                    std::uint32_t unready = 0) {
+  EndpointGroup group{.priority = priority, .locality = {}, .endpoints = {}, .unready = unready};
+  for (const std::string_view address : addresses) {
+    group.endpoints.push_back({.address = At(address), .name = {}});
+  }
+  return group;
+}
+
+// The only frontend of the host with these groups, of IPv4.
+std::string GroupsText(std::vector<EndpointGroup> groups) {
+  ResolvedHost host = HostWith({1});
+  host.ports[0].clusters[0].groups = std::move(groups);
+  const std::string text = Text(host);
+  const std::string_view head =
+      "frontend 10.0.0.1:80/tcp h\n"
+      "  route exact total 1 stride 1\n"
+      "    cluster c0 weight 1 least_request\n";
+  EXPECT_TRUE(text.starts_with(head)) << text;
+  return text.substr(std::min(head.size(), text.size()));
+}
+
+TEST(Compile, PrioritiesAreNumberedAnewWhereALevelHasNobodyOfTheFamily) {
+  EXPECT_EQ(GroupsText({Group(0, {"[fd00::1]:80"}), Group(1, {"10.1.0.1:80"}),
+                        Group(2, {"[fd00::2]:80", "10.1.0.2:80"})}),
+            "      group priority 0 weight 1\n"
+            "        endpoint 10.1.0.1:80\n"
+            "      group priority 1 weight 1\n"
+            "        endpoint 10.1.0.2:80\n");
+}
+
+TEST(Compile, UnreadyEndpointsCountInALevelThatHasReadyOnes) {
+  EXPECT_EQ(GroupsText({Group(0, {"10.1.0.1:80"}), Group(0, {}, 2), Group(1, {}, 3),
+                        Group(2, {"10.1.0.2:80"})}),
+            "      group priority 0 weight 1\n"
+            "        endpoint 10.1.0.1:80\n"
+            "      group priority 0 weight 1 unready 2\n"
+            "      group priority 1 weight 1\n"
+            "        endpoint 10.1.0.2:80\n");
+}
+
+TEST(Compile, WeightsOfEndpointsAreDividedWithinTheirGroup) {
+  EndpointGroup group = Group(0, {"10.1.0.1:80", "10.1.0.2:80"});
+  group.endpoints[0].weight = 30;
+  group.endpoints[1].weight = 20;
+  EXPECT_EQ(GroupsText({group}),
+            "      endpoint 10.1.0.1:80 weight 3\n"
+            "      endpoint 10.1.0.2:80 weight 2\n");
+  group.endpoints[1].weight = 30;
+  EXPECT_EQ(GroupsText({group}),
+            "      endpoint 10.1.0.1:80\n"
+            "      endpoint 10.1.0.2:80\n");
+}
+
+TEST(Compile, NamesWithoutAnAddressAreNoEndpoints) {
+  EndpointGroup group = Group(0, {"10.1.0.1:80"});
+  group.endpoints.push_back({.address = {.ip = {}, .port = 80}, .name = "db.example.com"});
+  EXPECT_EQ(GroupsText({group}), "      endpoint 10.1.0.1:80\n");
+}
+
+TEST(Compile, MoreThanTheTablesHoldIsAnErrorThatNamesTheCluster) {
+  ResolvedHost host = HostWith({1});
+  for (std::uint32_t i = 0; i < 33; ++i) {
+    host.ports[0].clusters[0].groups.push_back(Group(0, {"10.1.0.1:80"}));
+  }
+  EXPECT_EQ(Text(host), "h port 80: 33 localities in cluster \"c0\", at most 32 are possible");
+  host.ports[0].clusters[0].groups = {Group(0, {"10.1.0.1:80", "10.1.0.2:80"})};
+  host.ports[0].clusters[0].groups[0].endpoints[0].weight = 4'294'967'295;
+  EXPECT_EQ(Text(host),
+            "h port 80: the weights of endpoints in cluster \"c0\" add up to 4294967296, at most "
+            "4294967295 is possible");
+}
+
+// ---- sources ----
+
+TEST(Compile, SourcesHaveRoutesOnlyWhereTheyDiffer) {
+  ResolvedHost everyone = HostWith({9, 1});
+  everyone.ports.push_back(everyone.ports[0]);
+  everyone.ports[1].port = 81;
+  ResolvedHost theirs = everyone;
+  theirs.ports[0].clusters.pop_back();
+  const HostMeaning host{.everyone = everyone,
+                         .asks = true,
+                         .sources = {{.workloads = {"default/a", "default/b"}, .host = theirs}}};
+  EXPECT_EQ(Text(host),
+            "frontend 10.0.0.1:80/tcp h tells sources apart\n"
+            "  route exact total 10 stride 1\n"
+            "    cluster c0 weight 9 least_request\n"
+            "    cluster c1 weight 1 least_request\n"
+            "  source default/a default/b\n"
+            "  route exact total 1 stride 1\n"
+            "    cluster c0 weight 1 least_request\n"
+            "frontend 10.0.0.1:81/tcp h tells sources apart\n"
+            "  route exact total 10 stride 1\n"
+            "    cluster c0 weight 9 least_request\n"
+            "    cluster c1 weight 1 least_request\n");
+}
+
+TEST(Compile, MeaningsThatAreOneRouteHereShareIt) {
+  const ResolvedHost everyone = HostWith({9, 1});
+  ResolvedHost first = everyone;
+  first.ports[0].clusters.pop_back();
+  ResolvedHost second = first;
+  second.ports.push_back(second.ports[0]);
+  second.ports[1].port = 81;
+  EXPECT_EQ(Text(HostMeaning{.everyone = everyone,
+                             .sources = {{.workloads = {"default/b"}, .host = first},
+                                         {.workloads = {"default/a"}, .host = second}}}),
+            "frontend 10.0.0.1:80/tcp h\n"
+            "  route exact total 10 stride 1\n"
+            "    cluster c0 weight 9 least_request\n"
+            "    cluster c1 weight 1 least_request\n"
+            "  source default/a default/b\n"
+            "  route exact total 1 stride 1\n"
+            "    cluster c0 weight 1 least_request\n"
+            "frontend 10.0.0.1:81/tcp h\n"
+            "  route untouched\n"
+            "  source default/a\n"
+            "  route exact total 1 stride 1\n"
+            "    cluster c0 weight 1 least_request\n");
+}
+
+TEST(Compile, WhatASourceDoesNotSeeIsLeftUntouchedForIt) {
+  ResolvedHost hidden = HostWith({1});
+  hidden.ports[0].clusters.clear();
+  hidden.ports[0].untouched = "not visible";
+  hidden.ports[0].idle_timeout = std::chrono::hours(1);
+  EXPECT_EQ(Text(HostMeaning{.everyone = HostWith({1}),
+                             .sources = {{.workloads = {"default/a"}, .host = hidden}}}),
+            "frontend 10.0.0.1:80/tcp h\n"
+            "  route exact total 1 stride 1\n"
+            "    cluster c0 weight 1 least_request\n"
+            "  source default/a\n"
+            "  route untouched\n");
+  EXPECT_EQ(Text(hidden), "");
+}
+
+TEST(Compile, AnUntouchedAddressOfASteeredSubnetIsKeptOutOfIt) {
+  ResolvedHost host = HostWith({1});
+  host.ports[0].addresses = {{.address = At("10.0.0.0:1").ip, .bits = 104}};
+  host.ports.push_back(HostWith({}).ports[0]);
+  EXPECT_EQ(Text(host),
+            "frontend 10.0.0.0/8:80/tcp h\n"
+            "  route exact total 1 stride 1\n"
+            "    cluster c0 weight 1 least_request\n"
+            "frontend 10.0.0.1:80/tcp h\n"
+            "  route untouched\n");
+  host.ports[1].port = 81;
+  EXPECT_FALSE(Text(host).ends_with("untouched\n"));
+}
+
+TEST(Compile, TimeoutsAndSettingsGoAlong) {
+  ResolvedHost host = HostWith({1});
+  host.ports[0].idle_timeout = std::chrono::hours(1);
+  host.ports[0].max_connection_duration = std::chrono::hours(2);
+  host.ports[0].clusters[0].settings.max_connections = 7;
+  EXPECT_EQ(Text(host),
+            "frontend 10.0.0.1:80/tcp h\n"
+            "  route exact total 1 stride 1 idle_timeout 3600s max_connection_duration 7200s\n"
+            "    cluster c0 weight 1 least_request max_connections 7\n");
 }
 
 // ---- the promises of the exact policy, against split.h -----------------------------------------

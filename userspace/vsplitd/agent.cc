@@ -156,7 +156,7 @@ Result<std::optional<ServedHost>> Agent::Serve(const HostName& host, const Local
   }
   ServedHost served{.meaning =
                         ResolveAll(store_, host, options_.resolve, pods.anonymous, pods.workloads)};
-  Result<TableImage> part = Compile(served.meaning.everyone);
+  Result<TableImage> part = Compile(served.meaning);
   if (!part) {
     return tl::unexpected<Error>(part.error());
   }

@@ -149,7 +149,7 @@ void AddTables(CLI::App& app, Flags& flags) {
       ->check(CLI::Range(16, 1 << 24).description(""));
   app.add_option(
          "--max-hash-slots", sizes.hash_slots,
-         std::string("Slots of all Maglev tables together (consistentHash.useSourceIp)") + note)
+         std::string("Slots of all Maglev tables together\n(consistentHash.useSourceIp)") + note)
       ->capture_default_str()
       ->check(CLI::Range(16, 1 << 28).description(""));
 }
