@@ -152,12 +152,14 @@ static inline void eject(struct cluster_state* cluster, struct endpoint_health* 
 
 #endif
 
-/* A connection to the endpoint of this state was never established. */
+/* A connection to the endpoint of this state was never established. Those that were under way when
+ * it was ejected say nothing about how it is when it comes back. */
 static inline void note_failure(__u32 endpoint, const struct endpoint_state* state) {
 #ifndef VSPLIT_NO_FETCH
   struct cluster_state* cluster = cluster_state_of(state->cluster);
   struct endpoint_health* health = health_of(endpoint);
-  if (!CAN_EJECT || !cluster || !health || !cluster->failures)
+  if (!CAN_EJECT || !cluster || !health || !cluster->failures ||
+      READ_ONCE(health->ejected_until) > bpf_ktime_get_ns())
     return;
   __u32 failures = __sync_fetch_and_add(&health->failures, 1) + 1;
   if (failures >= cluster->failures)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pods.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
@@ -14,14 +15,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 
 #include "vsplit/compile.h"
 
@@ -169,6 +173,104 @@ TestCgroup::~TestCgroup() {
   Leave();
   // A child that was just waited for may still be on its way out.
   Eventually([this] { return rmdir(path_.c_str()) == 0 || errno != EBUSY; });
+}
+
+namespace {
+
+// Of a process that was just forked, into the cgroup.
+void EnterCgroup(const std::string& path) {
+  WriteFile(path + "/cgroup.procs", std::to_string(getpid()));
+}
+
+}  // namespace
+
+PodCgroup::PodCgroup(const std::string& parent, const std::string& name)
+    : path_(parent + "/" + name) {
+  Require(mkdir(path_.c_str(), 0755) == 0, "mkdir " + path_);
+}
+
+PodCgroup::~PodCgroup() {
+  Eventually([this] { return rmdir(path_.c_str()) == 0 || errno != EBUSY; });
+}
+
+std::uint64_t PodCgroup::id() const {
+  struct stat status{};
+  Require(stat(path_.c_str(), &status) == 0, "stat " + path_);
+  return status.st_ino;
+}
+
+ImageWorkload PodCgroup::Workload(const std::string& ip) const {
+  const std::string below = path_.substr(FindCgroupMount()->size());
+  return {.cgroup = id(),
+          .level = static_cast<std::uint32_t>(std::ranges::count(below, '/')),
+          .ips = {Address(ip + ":1").ip}};
+}
+
+std::string PodCgroup::Run(const std::function<std::string()>& body) const {
+  std::array<int, 2> ends{};
+  Require(pipe2(ends.data(), O_CLOEXEC) == 0, "pipe");
+  const pid_t child = fork();
+  Require(child >= 0, "fork");
+  if (child == 0) {
+    EnterCgroup(path_);
+    const std::string text = body();
+    _exit(write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string all;
+  std::array<char, 4096> buffer{};
+  for (ssize_t n = 0; (n = read(ends[0], buffer.data(), buffer.size())) > 0;) {
+    all.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  close(ends[0]);
+  waitpid(child, nullptr, 0);
+  return all;
+}
+
+std::map<std::string, int> PodCgroup::AskMany(const SocketAddress& to, int count) const {
+  std::istringstream lines(Run([&to, count] {
+    std::string text;
+    for (const auto& [name, times] : testing::AskMany(to, count)) {
+      text += fmt::format("{} {}\n", times, name);
+    }
+    return text;
+  }));
+  std::map<std::string, int> counts;
+  int times = 0;
+  for (std::string name; lines >> times && lines.ignore() && std::getline(lines, name);) {
+    counts[name] = times;
+  }
+  return counts;
+}
+
+Child::Child(const std::function<void()>& body, const std::string& cgroup) {
+  std::array<int, 2> ends{};
+  Require(pipe2(ends.data(), O_CLOEXEC) == 0, "pipe");
+  pid_ = fork();
+  Require(pid_ >= 0, "fork");
+  if (pid_ == 0) {
+    if (!cgroup.empty()) {
+      EnterCgroup(cgroup);
+    }
+    body();
+    close(ends[1]);  // says that the body is done
+    close(ends[0]);
+    for (;;) {
+      pause();
+    }
+  }
+  close(ends[1]);
+  char none = 0;
+  Require(read(ends[0], &none, 1) == 0, "read");
+  close(ends[0]);
+}
+
+void Child::Kill() {
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
 }
 
 TestNetns::TestNetns() {
@@ -348,6 +450,7 @@ TestNode::Counted TestNode::Cluster(const std::string& address, const std::strin
           .opened = counter.opened,
           .failed = counter.failed,
           .refused = counter.refused_no_endpoint,
+          .limited = counter.refused_limit,
           .sent = counter.sent,
           .received = counter.received};
 }
@@ -359,13 +462,56 @@ std::int64_t TestNode::ActiveOfAll() const {
       [](std::int64_t sum, const endpoint_state& state) { return sum + state.active; });
 }
 
-// ---- images ----
+void TestNode::ReadEntry(const std::string& table, const void* key, void* value) const {
+  const Descriptor map(bpf_obj_get((options_.pins + "/" + table).c_str()));
+  if (bpf_map_lookup_elem(map.get(), key, value) != 0 && errno != ENOENT) {
+    ADD_FAILURE() << "table " << table << ": " << std::strerror(errno);
+  }
+}
+
+void TestNode::WriteEntry(const std::string& table, const void* key, const void* value) const {
+  const Descriptor map(bpf_obj_get((options_.pins + "/" + table).c_str()));
+  EXPECT_EQ(bpf_map_update_elem(map.get(), key, value, BPF_ANY), 0) << table;
+}
+
+std::uint32_t TestNode::ClusterId(const std::string& name) const {
+  return tables_->cluster_ids.at(name);
+}
+
+std::uint32_t TestNode::EndpointId(const std::string& cluster, const SocketAddress& address) const {
+  return tables_->endpoint_ids.at({ClusterId(cluster), address});
+}
+
+std::int64_t TestNode::Places(const std::string& workload, const std::string& cluster) const {
+  const std::uint32_t id = workload.empty() ? 0 : tables_->workload_ids.at(workload);
+  return Entry<pool_value>("pools", pool_key{.workload = id, .cluster = ClusterId(cluster)}).active;
+}
+
+std::map<std::string, int> TestNode::DecideMany(const std::string& frontend, int count,
+                                                std::uint64_t cgroup) {
+  std::map<std::string, int> counts;
+  for (int i = 0; i < count; ++i) {
+    const Result<decision> decided = datapath_->Decide(Frontend{Address(frontend)}, true, cgroup);
+    if (!decided) {
+      ADD_FAILURE() << decided.error().message;
+      break;
+    }
+    SocketAddress address;
+    std::ranges::copy(decided->address, address.ip.bytes.begin());
+    address.port = static_cast<std::uint16_t>(decided->port);
+    ++counts[decided->verdict == VERDICT_SPLIT ? ToString(address)
+                                               : fmt::format("verdict {}", decided->verdict)];
+  }
+  return counts;
+}
 
 std::size_t TestNode::Remembered() const {
   const auto connections = datapath_->Connections();
   EXPECT_TRUE(connections) << connections.error().message;
   return connections ? connections->size() : 0;
 }
+
+// ---- images ----
 
 SocketAddress Address(const std::string& text) {
   const std::optional<SocketAddress> address = ParseSocketAddress(text);
@@ -404,6 +550,22 @@ ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy) {
 
 ImageFrontend Everyone(ImageRoute route) {
   return {.everyone = std::move(route), .sources = {}};
+}
+
+ImageRoute RouteTo(ImageCluster cluster) {
+  ImageRoute route{.host = "web.default.svc.cluster.local", .clusters = {}};
+  route.clusters.push_back(std::move(cluster));
+  return route;
+}
+
+EndpointGroup Group(const std::vector<int>& pods, std::uint32_t priority, std::uint32_t weight,
+                    std::uint32_t unready) {
+  EndpointGroup group{
+      .priority = priority, .weight = weight, .locality = {}, .endpoints = {}, .unready = unready};
+  for (const int pod : pods) {
+    group.endpoints.push_back({.address = PodAddress(pod), .name = {}});
+  }
+  return group;
 }
 
 ImageRoute Canary(std::uint32_t safe, std::uint32_t risky) {

@@ -68,6 +68,39 @@ class TestCgroup {
   std::string path_;
 };
 
+// A pod's cgroup, below the test's own. Its processes are in the caller's network namespace, like
+// those of a pod with hostNetwork: the cgroup alone says who they are.
+class PodCgroup {
+ public:
+  PodCgroup(const std::string& parent, const std::string& name);  // made
+  ~PodCgroup();
+  PodCgroup(const PodCgroup&) = delete;
+  PodCgroup& operator=(const PodCgroup&) = delete;
+  const std::string& path() const { return path_; }
+  std::uint64_t id() const;
+  ImageWorkload Workload(const std::string& ip) const;  // as the image knows it
+  // What the body returns, run in a process of its own that lives here; empty if that is killed.
+  std::string Run(const std::function<std::string()>& body) const;
+  std::map<std::string, int> AskMany(const SocketAddress& to, int count) const;
+
+ private:
+  std::string path_;
+};
+
+// A process of its own in a cgroup, or in the caller's: runs the body, then stays until it is
+// killed.
+class Child {
+ public:
+  explicit Child(const std::function<void()>& body, const std::string& cgroup = {});
+  ~Child() { Kill(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  void Kill();  // with SIGKILL, and waits for its end
+
+ private:
+  int pid_ = -1;
+};
+
 // A network namespace without a name.
 class TestNetns {
  public:
@@ -136,13 +169,34 @@ class TestNode {
 
   struct Counted {
     std::int64_t active = 0;
-    std::uint64_t opened = 0, failed = 0, refused = 0, sent = 0, received = 0;
+    std::uint64_t opened = 0, failed = 0, refused = 0, limited = 0, sent = 0, received = 0;
   };
   Counted Cluster(const std::string& address, const std::string& cluster);
   std::int64_t ActiveOfAll() const;  // summed over all endpoints
   std::size_t Remembered() const;    // entries of `connections`
+  // One entry of a pinned table, as the kernel has it now, whether there is an agent or not.
+  template <class Value, class Key>
+  Value Entry(const std::string& table, const Key& key) const {
+    Value value{};
+    ReadEntry(table, &key, &value);
+    return value;
+  }
+  template <class Value, class Key>
+  void SetEntry(const std::string& table, const Key& key, const Value& value) const {
+    WriteEntry(table, &key, &value);
+  }
+  std::uint32_t ClusterId(const std::string& name) const;
+  std::uint32_t EndpointId(const std::string& cluster, const SocketAddress& address) const;
+  // Connections of a workload ("" for everyone who is none) to the cluster that hold a place.
+  std::int64_t Places(const std::string& workload, const std::string& cluster) const;
+  // Which endpoints the kernel decides for in `count` connections that are not made, by address.
+  std::map<std::string, int> DecideMany(const std::string& frontend, int count,
+                                        std::uint64_t cgroup = 0);
 
  private:
+  void ReadEntry(const std::string& table, const void* key, void* value) const;
+  void WriteEntry(const std::string& table, const void* key, const void* value) const;
+
   struct Pod {
     std::unique_ptr<TestNetns> netns;
     std::unique_ptr<PodServer> server;
@@ -172,6 +226,10 @@ struct TestCluster {
 };
 ImageRoute Route(const std::vector<TestCluster>& clusters, Policy policy = Policy::kExact);
 ImageFrontend Everyone(ImageRoute route);
+ImageRoute RouteTo(ImageCluster cluster);  // the only one
+// Equal endpoints on these pods.
+EndpointGroup Group(const std::vector<int>& pods, std::uint32_t priority = 0,
+                    std::uint32_t weight = 1, std::uint32_t unready = 0);
 // Cluster "safe" with pod 1 and cluster "risky" with pod 9.
 ImageRoute Canary(std::uint32_t safe, std::uint32_t risky);
 TableImage Image(const std::map<std::string, ImageRoute>& frontends);
