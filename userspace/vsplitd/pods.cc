@@ -54,7 +54,9 @@ void Meet(const Store& store, const NodeOptions& node, const CgroupFinder& find,
                       .client = ClientOf(*pod, own_node.get()),
                       .cgroup = cgroup.id,
                       .ips = std::get<Pod>(pod->spec).ips};
-    pods.image.emplace(workload.name, ImageWorkload{.cgroup = cgroup.id, .ips = workload.ips});
+    pods.image.emplace(
+        workload.name,
+        ImageWorkload{.cgroup = cgroup.id, .level = cgroup.level, .ips = workload.ips});
     pods.workloads.push_back(std::move(workload));
   }
   std::ranges::sort(pods.workloads, {}, &Workload::name);
