@@ -106,8 +106,7 @@ TEST_F(HealthTest, ASuccessBeginsTheRunAnew) {
   Put(Cluster({2}, After(3)));
   EXPECT_EQ(AskMany(Address(kService), 2), (Counts{{kRefused, 2}}));
   EXPECT_EQ(Health(2).failures, 2U);
-  node_.RemovePod("closed-2");
-  node_.AddPod("repaired", 2);
+  node_.StartServer(2, "repaired");
   EXPECT_EQ(AskMany(Address(kService), 1), (Counts{{"repaired", 1}}));
   EXPECT_EQ(Health(2).failures, 0U);
   EXPECT_EQ(Health(2).ejections, 0U);

@@ -409,6 +409,12 @@ void TestNode::AddPodWithoutServer(int number) {
   Join(*pod.netns, fmt::format("pod{}", number), number);
 }
 
+void TestNode::StartServer(int number, const std::string& name) {
+  Pod& pod = pods_.at(fmt::format("closed-{}", number));
+  pod.server = std::make_unique<PodServer>(*pod.netns, name,
+                                           std::vector{PodAddress(number), PodAddress6(number)});
+}
+
 void TestNode::AddSilentPod(int number) {
   Ip(client_, fmt::format("neigh add 10.1.{}.{} lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n",
                           number / 256, number % 256));

@@ -149,7 +149,9 @@ class TestNode {
   void AddPod(const std::string& name, int number,
               PodServer::Manner manner = PodServer::Manner::kAnswer);
   void AddPodWithoutServer(int number);  // refuses every connection
-  void AddSilentPod(int number);         // never answers: every SYN is lost
+  // One of these gets a server after all.
+  void StartServer(int number, const std::string& name);
+  void AddSilentPod(int number);  // never answers: every SYN is lost
   void RemovePod(const std::string& name);
 
   Datapath& datapath() { return *datapath_; }
