@@ -42,7 +42,7 @@ std::string WrongHost(const Store& store, const HostName& name,
     if (hosts[i] != Resolve(store, name, {}, clients[i])) {
       return "a second answer differs";
     }
-    const Result<TableImage> image = Compile(hosts[i]);
+    const Result<TableImage> image = Compile({.everyone = hosts[i], .sources = {}});
     if (std::string wrong = image ? WhatIsWrong(*image) : ""; !wrong.empty()) {
       return wrong;
     }
