@@ -8,11 +8,11 @@
 #include <string>
 #include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "findings.h"
 #include "registry.h"
+#include "vsplit/analyze.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
@@ -74,21 +74,24 @@ void CheckPort(const Object& object, const RouteDestination& destination, const 
 
 void CheckDestinations(const Store& store, const Registry& registry, Findings& out) {
   const std::set<SubsetKey> subsets = SubsetsOf(store);
+  const auto check = [&](const Object& object, const RouteDestination& to) {
+    const std::string& ns = object.key.ns;
+    const auto& service = std::get<VirtualService>(object.spec);
+    if (const KnownHost* known = registry.Find(ns, service.export_to, to.host)) {
+      CheckPort(object, to, *known, out);
+    } else {
+      out.push_back(NotFound(object, "host", to.host));
+    }
+    if (!to.subset.empty() && !subsets.contains(KeyOf(store, ns, to.host, to.subset))) {
+      out.push_back(NotFound(object, "host+subset in destinationrule", to.host + "+" + to.subset));
+    }
+  };
   for (const ObjectPtr& object : store.List(Kind::kVirtualService)) {
     const auto& service = std::get<VirtualService>(object->spec);
-    const std::string& ns = object->key.ns;
     for (const std::vector<Rule>* rules : {&service.tcp, &service.tls, &service.http}) {
       for (const Rule& rule : *rules) {
         for (const RouteDestination& to : rule.routes) {
-          if (const KnownHost* known = registry.Find(ns, service.export_to, to.host)) {
-            CheckPort(*object, to, *known, out);
-          } else {
-            out.push_back(NotFound(*object, "host", to.host));
-          }
-          if (!to.subset.empty() && !subsets.contains(KeyOf(store, ns, to.host, to.subset))) {
-            out.push_back(
-                NotFound(*object, "host+subset in destinationrule", to.host + "+" + to.subset));
-          }
+          check(*object, to);
         }
       }
     }

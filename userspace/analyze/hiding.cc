@@ -6,16 +6,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "findings.h"
 #include "registry.h"
 #include "vsplit/address.h"
+#include "vsplit/analyze.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
@@ -79,9 +80,10 @@ struct Hider {
     const bool all_selected = std::ranges::all_of(
         rules, [](const ObjectPtr& rule) { return RuleOf(rule).workload_selector.has_value(); });
     const bool wild = RuleOf(rules.front()).host.starts_with('*');
-    return all_selected ? "clients that its workloadSelector does not select"
-           : wild       ? "clients"
-                        : "";
+    if (all_selected) {
+      return "clients that its workloadSelector does not select";
+    }
+    return wild ? "clients" : "";
   }
 };
 

@@ -8,12 +8,12 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "findings.h"
 #include "registry.h"
 #include "vsplit/address.h"
+#include "vsplit/analyze.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
@@ -68,6 +68,7 @@ void CheckMeshHosts(const Store& store, Findings& out) {
       continue;
     }
     std::vector<std::string> names;
+    names.reserve(services.size());
     for (const ObjectKey& service : services) {
       names.push_back(service.ns + "/" + service.name);
     }

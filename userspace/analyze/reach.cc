@@ -4,6 +4,7 @@
 // matches are compared whole.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "findings.h"
+#include "vsplit/analyze.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
@@ -28,9 +30,9 @@ std::string TextOf(const Json& object, const char* key) {
 }
 
 const Json& ListAt(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
+  static const Json none = Json::array();
   const auto found = object.find(key);
-  return found != object.end() && found->is_array() ? *found : kNone;
+  return found != object.end() && found->is_array() ? *found : none;
 }
 
 // "exact:x", "prefix:x", or nothing for what is not compared (regex).
@@ -41,7 +43,10 @@ std::string ExactOrPrefix(const Json& object, const char* key) {
   }
   const std::string exact = TextOf(*found, "exact");
   const std::string prefix = TextOf(*found, "prefix");
-  return !exact.empty() ? "exact:" + exact : !prefix.empty() ? "prefix:" + prefix : "";
+  if (!exact.empty()) {
+    return "exact:" + exact;
+  }
+  return prefix.empty() ? "" : "prefix:" + prefix;
 }
 
 using Conditions = std::map<std::string, std::string>;
@@ -92,13 +97,10 @@ bool Covers(const Conditions& earlier, const Conditions& later) {
   if (earlier.size() != later.size()) {
     return false;
   }
-  for (const auto& [name, value] : earlier) {
-    const auto found = later.find(name);
-    if (found == later.end() || !CoversText(value, found->second)) {
-      return false;
-    }
-  }
-  return true;
+  return std::ranges::all_of(earlier, [&later](const auto& condition) {
+    const auto found = later.find(condition.first);
+    return found != later.end() && CoversText(condition.second, found->second);
+  });
 }
 
 bool Covers(const PrefixMatch& earlier, const PrefixMatch& later) {

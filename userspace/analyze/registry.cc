@@ -2,13 +2,14 @@
 #include "registry.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 
@@ -21,7 +22,10 @@ constexpr const char* kExportTo = "networking.istio.io/exportTo";
 std::vector<std::string> ExportsOf(const Object& service) {
   const auto found = service.annotations.find(kExportTo);
   std::vector<std::string> names;
-  std::string_view rest = found == service.annotations.end() ? "" : found->second;
+  if (found == service.annotations.end()) {
+    return names;
+  }
+  std::string_view rest = found->second;
   while (!rest.empty()) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
     std::string name(rest.substr(0, comma));

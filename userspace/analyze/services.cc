@@ -10,10 +10,10 @@
 #include <set>
 #include <string>
 #include <tuple>
-#include <variant>
 
 #include "findings.h"
 #include "registry.h"
+#include "vsplit/analyze.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"

@@ -5,11 +5,12 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "findings.h"
 #include "registry.h"
+#include "vsplit/analyze.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 

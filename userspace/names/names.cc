@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "channel.h"
-#include "vsplit/address.h"
 #include "vsplit/result.h"
 
 namespace vsplit {

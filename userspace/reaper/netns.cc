@@ -7,7 +7,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <cstddef>
+#include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -50,7 +51,7 @@ class Collector {
 
   void AddProcessesOf(const fs::path& cgroup) {
     std::ifstream processes(cgroup / "cgroup.procs");
-    for (long pid = 0; processes >> pid;) {
+    for (std::int64_t pid = 0; processes >> pid;) {
       if (pid == 0) {
         namespaces_.trouble =
             "processes of pods are not visible: the agent has to run in the host's PID namespace";

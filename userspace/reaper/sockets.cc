@@ -6,8 +6,9 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
-#include <netinet/in.h>
+#include <netinet/in.h>  // NOLINT(misc-include-cleaner): IPPROTO_TCP
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <array>
@@ -99,7 +100,7 @@ Result<void> SocketDiag::ListFamily(std::uint8_t family,
   if (Result<void> sent = Send(socket_, request); !sent) {
     return sent;
   }
-  alignas(nlmsghdr) std::array<char, kBuffer> buffer;
+  alignas(nlmsghdr) std::array<char, kBuffer> buffer{};
   while (true) {
     const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (size < 0 && errno == EINTR) {
@@ -131,7 +132,7 @@ Result<bool> SocketDiag::Destroy(const TcpSocket& socket) const {
   if (Result<void> sent = Send(socket_, request); !sent) {
     return tl::unexpected<Error>(sent.error());
   }
-  alignas(nlmsghdr) std::array<char, kBuffer> buffer;
+  alignas(nlmsghdr) std::array<char, kBuffer> buffer{};
   ssize_t size = -1;
   do {
     size = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);

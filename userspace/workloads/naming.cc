@@ -36,7 +36,7 @@ std::optional<std::string> PathBelow(std::string_view path, std::string_view mou
   if (path.starts_with(mount) && path.substr(mount.size()).starts_with('/')) {
     path.remove_prefix(mount.size());
   }
-  const std::string below(Trimmed(path));
+  std::string below(Trimmed(path));
   const std::string fenced = "/" + below + "/";
   if (below.empty() || fenced.find("/../") != std::string::npos ||
       fenced.find("/./") != std::string::npos || fenced.find("//") != std::string::npos) {

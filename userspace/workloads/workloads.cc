@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vsplit/workloads.h"
 
+#include <fmt/core.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
@@ -12,13 +13,13 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -49,7 +50,7 @@ struct PodCgroups::State : std::enable_shared_from_this<PodCgroups::State> {
   void AwaitEvents();
   void AwaitRescan();
   void WatchFor(const std::map<ObjectKey, CgroupHint>& pods);
-  void AddWithAncestors(const std::string& path, std::set<std::string>& folders) const;
+  static void AddWithAncestors(const std::string& path, std::set<std::string>& folders);
   std::optional<PodCgroup> FindOne(const CgroupHint& hint) const;
 
   WorkloadsOptions options;
@@ -86,8 +87,7 @@ void PodCgroups::State::AwaitRescan() {
 }
 
 // The folder in which the last part of the path is or would be, and all above it.
-void PodCgroups::State::AddWithAncestors(const std::string& path,
-                                         std::set<std::string>& folders) const {
+void PodCgroups::State::AddWithAncestors(const std::string& path, std::set<std::string>& folders) {
   for (std::size_t end = path.rfind('/'); end != std::string::npos && end > 0;
        end = path.rfind('/', end - 1)) {
     folders.insert(path.substr(0, end));
@@ -102,7 +102,7 @@ void PodCgroups::State::WatchFor(const std::map<ObjectKey, CgroupHint>& pods) {
   }
   for (const std::string& root : roots) {
     for (const std::string& qos : QosFolders(NameOf(root))) {
-      AddWithAncestors(root + "/" + (qos.empty() ? "" : qos + "/"), folders);
+      AddWithAncestors(qos.empty() ? root + "/" : fmt::format("{}/{}/", root, qos), folders);
     }
   }
   std::erase_if(watches, [&](const auto& watch) {
