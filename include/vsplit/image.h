@@ -86,9 +86,9 @@ struct TableImage {
   bool operator==(const TableImage&) const = default;
 };
 
-// The stride of the exact policy (split.h). For two weights the smaller one, which makes the sequence
-// perfectly even (a Beatty sequence); for more a number coprime to their sum with small partial
-// quotients. The weights have no common divisor and none of them is 0.
+// The stride of the exact policy (split.h). For two weights the smaller one, which makes the
+// sequence perfectly even (a Beatty sequence); for more a number coprime to their sum with small
+// partial quotients. The weights have no common divisor and none of them is 0.
 std::uint32_t ChooseStride(const std::vector<std::uint32_t>& weights);
 
 // Settings, groups and sources are shown where they are not the default.

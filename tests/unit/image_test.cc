@@ -158,8 +158,8 @@ TableImage Rich() {
   source.route.clusters.pop_back();
   source.route.clusters[0].settings.algorithm = Algorithm::kMaglev;
   frontend.sources = {source, {.workloads = {"default/c"}, .route = {.host = "a", .clusters = {}}}};
-  image.workloads["default/a"] = {.cgroup = 4711, .level = 3,
-                                  .ips = {At("10.1.0.31:1").ip, At("[fd00::31]:1").ip}};
+  image.workloads["default/a"] = {
+      .cgroup = 4711, .level = 3, .ips = {At("10.1.0.31:1").ip, At("[fd00::31]:1").ip}};
   return image;
 }
 

@@ -197,7 +197,8 @@ Block FrontendBlock(const Frontend& frontend, const ImageFrontend& wanted) {
 }
 
 Block WorkloadBlock(const std::string& name, const ImageWorkload& workload) {
-  std::string line = fmt::format("workload {} cgroup {} level {}", name, workload.cgroup, workload.level);
+  std::string line =
+      fmt::format("workload {} cgroup {} level {}", name, workload.cgroup, workload.level);
   for (const IpAddress& ip : workload.ips) {
     line += " " + ToString(ip);
   }
