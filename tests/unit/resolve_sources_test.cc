@@ -331,6 +331,42 @@ TEST(Resolve, SidecarOfTheRootNamespaceIsForAllThatHaveNone) {
   EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 untouched");
 }
 
+TEST(Resolve, SidecarWithASelectorThatDoesNotFitLeavesTheRootNamespaces) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}") +
+      Object("Sidecar", "shop", "web",
+             "workloadSelector: {labels: {app: web}}, egress: [{hosts: ['*/*']}]") +
+      Object("Sidecar", "istio-system", "s", "egress: [{hosts: ['./*']}]");
+  EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "web"}})), "80 plain");
+  EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "db"}})), "80 untouched");
+}
+
+TEST(Resolve, ListenerForAPortHidesWhatLaterOnesImportForHttpOnly) {
+  const auto yaml = [](const std::string& protocol) {
+    return Reviews("{name: " + protocol + ", port: 80}") +
+           Object("Sidecar", "shop", "s",
+                  "egress: [{port: {number: 80, protocol: HTTP, name: x}, hosts: ['news/*']}, "
+                  "{hosts: ['default/*']}]");
+  };
+  EXPECT_EQ(OutcomeFor(yaml("http"), In("shop")), "80 untouched");
+  EXPECT_EQ(OutcomeFor(yaml("tcp"), In("shop")), "80 plain");
+}
+
+TEST(Resolve, WhatIsNotSeenIsRefusedUnderRegistryOnly) {
+  const std::string yaml =
+      Reviews("{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}",
+              "networking.istio.io/exportTo: news") +
+      Object("Sidecar", "shop", "s",
+             "outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ['*/*']}]");
+  EXPECT_EQ(OutcomeFor(yaml, In("news")), "80 plain");
+  EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 untouched");
+  const ResolvedHost refused = Resolve(Aged(yaml), HostName(kHost), {}, In("shop"));
+  ASSERT_EQ(refused.ports.size(), 1U);
+  EXPECT_EQ(refused.ports[0].untouched, "");
+  EXPECT_EQ(refused.ports[0].clusters.at(0).broken,
+            "REGISTRY_ONLY: \"reviews.default.svc.cluster.local\" is not exported to the client");
+}
+
 // ---- all clients together ----------------------------------------------------------------------
 
 Workload Pod(const std::string& ns, const std::string& name, const Labels& labels = {}) {

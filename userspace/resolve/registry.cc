@@ -99,7 +99,7 @@ std::vector<ObjectPtr> Visible(const Scene& scene, const HostName& host) {
 // makes its destinations visible too (collectImportedServices).
 void PreferImported(const Scene& scene, const HostName& host, std::vector<ObjectPtr>& objects) {
   const auto is_hidden = [&](const ObjectPtr& object) {
-    return !scene.sight->Sees(object->key.ns, host, std::nullopt);
+    return !scene.sight->Sees(object->key.ns, host);
   };
   if (objects.size() > 1 && !std::ranges::all_of(objects, is_hidden)) {
     std::erase_if(objects, is_hidden);

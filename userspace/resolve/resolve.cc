@@ -11,6 +11,7 @@
 
 #include "clusters.h"
 #include "judge.h"
+#include "protocol.h"
 #include "registry.h"
 #include "rules.h"
 #include "scene.h"
@@ -72,7 +73,8 @@ std::string WhyHidden(const Scene& scene, const RegistryService& service,
   if (port.addresses.empty()) {
     return port.unaddressed;
   }
-  return scene.sight->Sees(service.ns, service.host, port.number)
+  return scene.sight->SeesPort(service.ns, service.host, port.number,
+                               port.protocol == PortProtocol::kHttp)
              ? ""
              : fmt::format("{} does not import {} on port {}", scene.sight->name(), service.host,
                            port.number);
@@ -127,6 +129,26 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
   }
   NoteMissingFamilies(resolved.addresses, resolved.clusters);
   return resolved;
+}
+
+// The ports of a Service that is there, but not for this client.
+void AddUnseenPorts(const Scene& scene, const std::string& why, ResolvedHost& resolved) {
+  const ObjectPtr service = ServiceOf(scene.store, resolved.host);
+  if (service == nullptr) {
+    return;
+  }
+  const auto& spec = std::get<Service>(service->spec);
+  for (const ServicePort& port : spec.ports) {
+    if (spec.cluster_ips.empty() || ProtocolOf(port) == PortProtocol::kUdp) {
+      continue;
+    }
+    DialledPort dialled{.number = port.port, .name = port.name, .protocol = ProtocolOf(port)};
+    Choice choice{.untouched = why};
+    for (const IpAddress& ip : spec.cluster_ips) {
+      choice.addresses.push_back({.address = ip});
+    }
+    resolved.ports.push_back(ResolvePort(scene, resolved.host, dialled, choice));
+  }
 }
 
 // The rule of a port that is left alone after all is not enforced there.
@@ -189,6 +211,9 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
   resolved.registry_only = sight.registry_only();
   const resolve::RegistryService* service = registry.Find(scene, host);
   const std::string obstacle = resolve::Obstacle(scene, host, service);
+  if (service == nullptr) {
+    resolve::AddUnseenPorts(scene, obstacle, resolved);
+  }
   if (!obstacle.empty()) {
     resolved.verdicts = resolve::RefuseRules(scene, host, obstacle);
     resolve::JudgeDestinationRules(scene, host, service, obstacle, resolved.verdicts);

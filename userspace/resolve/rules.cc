@@ -32,6 +32,7 @@ namespace vsplit::resolve {
 namespace {
 
 constexpr const char* kPolicyAnnotation = "vsplit.io/policy";
+constexpr int kAddressBits = 128;
 constexpr std::array kLists{RuleList::kHttp, RuleList::kTls, RuleList::kTcp};
 
 // One rule of one candidate.
@@ -83,7 +84,8 @@ class Court {
   bool Counts(std::size_t candidate, std::size_t port) const {
     const Candidate& it = candidates_[candidate];
     return it.excluded.empty() &&
-           scene_.sight->SeesRules(it.object->key.ns, it.hosts, ports_[port].number);
+           scene_.sight->SeesRules(it.object->key.ns, it.hosts, ports_[port].number,
+                                   ports_[port].protocol == PortProtocol::kHttp);
   }
   bool Survives(const RuleRef& ref, std::size_t port) const {
     return Counts(ref.candidate, port) && RuleAt(ref).refused.empty() &&
@@ -94,8 +96,9 @@ class Court {
   std::vector<RuleRef> Surviving(RuleList list, std::size_t port) const;
   bool ReadsTcp(std::size_t port) const;
   std::size_t HttpWinner(std::size_t port) const;
-  Choice DecideHttp(std::size_t port);
-  std::vector<Choice> DecideTcp(std::size_t port);
+  Choice DecideHttp(std::size_t port, const std::vector<IpPrefix>& addresses);
+  std::vector<Choice> DecideTcp(std::size_t port, const std::vector<IpPrefix>& addresses);
+  std::vector<Choice> DecideSniffed(std::size_t port);
   std::vector<Choice> DecideTls(std::size_t port);
   std::string Uncertainty(const RuleRef& ref, std::size_t port) const;
   std::string PlaceOf(const RuleRef& ref, std::size_t from) const;
@@ -209,7 +212,7 @@ Choice Court::ChoiceOf(const RuleRef& ref) const {
 
 // The first rule that survives decides. If it depends on what is not known when a connection is
 // made, a later rule must not take its place: the port is left to the plain service.
-Choice Court::DecideHttp(std::size_t port) {
+Choice Court::DecideHttp(std::size_t port, const std::vector<IpPrefix>& addresses) {
   const std::size_t winner = HttpWinner(port);
   Choice choice;
   const RuleRef* first = nullptr;
@@ -235,7 +238,7 @@ Choice Court::DecideHttp(std::size_t port) {
       Accept(port, ref);
     }
   }
-  choice.addresses = ports_[port].addresses;
+  choice.addresses = addresses;
   return choice;
 }
 
@@ -259,7 +262,7 @@ std::vector<std::vector<IpPrefix>> SubnetsOf(const std::vector<Chain>& chains) {
   return subnets;
 }
 
-std::vector<Choice> Court::DecideTcp(std::size_t port) {
+std::vector<Choice> Court::DecideTcp(std::size_t port, const std::vector<IpPrefix>& addresses) {
   const std::vector<RuleRef> refs = Surviving(RuleList::kTcp, port);
   std::vector<const Rule*> rules;
   for (const RuleRef& ref : refs) {
@@ -268,7 +271,7 @@ std::vector<Choice> Court::DecideTcp(std::size_t port) {
   const std::vector<Chain> chains = TcpChains(scene_, rules, ports_[port].number);
   std::vector<Choice> choices;
   std::set<std::size_t> accepted;
-  for (const Piece& piece : Divide(ports_[port].addresses, SubnetsOf(chains))) {
+  for (const Piece& piece : Divide(addresses, SubnetsOf(chains))) {
     Choice choice;
     if (!piece.chains.empty()) {
       const std::size_t rule = chains[piece.chains.front()].rule;
@@ -337,20 +340,41 @@ std::vector<Choice> Court::DecideTls(std::size_t port) {
 
 std::vector<Choice> Court::Decide(std::size_t port) {
   const DialledPort& dialled = ports_[port];
+  if (dialled.protocol == PortProtocol::kUdp) {
+    return {};
+  }
   if (!dialled.untouched.empty()) {
     return {Choice{.addresses = dialled.addresses, .untouched = dialled.untouched}};
   }
-  switch (dialled.protocol) {
-    case PortProtocol::kUdp:
-      return {};
-    case PortProtocol::kTls:
-      return DecideTls(port);
-    case PortProtocol::kHttp:
-    case PortProtocol::kTcp:
-    case PortProtocol::kUndeclared:
-      break;
+  if (dialled.protocol == PortProtocol::kTls) {
+    return DecideTls(port);
   }
-  return ReadsTcp(port) ? DecideTcp(port) : std::vector{DecideHttp(port)};
+  if (ReadsTcp(port)) {
+    return DecideTcp(port, dialled.addresses);
+  }
+  if (dialled.protocol == PortProtocol::kHttp ||
+      scene_.options.undeclared == UndeclaredPorts::kHttp) {
+    return {DecideHttp(port, dialled.addresses)};
+  }
+  return DecideSniffed(port);
+}
+
+// Istio looks at the bytes only where a single address is dialled; for a subnet it reads tcp rules
+// alone.
+std::vector<Choice> Court::DecideSniffed(std::size_t port) {
+  std::vector<IpPrefix> singles;
+  std::vector<IpPrefix> subnets;
+  std::ranges::partition_copy(ports_[port].addresses, std::back_inserter(singles),
+                              std::back_inserter(subnets),
+                              [](const IpPrefix& prefix) { return prefix.bits == kAddressBits; });
+  std::vector<Choice> choices;
+  if (!subnets.empty()) {
+    choices = DecideTcp(port, subnets);
+  }
+  if (!singles.empty() || subnets.empty()) {
+    choices.push_back(DecideHttp(port, singles));
+  }
+  return choices;
 }
 
 void Court::Accept(std::size_t port, const RuleRef& ref) {

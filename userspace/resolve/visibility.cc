@@ -40,8 +40,8 @@ std::vector<ObjectPtr> SidecarsOf(const Scene& scene, const std::string& ns) {
   return sidecars;
 }
 
-// The one that holds for the client, or null. The root namespace has one for all clients that have
-// none of their own.
+// The one that holds for the client, or null. The root namespace has one for all clients that
+// have none of their own.
 ObjectPtr SidecarFor(const Scene& scene) {
   if (scene.store.Count(Kind::kSidecar) == 0) {
     return nullptr;
@@ -53,15 +53,14 @@ ObjectPtr SidecarFor(const Scene& scene) {
     }
     ns = object->key.ns;
   }
-  const std::vector<ObjectPtr> own = SidecarsOf(scene, scene.client.ns);
-  for (const ObjectPtr& object : own) {
+  for (const ObjectPtr& object : SidecarsOf(scene, scene.client.ns)) {
     const std::optional<Labels>& selector = SpecOf(object).workload_selector;
     if (!selector || IsSelected(scene, *selector)) {
       return object;
     }
   }
   for (const ObjectPtr& object : SidecarsOf(scene, scene.options.root_namespace)) {
-    if (own.empty() && !SpecOf(object).workload_selector) {
+    if (!SpecOf(object).workload_selector) {
       return object;
     }
   }
@@ -110,12 +109,14 @@ Sight::Sight(const Scene& scene)
   }
 }
 
-// The first listener for the port; one without a port is for all.
-const Sight::Listener* Sight::ListenerFor(std::uint16_t port) const {
-  const auto found = std::ranges::find_if(listeners_, [port](const Listener& listener) {
-    return listener.port.value_or(port) == port;
-  });
-  return found == listeners_.end() ? nullptr : &*found;
+// Whether a listener for the port imports it; one without a port is for all.
+bool Sight::AnyFor(std::uint16_t port, bool http, const auto& imports) const {
+  for (const Listener& listener : listeners_) {
+    if (listener.port.value_or(port) == port && (http || imports(listener))) {
+      return imports(listener);
+    }
+  }
+  return false;
 }
 
 bool Sight::Excluded(const Listener& listener, const std::string& ns, const HostName& host) {
@@ -133,37 +134,32 @@ bool Sight::Imports(const Listener& listener, const std::string& ns, const HostN
   return std::ranges::any_of(listener.imports, imports) && !Excluded(listener, ns, host);
 }
 
-bool Sight::Sees(const std::string& ns, const HostName& host,
-                 std::optional<std::uint16_t> port) const {
-  if (listeners_.empty()) {
-    return true;
-  }
-  if (port) {
-    const Listener* listener = ListenerFor(*port);
-    return listener != nullptr && Imports(*listener, ns, host);
-  }
-  return std::ranges::any_of(listeners_,
-                             [&](const Listener& listener) { return Imports(listener, ns, host); });
+bool Sight::Sees(const std::string& ns, const HostName& host) const {
+  return listeners_.empty() || std::ranges::any_of(listeners_, [&](const Listener& listener) {
+           return Imports(listener, ns, host);
+         });
 }
 
-bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
-                      std::uint16_t port) const {
-  if (listeners_.empty()) {
-    return true;
-  }
-  const Listener* listener = ListenerFor(port);
-  if (listener == nullptr) {
-    return false;
-  }
-  const auto meets = [&](const HostName& host) {
-    return !Excluded(*listener, ns, host) &&
-           std::ranges::any_of(listener->imports, [&](const Import& import) {
-             return !import.excludes && (import.ns == ns || import.ns == kAny) &&
-                    (HostCovers(import.host, host) ||
-                     (IsWildcard(host) && HostCovers(host, import.host)));
-           });
+bool Sight::SeesPort(const std::string& ns, const HostName& host, std::uint16_t port,
+                     bool http) const {
+  return listeners_.empty() ||
+         AnyFor(port, http, [&](const Listener& listener) { return Imports(listener, ns, host); });
+}
+
+bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts, std::uint16_t port,
+                      bool http) const {
+  return listeners_.empty() || AnyFor(port, http, [&](const Listener& listener) {
+           return std::ranges::any_of(
+               hosts, [&](const HostName& host) { return ImportsRules(listener, ns, host); });
+         });
+}
+
+bool Sight::ImportsRules(const Listener& listener, const std::string& ns, const HostName& host) {
+  const auto meets = [&](const Import& import) {
+    return !import.excludes && (import.ns == ns || import.ns == kAny) &&
+           (HostCovers(import.host, host) || (IsWildcard(host) && HostCovers(host, import.host)));
   };
-  return std::ranges::any_of(hosts, meets);
+  return !Excluded(listener, ns, host) && std::ranges::any_of(listener.imports, meets);
 }
 
 std::string Sight::name() const {
@@ -171,9 +167,7 @@ std::string Sight::name() const {
 }
 
 ResolvedCluster BlackHole(const std::string& why) {
-  return {.name = "BlackHoleCluster",
-          .weight = 1,
-          .broken = why + ", and the client's outboundTrafficPolicy is REGISTRY_ONLY"};
+  return {.name = "BlackHoleCluster", .weight = 1, .broken = "REGISTRY_ONLY: " + why};
 }
 
 }  // namespace vsplit::resolve

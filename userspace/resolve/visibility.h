@@ -28,13 +28,15 @@ class Sight {
  public:
   explicit Sight(const Scene& scene);
 
-  // Whether a service of this namespace is seen when it is dialled on this port; without a port,
-  // whether it is seen on any.
-  bool Sees(const std::string& ns, const HostName& host, std::optional<std::uint16_t> port) const;
+  // Whether a service of this namespace is seen on any port.
+  bool Sees(const std::string& ns, const HostName& host) const;
+  // Whether it is seen when it is dialled on this port. `http`: the port declares http, for which
+  // the first listener for the port hides what later ones import.
+  bool SeesPort(const std::string& ns, const HostName& host, std::uint16_t port, bool http) const;
   // Whether a VirtualService with these hosts counts on this port. Unlike services also one that is
   // wider than what the Sidecar imports.
-  bool SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
-                 std::uint16_t port) const;
+  bool SeesRules(const std::string& ns, const std::vector<HostName>& hosts, std::uint16_t port,
+                 bool http) const;
   // Why something is not seen: the Sidecar by name.
   std::string name() const;
   // Its outboundTrafficPolicy is REGISTRY_ONLY; without a word from it, as the mesh.
@@ -50,9 +52,10 @@ class Sight {
     std::optional<std::uint16_t> port;
     std::vector<Import> imports;
   };
-  const Listener* ListenerFor(std::uint16_t port) const;
+  bool AnyFor(std::uint16_t port, bool http, const auto& imports) const;
   static bool Excluded(const Listener& listener, const std::string& ns, const HostName& host);
   static bool Imports(const Listener& listener, const std::string& ns, const HostName& host);
+  static bool ImportsRules(const Listener& listener, const std::string& ns, const HostName& host);
 
   ObjectPtr sidecar_;  // null: none
   std::vector<Listener> listeners_;
