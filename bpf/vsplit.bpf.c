@@ -46,17 +46,15 @@ static inline int is_ours(const struct decision* d) {
 }
 
 /*
- * Lets a connection of ours begin: takes a place where they are limited, remembers it, and sets on
- * its socket what the policy says. Returns ALLOW or REFUSE.
+ * Lets a connection to a managed cluster begin: takes a place where they are limited, remembers it,
+ * and sets on its socket what the policy says. Returns ALLOW or REFUSE.
  */
-static __noinline int begin(struct bpf_sock_addr* ctx, const struct frontend_key* asked,
-                            struct decision* d, __u64 cookie) {
+static __noinline int begin_managed(struct bpf_sock_addr* ctx, const struct frontend_key* asked,
+                                    struct decision* d, __u64 cookie) {
   __u16 flags = d->verdict == VERDICT_PASSED ? CONNECTION_PASSED : 0;
-  const struct policy_value* policy = d->policy ? policy_in((__u32)d->policy) : 0;
-  if (!policy) {
-    remember(cookie, asked, d, flags, 0);
+  const struct policy_value* policy = policy_in((__u32)d->policy);
+  if (!policy)
     return ALLOW;
-  }
   if (policy->max_connections != NO_LIMIT) {
     int place = take_place(d, policy->max_connections);
     if (place == PLACE_REFUSED) {
@@ -86,8 +84,10 @@ static __always_inline int split(struct bpf_sock_addr* ctx, const struct fronten
   decide(d, asked, 1, &asker);
   if (leftovers_matter())
     forget_leftover(bpf_get_socket_cookie(ctx));
+  if (is_ours(d) && d->policy)
+    return begin_managed(ctx, asked, d, bpf_get_socket_cookie(ctx));
   if (is_ours(d))
-    return begin(ctx, asked, d, bpf_get_socket_cookie(ctx));
+    remember(bpf_get_socket_cookie(ctx), asked, d, 0, 0);
   if (d->verdict == VERDICT_REFUSED)
     return refuse(d);
   if (d->verdict == VERDICT_STALE)
