@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -26,13 +27,16 @@
 
 namespace vsplit {
 
-// Everything an answer is made of. `host` gives what a host means, or null for one not served.
+// Everything an answer is made of. `host` gives what a host means to who asks, or null for one not
+// served.
 struct Live {
   const Tables& tables;
   std::span<const endpoint_state> endpoint_states;  // by endpoint id
   std::span<const route_counter> counters;          // by counter index
   const Store& store;
   std::function<const ResolvedHost*(const HostName&)> host;
+  std::span<const endpoint_health> endpoint_healths = {};  // by endpoint id
+  std::chrono::nanoseconds now{};                          // CLOCK_MONOTONIC
 };
 
 // ---- the split ---------------------------------------------------------------------------------
@@ -42,6 +46,7 @@ struct Counts {
   std::int64_t active = 0;
   std::uint64_t failed = 0;
   std::uint64_t refused = 0;  // for want of an endpoint; 0 for an endpoint itself
+  std::uint64_t limited = 0;  // refused by maxConnections; 0 for an endpoint itself
   std::uint64_t sent = 0;     // bytes of closed connections
   std::uint64_t received = 0;
 
@@ -52,6 +57,12 @@ struct LiveEndpoint {
   SocketAddress address;
   std::string workload;  // "default/safe-1"; empty: no Pod has the address
   Counts counts;         // of all frontends that lead to this cluster
+  std::uint32_t priority = 0;
+  std::uint32_t weight = 1;
+  std::chrono::milliseconds ejected{};  // how much longer; 0: it is not
+  std::string why;                      // it is ejected
+  std::uint64_t ejections = 0;          // total
+  std::uint32_t failures = 0;           // connections that failed in a row
 };
 
 // Positions first ... bound - 1 of the route's total are this cluster's.
@@ -73,10 +84,13 @@ struct LiveRoute {
   std::uint32_t total = 1;
   std::uint32_t stride = 1;
   std::vector<LiveCluster> clusters;
+  std::string source;  // "default/web-1": the route is its own; empty: everyone's
 };
 
-// Nothing for a frontend that leaves connections untouched.
-std::optional<LiveRoute> ReadRoute(const Live& live, const Frontend& frontend);
+// The route of this workload where it has one of its own, else everyone's. Nothing for a frontend
+// that leaves connections untouched.
+std::optional<LiveRoute> ReadRoute(const Live& live, const Frontend& frontend,
+                                   const std::string& workload = "");
 
 // {"generation","time","routes":[...]}; time is CLOCK_MONOTONIC.
 std::string SplitJson(const Live& live, std::chrono::nanoseconds time);
@@ -107,6 +121,7 @@ struct AgentStatus {
   std::vector<Verdict> rules;  // of all hosts
   std::size_t hosts = 0;
   AroundStatus around;
+  std::vector<std::pair<pool_key, pool_value>> pools;  // places held under maxConnections
 };
 
 std::string StatusJson(const Live& live, const AgentStatus& status);
@@ -155,9 +170,10 @@ struct ExplainedRoute {
 };
 
 struct Explained {
-  std::string from;  // "default/client"; empty: nobody in particular
-  std::string to;    // as asked
-  HostName host;     // empty: an address that no host has
+  std::string from;    // "default/client"; empty: nobody in particular
+  std::string to;      // as asked
+  std::string source;  // the workload that has a route of its own here; empty: as everyone
+  HostName host;       // empty: an address that no host has
   std::uint16_t port = 0;
   std::uint64_t generation = 0;
   std::vector<ExplainedRoute> routes;  // one for each address of the host that is a frontend

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "telemetry_model.h"
@@ -56,6 +58,58 @@ TEST(Explain, NamesRuleBoundsEndpointsAndTheNextChoice) {
                         "outbound|80|risky|web.shop.svc.cluster.local has no endpoint\n"))
       << refused;
   EXPECT_TRUE(refused.starts_with("web.shop.svc.cluster.local:80, from anywhere (source class"));
+}
+
+// shop/risky-1 gets risky alone, and one failed connection ejects there.
+void GiveSourceOfItsOwn(Canary& canary) {
+  ImageCluster risky = Canary::Cluster("risky", 1, "10.1.0.21:8080");
+  risky.settings.ejection = {.failures = 1, .field = "consecutive5xxErrors"};
+  ImageFrontend frontend = Everyone({.host = Canary::kHost,
+                                     .stride = 1,
+                                     .clusters = {Canary::Cluster("safe", 9, "10.1.0.11:8080"),
+                                                  Canary::Cluster("risky", 1, "10.1.0.21:8080")}});
+  frontend.sources.push_back({.workloads = {"shop/risky-1"},
+                              .route = {.host = Canary::kHost, .stride = 1, .clusters = {risky}}});
+  ImageChange change;
+  change.frontends[Frontend{At("10.96.0.7:80")}] = frontend;
+  change.workloads["shop/risky-1"] = ImageWorkload{.cgroup = 7, .level = 1, .ips = {}};
+  canary.Change(change);
+}
+
+TEST(Explain, PodWithARouteOfItsOwnIsToldThatOne) {
+  Canary canary;
+  GiveSourceOfItsOwn(canary);
+  const std::string own = Text(canary, "shop/risky-1", "web:80");
+  EXPECT_TRUE(own.starts_with(
+      "web.shop.svc.cluster.local:80, from shop/risky-1 (source class: shop/risky-1)\n"))
+      << own;
+  EXPECT_EQ(own.find("|safe|"), std::string::npos) << own;
+  const std::string others = Text(canary, "", "10.96.0.7:80");
+  EXPECT_NE(others.find("(source class: everyone)"), std::string::npos) << others;
+  EXPECT_NE(others.find("|safe|"), std::string::npos) << others;
+}
+
+TEST(Explain, EjectedEndpointIsShownWithTheReasonAndTheTimeLeft) {
+  Canary canary;
+  GiveSourceOfItsOwn(canary);
+  const std::optional<LiveRoute> route =
+      ReadRoute(canary.View(), {At("10.96.0.7:80")}, "shop/risky-1");
+  ASSERT_TRUE(route);
+  EXPECT_EQ(route->clusters.at(0).endpoints.at(0).ejected, std::chrono::milliseconds(0));
+  canary.Eject("10.1.0.21:8080", std::chrono::seconds(120));
+  const std::string text = Text(canary, "shop/risky-1", "web:80");
+  EXPECT_NE(text.find(", EJECTED for 20.0s more: 1 failed connection in a row "
+                      "(consecutive5xxErrors)\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(SplitJson(canary.View(), {}).find("\"ejected_ms\":20000"), std::string::npos);
+}
+
+TEST(Explain, RefusalByALimitIsNamed) {
+  Canary canary;
+  EXPECT_TRUE(Text(canary, "", "web.shop:80", VERDICT_LIMIT)
+                  .ends_with("is refused: maxConnections of "
+                             "outbound|80|risky|web.shop.svc.cluster.local is reached\n"));
 }
 
 TEST(Explain, JsonSaysTheSame) {

@@ -2,6 +2,7 @@
 // Tables of a canary without a kernel, with counts made by hand.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -78,18 +79,31 @@ class Canary {
   endpoint_state& State(const std::string& subset, const char* address) {
     return states_.at(tables_.endpoint_ids.at({tables_.cluster_ids.at(Name(subset)), At(address)}));
   }
+  // In all clusters; `until` is CLOCK_MONOTONIC, View() is at 100 s.
+  void Eject(const char* address, std::chrono::nanoseconds until) {
+    for (const auto& [key, id] : tables_.endpoint_ids) {
+      if (key.second == At(address)) {
+        healths_.at(id) = {.ejected_until = static_cast<std::uint64_t>(until.count()),
+                           .failures = 1,
+                           .backoff = 1,
+                           .ejections = 1};
+      }
+    }
+  }
   const Tables& tables() const { return tables_; }
   void Change(const ImageChange& change) { Carry(MakePlan(tables_, change).value(), tables_); }
   ResolvedHost& resolved() { return resolved_; }
 
   Live View() const {
-    return {.tables = tables_,
-            .endpoint_states = states_,
-            .counters = counters_,
-            .store = store_,
-            .host = [this](const HostName& host) {
-              return host == resolved_.host ? &resolved_ : nullptr;
-            }};
+    return {
+        .tables = tables_,
+        .endpoint_states = states_,
+        .counters = counters_,
+        .store = store_,
+        .host =
+            [this](const HostName& host) { return host == resolved_.host ? &resolved_ : nullptr; },
+        .endpoint_healths = healths_,
+        .now = std::chrono::seconds(100)};
   }
 
  private:
@@ -108,13 +122,20 @@ class Canary {
     static const std::vector<endpoint_value> no_endpoints(kRows);
     static const std::vector<endpoint_state> no_states(kRows);
     static const std::vector<route_counter> no_counters(kRows);
+    static const std::vector<policy_value> no_policies(kRows);
+    static const std::vector<group_value> no_groups(kRows);
+    static const std::vector<cluster_state> no_cluster_states(kRows);
     RawTables raw;
     raw.frontends = no_frontends;
     raw.routes = no_routes;
     raw.endpoints = no_endpoints;
     raw.endpoint_states = no_states;
     raw.counters = no_counters;
+    raw.policies = no_policies;
+    raw.groups = no_groups;
+    raw.cluster_states = no_cluster_states;
     raw.turns = raw.clusters = raw.hosts = kRows;
+    raw.source_routes = raw.workloads = raw.subnets = raw.hash_rows = kRows;
     Tables tables = Adopt(raw).value();
     Carry(MakeRepair(tables), tables);
     return tables;
@@ -122,6 +143,7 @@ class Canary {
 
   Tables tables_;
   std::vector<endpoint_state> states_{kRows};
+  std::vector<endpoint_health> healths_{kRows};
   std::vector<route_counter> counters_{kRows};
   Store store_;
   ResolvedHost resolved_;

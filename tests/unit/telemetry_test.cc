@@ -145,15 +145,16 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
   EXPECT_NE(json.find(R"({"name":"frontends","used":1,"capacity":)"), std::string::npos) << json;
   EXPECT_NE(json.find(R"({"name":"endpoint_state","used":2,"capacity":31})"), std::string::npos)
       << json;
-  EXPECT_EQ(json.substr(totals),
-            R"(],"totals":{"opened":90,"active":0,"failed":0,"refused":0,"sent":0,"received":0,)"
-            R"("untracked":5,"stale":6},"untracked":5,"rules":[{"verdict":"not enforced",)"
-            R"("object":"VirtualService shop/web","path":"spec.http[0]",)"
-            R"("host":"web.shop.svc.cluster.local","port":80,"reason":"match.uri needs L7"}],)"
-            R"("hosts":1,"around":{"pods":3,"unknown_pods":["shop/late"],"names":2,)"
-            R"("failing_names":{"db.example.com":"timeout"},"names_left_out":0,)"
-            R"("ended":{"idle_timeout":4}},"objects":{"Pod":2,"Service":1}})"
-            "\n");
+  EXPECT_EQ(
+      json.substr(totals),
+      R"(],"totals":{"opened":90,"active":0,"failed":0,"refused":0,"sent":0,"received":0,)"
+      R"("untracked":5,"stale":6,"unknown_source":0,"unlimited":0},"untracked":5,"rules":[{"verdict":"not enforced",)"
+      R"("object":"VirtualService shop/web","path":"spec.http[0]",)"
+      R"("host":"web.shop.svc.cluster.local","port":80,"reason":"match.uri needs L7"}],)"
+      R"("hosts":1,"around":{"pods":3,"unknown_pods":["shop/late"],"names":2,)"
+      R"("failing_names":{"db.example.com":"timeout"},"names_left_out":0,)"
+      R"("ended":{"idle_timeout":4}},"pools":[],"objects":{"Pod":2,"Service":1}})"
+      "\n");
 }
 
 TEST(Telemetry, MetricsCountPodsAndNames) {

@@ -135,10 +135,40 @@ Result<std::vector<Frontend>> FrontendsOf(const Live& live, const Explained& exp
                             PortsOf(*host)),
                 Error::Reason::kNotFound);
   }
-  for (const IpPrefix& prefix : port->addresses) {
-    frontends.push_back({.address = {.ip = prefix.address, .port = explained.port}});
+  for (const ResolvedPort& part : host->ports) {
+    for (const IpPrefix& prefix : part.addresses) {
+      if (part.port == explained.port) {
+        frontends.push_back(
+            {.address = {.ip = prefix.address, .port = explained.port}, .prefix = prefix.bits});
+      }
+    }
   }
   return frontends;
+}
+
+bool Contains(const Frontend& frontend, const SocketAddress& address) {
+  const std::size_t bytes = frontend.prefix / 8;
+  const unsigned rest = frontend.prefix % 8u;
+  const auto& own = frontend.address.ip.bytes;
+  const auto& other = address.ip.bytes;
+  return frontend.address.port == address.port &&
+         std::equal(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(bytes), other.begin()) &&
+         (rest == 0 || ((own[bytes] ^ other[bytes]) >> (8 - rest)) == 0);
+}
+
+// The address itself, or the narrowest subnet with a route that contains it.
+Frontend FrontendAt(const Live& live, const SocketAddress& address) {
+  Frontend best{.address = address};
+  if (live.tables.frontends.contains(best)) {
+    return best;
+  }
+  for (const auto& [subnet, id] : live.tables.subnets) {
+    if (Contains(subnet, address) &&
+        (best.prefix == Frontend{}.prefix || subnet.prefix > best.prefix)) {
+      best = subnet;
+    }
+  }
+  return best;
 }
 
 std::string WhyUntouched(const Live& live, const Explained& explained) {
@@ -148,6 +178,10 @@ std::string WhyUntouched(const Live& live, const Explained& explained) {
   const ResolvedHost* host = live.host(explained.host);
   if (host == nullptr) {
     return "no rule names " + explained.host;
+  }
+  const auto asked = std::ranges::find(host->ports, explained.port, &ResolvedPort::port);
+  if (asked != host->ports.end() && !asked->untouched.empty()) {
+    return asked->untouched;
   }
   const bool dialled = std::ranges::any_of(
       host->ports, [](const ResolvedPort& port) { return !port.addresses.empty(); });
@@ -171,8 +205,8 @@ Result<Explained> Explain(const Live& live, const std::string& from, const std::
       .from = from, .to = to, .port = asked->port, .generation = live.tables.generation};
   std::vector<Frontend> frontends;
   if (asked->ip) {
-    frontends.push_back({.address = {.ip = *asked->ip, .port = asked->port}});
-    const std::optional<LiveRoute> route = ReadRoute(live, frontends.front());
+    frontends.push_back(FrontendAt(live, {.ip = *asked->ip, .port = asked->port}));
+    const std::optional<LiveRoute> route = ReadRoute(live, frontends.front(), from);
     explained.host = route ? route->host : "";
   } else {
     const std::optional<HostName> host = CompleteHost(live, asked->host, *ns);
@@ -188,8 +222,12 @@ Result<Explained> Explain(const Live& live, const std::string& from, const std::
     frontends = *std::move(found);
   }
   for (const Frontend& frontend : frontends) {
-    if (std::optional<LiveRoute> route = ReadRoute(live, frontend)) {
-      explained.routes.push_back({*std::move(route), decide(frontend)});
+    if (std::optional<LiveRoute> route = ReadRoute(live, frontend, from)) {
+      explained.source = route->source;
+      // A connection dials one address, also of a subnet.
+      const IpAddress dialled = asked->ip.value_or(frontend.address.ip);
+      explained.routes.push_back(
+          {*std::move(route), decide({.address = {.ip = dialled, .port = asked->port}})});
     }
   }
   if (explained.routes.empty()) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -22,7 +23,10 @@
 namespace vsplit {
 namespace {
 
-constexpr std::string_view kSource = "everyone";  // the class of all sources
+// Whose route it is.
+std::string SourceOf(const Explained& explained) {
+  return explained.source.empty() ? "everyone" : explained.source;
+}
 
 std::string_view VerdictName(std::uint64_t verdict) {
   switch (verdict) {
@@ -32,6 +36,10 @@ std::string_view VerdictName(std::uint64_t verdict) {
       return "refused";
     case VERDICT_STALE:
       return "stale";
+    case VERDICT_LIMIT:
+      return "limit";
+    case VERDICT_PASSED:
+      return "passed";
     default:
       return "untouched";
   }
@@ -83,9 +91,31 @@ std::string NextText(const Live& live, const ExplainedRoute& explained) {
     case VERDICT_REFUSED:
       return fmt::format("    next: {}, is refused: {} has no endpoint\n", which,
                          ClusterOf(live, next));
+    case VERDICT_LIMIT:
+      return fmt::format("    next: {}, is refused: maxConnections of {} is reached\n", which,
+                         ClusterOf(live, next));
+    case VERDICT_PASSED:
+      return fmt::format("    next: {}, goes to the address dialled, port {}, by {}\n", which,
+                         next.port, ClusterOf(live, next));
     default:
       return "    next: is left untouched\n";
   }
+}
+
+// What sets it apart from a plain, healthy endpoint.
+std::string StateText(const LiveEndpoint& endpoint) {
+  std::string text;
+  if (endpoint.priority != 0) {
+    text += fmt::format(", priority {}", endpoint.priority);
+  }
+  if (endpoint.weight != 1) {
+    text += fmt::format(", weight {}", endpoint.weight);
+  }
+  if (endpoint.ejected.count() > 0) {
+    text += fmt::format(", EJECTED for {:.1f}s more: {}",
+                        std::chrono::duration<double>(endpoint.ejected).count(), endpoint.why);
+  }
+  return text;
 }
 
 std::string ClusterText(const LiveCluster& cluster, std::uint32_t total) {
@@ -99,10 +129,10 @@ std::string ClusterText(const LiveCluster& cluster, std::uint32_t total) {
             (cluster.broken.empty() ? "" : ": " + cluster.broken) + "\n";
   }
   for (const LiveEndpoint& endpoint : cluster.endpoints) {
-    text += fmt::format("      endpoint {}{}: active {}, opened {}, failed {}\n",
-                        ToString(endpoint.address),
-                        endpoint.workload.empty() ? "" : " (" + endpoint.workload + ")",
-                        endpoint.counts.active, endpoint.counts.opened, endpoint.counts.failed);
+    text += fmt::format(
+        "      endpoint {}{}: active {}, opened {}, failed {}{}\n", ToString(endpoint.address),
+        endpoint.workload.empty() ? "" : " (" + endpoint.workload + ")", endpoint.counts.active,
+        endpoint.counts.opened, endpoint.counts.failed, StateText(endpoint));
   }
   return text;
 }
@@ -117,7 +147,7 @@ std::string VerdictText(const Verdict& verdict) {
 std::string ExplainedJson(const Live& live, const Explained& explained) {
   Json json = {{"kind", "Explanation"},
                {"from", explained.from},
-               {"source", kSource},
+               {"source", SourceOf(explained)},
                {"to", explained.to},
                {"host", explained.host},
                {"port", explained.port},
@@ -146,10 +176,10 @@ std::string ExplainedJson(const Live& live, const Explained& explained) {
 }
 
 std::string ExplainedText(const Live& live, const Explained& explained) {
-  std::string text = fmt::format("{}{}, from {} (source class: {})\n",
-                                 explained.host.empty() ? explained.to : explained.host,
-                                 explained.host.empty() ? "" : fmt::format(":{}", explained.port),
-                                 explained.from.empty() ? "anywhere" : explained.from, kSource);
+  std::string text = fmt::format(
+      "{}{}, from {} (source class: {})\n", explained.host.empty() ? explained.to : explained.host,
+      explained.host.empty() ? "" : fmt::format(":{}", explained.port),
+      explained.from.empty() ? "anywhere" : explained.from, SourceOf(explained));
   if (!explained.untouched.empty()) {
     text += "  left untouched: " + explained.untouched + "\n";
   } else if (explained.decided) {

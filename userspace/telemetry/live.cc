@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "live.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -37,24 +40,79 @@ std::string BrokenReason(const ResolvedPort* port, const std::string& cluster) {
   return found == port->clusters.end() ? "" : found->broken;
 }
 
+// "5 failed connections in a row (consecutive5xxErrors)"
+std::string WhyEjected(const Live& live, std::uint32_t cluster) {
+  const auto found = live.tables.cluster_states.find(cluster);
+  if (found == live.tables.cluster_states.end()) {
+    return "";
+  }
+  const cluster_state& state = found->second;
+  const char* field = state.reason == EJECTION_GATEWAY        ? "consecutiveGatewayErrors"
+                      : state.reason == EJECTION_LOCAL_ORIGIN ? "consecutiveLocalOriginFailures"
+                                                              : "consecutive5xxErrors";
+  return fmt::format("{} failed connection{} in a row ({})", state.failures,
+                     state.failures == 1 ? "" : "s", field);
+}
+
+LiveEndpoint ReadEndpoint(const Live& live, std::uint32_t cluster, std::uint32_t id,
+                          const SocketAddress& address) {
+  LiveEndpoint endpoint{.address = address,
+                        .workload = WorkloadOf(live, address.ip),
+                        .counts = CountsOfEndpoint(live, id)};
+  if (id < live.endpoint_healths.size()) {
+    const endpoint_health& health = live.endpoint_healths[id];
+    const std::chrono::nanoseconds until(health.ejected_until);
+    if (until > live.now) {  // rounded up: what is still ejected has some time left
+      endpoint.ejected = std::chrono::ceil<std::chrono::milliseconds>(until - live.now);
+      endpoint.why = WhyEjected(live, cluster);
+    }
+    endpoint.ejections = health.ejections;
+    endpoint.failures = health.failures;
+  }
+  return endpoint;
+}
+
+void ReadGroup(const Live& live, std::uint32_t cluster_id, const GroupRow& group,
+               LiveCluster& cluster) {
+  std::uint32_t below = 0;
+  for (std::uint32_t i = 0; i < group.endpoints.size(); ++i) {
+    const std::uint32_t id = group.endpoints[i];
+    const auto row = live.tables.endpoints.find(group.value.first + i);
+    const auto address = live.tables.endpoint_addresses.find(id);
+    if (row == live.tables.endpoints.end() || address == live.tables.endpoint_addresses.end()) {
+      continue;
+    }
+    LiveEndpoint endpoint = ReadEndpoint(live, cluster_id, id, address->second);
+    endpoint.priority = group.value.level;
+    endpoint.weight = row->second.bound - below;
+    below = row->second.bound;
+    cluster.endpoints.push_back(std::move(endpoint));
+  }
+}
+
 LiveCluster ReadCluster(const Live& live, const route_cluster& row, std::uint32_t first) {
+  const policy_value* policy = PolicyOf(live.tables, row);
+  const std::uint8_t algorithm = policy == nullptr ? row.algorithm : policy->algorithm;
   LiveCluster cluster{.name = NameAt(live.tables.cluster_names, row.cluster),
                       .first = first,
                       .bound = row.bound,
-                      .algorithm = static_cast<Algorithm>(row.algorithm),
+                      .algorithm = static_cast<Algorithm>(algorithm),
                       .counts = CountsOf(live, row.counter)};
   cluster.subset = TakeApart(cluster.name).subset;
   for (const GroupRow& group : GroupsOf(live.tables, row)) {
-    for (const std::uint32_t id : group.endpoints) {
-      if (const auto address = live.tables.endpoint_addresses.find(id);
-          address != live.tables.endpoint_addresses.end()) {
-        cluster.endpoints.push_back({.address = address->second,
-                                     .workload = WorkloadOf(live, address->second.ip),
-                                     .counts = CountsOfEndpoint(live, id)});
-      }
-    }
+    ReadGroup(live, row.cluster, group, cluster);
   }
   return cluster;
+}
+
+// The head row of the workload's own route beside everyone's; 0: it has none.
+std::uint32_t SourceRow(const Live& live, std::uint32_t row, const std::string& workload) {
+  const auto id = live.tables.workload_ids.find(workload);
+  if (workload.empty() || id == live.tables.workload_ids.end()) {
+    return 0;
+  }
+  const auto found = live.tables.sources.find({row, id->second});
+  return found == live.tables.sources.end() ? 0 : found->second;
 }
 
 }  // namespace
@@ -102,6 +160,7 @@ Counts CountsOf(const Live& live, std::uint32_t counter) {
           .active = row.active,
           .failed = row.failed,
           .refused = row.refused_no_endpoint,
+          .limited = row.refused_limit,
           .sent = row.sent,
           .received = row.received};
 }
@@ -114,7 +173,6 @@ Counts CountsOfEndpoint(const Live& live, std::uint32_t endpoint) {
   return {.opened = row.opened,
           .active = row.active,
           .failed = row.failed,
-          .refused = 0,
           .sent = row.sent,
           .received = row.received};
 }
@@ -124,23 +182,27 @@ void Add(Counts& sum, const Counts& counts) {
   sum.active += counts.active;
   sum.failed += counts.failed;
   sum.refused += counts.refused;
+  sum.limited += counts.limited;
   sum.sent += counts.sent;
   sum.received += counts.received;
 }
 
-std::optional<LiveRoute> ReadRoute(const Live& live, const Frontend& frontend) {
+std::optional<LiveRoute> ReadRoute(const Live& live, const Frontend& frontend,
+                                   const std::string& workload) {
   const auto found = live.tables.frontends.find(frontend);
   const std::uint32_t first =
       found == live.tables.frontends.end() ? 0 : live.tables.RowInForce(found->second);
-  auto row = live.tables.routes.find(first);
-  if (first == 0 || row == live.tables.routes.end()) {
+  const std::uint32_t own = SourceRow(live, first, workload);
+  auto row = live.tables.routes.find(own == 0 ? first : own);
+  if (first == 0 || row == live.tables.routes.end() || row->second.count == 0) {
     return std::nullopt;
   }
   LiveRoute route{.frontend = frontend,
                   .host = NameAt(live.tables.host_names, row->second.host),
                   .policy = static_cast<Policy>(row->second.policy),
                   .total = row->second.total,
-                  .stride = row->second.stride};
+                  .stride = row->second.stride,
+                  .source = own == 0 ? "" : workload};
   const ResolvedPort* port = PortOf(live, route.host, frontend.address.port);
   if (port != nullptr && !port->rule_object.name.empty()) {
     route.rule = ToString(port->rule_object) + " " + port->rule_path;

@@ -104,6 +104,9 @@ void AddRefused(Exposition& text, const std::vector<Counted>& clusters) {
               "Connections refused in connect(), by reason.");
   for (const Counted& one : clusters) {
     text.Sample(With(one.labels, "reason", "no_endpoint"), one.counts.refused);
+    if (one.counts.limited > 0) {
+      text.Sample(With(one.labels, "reason", "max_connections"), one.counts.limited);
+    }
   }
 }
 
@@ -153,6 +156,12 @@ void AddState(Exposition& text, const Live& live, const AgentStatus& status) {
   text.Family("vsplit_connections_stale_total", "counter",
               "Connections left untouched because the agent changed their route meanwhile.");
   text.Sample({}, status.totals.stale);
+  text.Family("vsplit_connections_unknown_source_total", "counter",
+              "Connections of no pod that is known, where rules could tell pods apart.");
+  text.Sample({}, status.totals.unknown_source);
+  text.Family("vsplit_connections_unlimited_total", "counter",
+              "Connections not held to maxConnections: the table of pools was full.");
+  text.Sample({}, status.totals.unlimited);
 }
 
 void AddAround(Exposition& text, const AroundStatus& around) {

@@ -15,9 +15,30 @@
 namespace vsplit {
 namespace {
 
+// What sets it apart from a plain, healthy endpoint.
+void AddState(Json& json, const LiveEndpoint& endpoint) {
+  if (endpoint.priority != 0) {
+    json["priority"] = endpoint.priority;
+  }
+  if (endpoint.weight != 1) {
+    json["weight"] = endpoint.weight;
+  }
+  if (endpoint.ejected.count() > 0) {
+    json["ejected_ms"] = endpoint.ejected.count();
+    json["why"] = endpoint.why;
+  }
+  if (endpoint.ejections > 0) {
+    json["ejections"] = endpoint.ejections;
+  }
+  if (endpoint.failures > 0) {
+    json["failures_in_a_row"] = endpoint.failures;
+  }
+}
+
 Json ToJson(const LiveEndpoint& endpoint) {
   Json json = {{"address", ToString(endpoint.address)}, {"workload", endpoint.workload}};
   AddCounts(json, endpoint.counts, false);
+  AddState(json, endpoint);
   return json;
 }
 
@@ -63,6 +84,9 @@ void AddCounts(Json& json, const Counts& counts, bool with_refused) {
   json["failed"] = counts.failed;
   if (with_refused) {
     json["refused"] = counts.refused;
+    if (counts.limited > 0) {
+      json["limited"] = counts.limited;
+    }
   }
   json["sent"] = counts.sent;
   json["received"] = counts.received;

@@ -56,6 +56,8 @@ Json TotalsJson(const Live& live, const total_value& totals) {
   AddCounts(json, sum, true);
   json["untracked"] = totals.untracked;
   json["stale"] = totals.stale;
+  json["unknown_source"] = totals.unknown_source;
+  json["unlimited"] = totals.unlimited;
   return json;
 }
 
@@ -76,6 +78,22 @@ Json AroundJson(const AroundStatus& around) {
           {"failing_names", around.failing_names},
           {"names_left_out", around.names_left_out},
           {"ended", around.ended}};
+}
+
+// Who holds how many connections of a cluster with maxConnections.
+Json PoolsJson(const Live& live, const AgentStatus& status) {
+  Json json = Json::array();
+  for (const auto& [key, value] : status.pools) {
+    const auto workload = live.tables.workload_names.find(key.workload);
+    const auto cluster = live.tables.cluster_names.find(key.cluster);
+    if (value.active > 0 && cluster != live.tables.cluster_names.end()) {
+      json.push_back({{"workload", workload == live.tables.workload_names.end() ? std::string()
+                                                                                : workload->second},
+                      {"cluster", cluster->second},
+                      {"active", value.active}});
+    }
+  }
+  return json;
 }
 
 std::vector<Feature> AllFeatures(const AgentStatus& status) {
@@ -123,6 +141,7 @@ std::string StatusJson(const Live& live, const AgentStatus& status) {
                {"rules", std::move(rules)},
                {"hosts", status.hosts},
                {"around", AroundJson(status.around)},
+               {"pools", PoolsJson(live, status)},
                {"objects", ObjectsJson(live.store)}});
 }
 

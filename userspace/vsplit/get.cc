@@ -234,6 +234,14 @@ Result<void> PrintText(const Result<std::string>& text) {
   return {};
 }
 
+// "ok", "ejected for 12s more: 5 failed connections in a row (consecutive5xxErrors)"
+std::string EndpointState(const Json& endpoint) {
+  constexpr double kMilliseconds = 1000;
+  const double left = NumberAt(endpoint, "/ejected_ms") / kMilliseconds;
+  return left > 0 ? fmt::format("ejected for {:.0f}s more: {}", left, TextAt(endpoint, "/why"))
+                  : "ok";
+}
+
 Result<void> GetEndpoints(const Agent& agent, const GetOptions& options) {
   const Result<Json> split = agent.CallJson({.target = "/apis/vsplit.io/v1/split"});
   if (!split) {
@@ -245,7 +253,7 @@ Result<void> GetEndpoints(const Agent& agent, const GetOptions& options) {
     return {};
   }
   Table table({"FRONTEND", "CLUSTER", "ENDPOINT", "WORKLOAD", "OPENED", "ACTIVE", "FAILED", "SENT",
-               "RECEIVED"});
+               "RECEIVED", "STATE"});
   bool found = false;
   for (const Json& route : ItemsAt(*split, "/routes")) {
     for (const Json& cluster : ItemsAt(route, "/clusters")) {
@@ -256,7 +264,7 @@ Result<void> GetEndpoints(const Agent& agent, const GetOptions& options) {
                    TextAt(endpoint, "/address"), workload.empty() ? "<none>" : workload,
                    TextAt(endpoint, "/opened"), TextAt(endpoint, "/active"),
                    TextAt(endpoint, "/failed"), Bytes(NumberAt(endpoint, "/sent")),
-                   Bytes(NumberAt(endpoint, "/received"))});
+                   Bytes(NumberAt(endpoint, "/received")), EndpointState(endpoint)});
       }
     }
   }

@@ -89,6 +89,12 @@ std::string AroundText(const Json& status) {
   for (const auto& [name, trouble] : ItemsAt(status, "/around/failing_names").items()) {
     text += fmt::format("  no answer about {}: {}\n", name, trouble.dump());
   }
+  for (const Json& pool : ItemsAt(status, "/pools")) {
+    const std::string workload = TextAt(pool, "/workload");
+    text += fmt::format("  {} of maxConnections: {} open to {}\n",
+                        workload.empty() ? "everyone else" : workload, TextAt(pool, "/active"),
+                        TextAt(pool, "/cluster"));
+  }
   return text;
 }
 

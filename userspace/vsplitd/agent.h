@@ -21,6 +21,7 @@
 #include "vsplit/datapath.h"
 #include "vsplit/disk.h"
 #include "vsplit/plan.h"
+#include "vsplit/reaper.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
@@ -58,6 +59,12 @@ class Agent {
   Result<void> TakeNames(DnsAnswers answers);
   // The names that hosts are made of.
   std::set<HostName> DnsNames() const { return hosts_.DnsNames(); }
+
+  // Living connections that idleTimeout or maxConnectionDuration holds for.
+  std::vector<SteeredConnection> Limited() const;
+  // Of all routes in force; nothing: none has any.
+  std::optional<std::chrono::milliseconds> ShortestLimit() const;
+  const std::string& cgroup() const { return datapath_->cgroup(); }
 
   // What `status` is to say about what is around the agent.
   void SetAround(std::function<AroundStatus()> around) { around_ = std::move(around); }

@@ -2,8 +2,11 @@
 // What the agent answers to the api.
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <iterator>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -20,6 +23,7 @@
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
+#include "vsplit/reaper.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
@@ -42,6 +46,13 @@ AppliedRule ToRule(const Verdict& verdict) {
           .port = verdict.port,
           .reason = verdict.reason,
           .sources = verdict.sources};
+}
+
+const ResolvedHost& MeaningFor(const HostMeaning& meaning, const std::string& workload) {
+  const auto own = std::ranges::find_if(meaning.sources, [&](const SourceMeaning& source) {
+    return std::ranges::find(source.workloads, workload) != source.workloads.end();
+  });
+  return own == meaning.sources.end() ? meaning.everyone : own->host;
 }
 
 }  // namespace
@@ -172,10 +183,13 @@ Live Agent::LiveView() const {
           .endpoint_states = datapath_->endpoint_states(),
           .counters = datapath_->counters(),
           .store = store_,
-          .host = [this](const HostName& host) {
-            const ServedHost* served = hosts_.Find(host);
-            return served == nullptr ? nullptr : &served->meaning.everyone;
-          }};
+          .host =
+              [this](const HostName& host) {
+                const ServedHost* served = hosts_.Find(host);
+                return served == nullptr ? nullptr : &served->meaning.everyone;
+              },
+          .endpoint_healths = datapath_->endpoint_healths(),
+          .now = Monotonic()};
 }
 
 AgentStatus Agent::Status() const {
@@ -188,7 +202,8 @@ AgentStatus Agent::Status() const {
                      .attachments = datapath_->Attachments(),
                      .features = datapath_->Features(),
                      .hosts = hosts_.all().size(),
-                     .around = around_ ? around_() : AroundStatus{}};
+                     .around = around_ ? around_() : AroundStatus{},
+                     .pools = datapath_->Pools()};
   status.around.pods = pods_.workloads.size();
   for (const auto& [key, hint] : pods_.hints) {
     const std::string name = key.ns + "/" + key.name;
@@ -217,16 +232,59 @@ std::vector<std::string> Agent::NotReady() const {
 }
 
 Result<Explanation> Agent::ExplainTo(const std::string& from, const std::string& to) const {
-  const Live live = LiveView();
+  Live live = LiveView();
+  live.host = [this, &from](const HostName& host) -> const ResolvedHost* {
+    const ServedHost* served = hosts_.Find(host);
+    return served == nullptr ? nullptr : &MeaningFor(served->meaning, from);
+  };
+  const auto pod = pods_.image.find(from);
+  const std::uint64_t cgroup = pod == pods_.image.end() ? 0 : pod->second.cgroup;
   const Result<Explained> explained =
-      Explain(live, from, to, [this](const Frontend& frontend) -> Result<decision> {
-        return datapath_->Decide(frontend, false);
+      Explain(live, from, to, [this, cgroup](const Frontend& frontend) -> Result<decision> {
+        return datapath_->Decide(frontend, false, cgroup);
       });
   if (!explained) {
     return tl::unexpected<Error>(explained.error());
   }
   return Explanation{.json = ExplainedJson(live, *explained),
                      .text = ExplainedText(live, *explained)};
+}
+
+std::vector<SteeredConnection> Agent::Limited() const {
+  std::vector<SteeredConnection> limited;
+  if (datapath_ == nullptr || tables_.timeouts.empty()) {
+    return limited;
+  }
+  const auto connections = datapath_->Connections();
+  if (!connections) {
+    Log(Priority::kWarning, "connections_failed", {{"error", connections.error().message}});
+    return limited;
+  }
+  const std::span<const route_counter> counters = datapath_->counters();
+  for (const auto& [key, value] : *connections) {
+    const auto timeouts = tables_.timeouts.find(value.counter);
+    // A counter that was given to another route since says nothing about this connection.
+    if (timeouts != tables_.timeouts.end() && value.counter < counters.size() &&
+        value.generation >= counters[value.counter].since) {
+      limited.push_back({.cookie = key.cookie,
+                         .since = std::chrono::nanoseconds(value.time),
+                         .idle_timeout = std::chrono::milliseconds(timeouts->second.idle),
+                         .max_duration = std::chrono::milliseconds(timeouts->second.max_duration)});
+    }
+  }
+  return limited;
+}
+
+std::optional<std::chrono::milliseconds> Agent::ShortestLimit() const {
+  std::optional<std::uint64_t> shortest;
+  for (const auto& [counter, timeouts] : tables_.timeouts) {
+    for (const std::uint64_t limit : {timeouts.idle, timeouts.max_duration}) {
+      if (limit > 0) {
+        shortest = std::min(shortest.value_or(limit), limit);
+      }
+    }
+  }
+  return shortest ? std::optional(std::chrono::milliseconds(*shortest)) : std::nullopt;
 }
 
 }  // namespace vsplit

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <boost/system/error_code.hpp>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tl/expected.hpp>
@@ -16,12 +18,20 @@
 #include "pods.h"
 #include "vsplit/datapath.h"
 #include "vsplit/names.h"
+#include "vsplit/reaper.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/telemetry.h"
 #include "vsplit/workloads.h"
 
 namespace vsplit {
+namespace {
+
+// Between two looks at connections.
+constexpr std::chrono::milliseconds kShortest{100};
+constexpr std::chrono::milliseconds kLongest{60'000};
+
+}  // namespace
 
 Result<std::unique_ptr<Surroundings>> Surroundings::Open(boost::asio::io_context& loop,
                                                          const std::string& cgroup_mount,
@@ -69,10 +79,61 @@ void Surroundings::Follow() {
     Log(Priority::kWarning, "too_many_names", {{"left_out", std::to_string(too_many)}});
   }
   too_many_names_ = too_many;
+  AwaitReaping();
+}
+
+// A connection that is made from now on is not due before the shortest limit has passed.
+void Surroundings::AwaitReaping() {
+  const std::optional<std::chrono::milliseconds> limit = agent_->ShortestLimit();
+  if (!limit) {
+    reaping_.cancel();
+    awaited_.reset();
+    return;
+  }
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  std::chrono::nanoseconds wait = *limit;
+  if (next_reaping_) {
+    wait = std::min(wait, *next_reaping_ - now);
+  }
+  wait = std::clamp<std::chrono::nanoseconds>(wait, kShortest, kLongest);
+  if (awaited_ && *awaited_ <= now + wait) {
+    return;
+  }
+  awaited_ = now + wait;
+  reaping_.expires_after(wait);
+  reaping_.async_wait([this](boost::system::error_code error) {
+    if (!error) {
+      awaited_.reset();
+      ReapConnections();
+      AwaitReaping();
+    }
+  });
+}
+
+void Surroundings::ReapConnections() {
+  const Reaped reaped = Reap(agent_->cgroup(), agent_->Limited(),
+                             std::chrono::steady_clock::now().time_since_epoch());
+  next_reaping_ = reaped.next;
+  ended_["idle_timeout"] += reaped.idle;
+  ended_["max_connection_duration"] += reaped.expired;
+  if (reaped.idle + reaped.expired > 0) {
+    Log(Priority::kInfo, "connections_ended",
+        {{"idle", std::to_string(reaped.idle)}, {"expired", std::to_string(reaped.expired)}});
+  }
+  if (reaped.trouble != reaping_trouble_ && !reaped.trouble.empty()) {
+    Log(Priority::kWarning, "ending_connections_failed", {{"error", reaped.trouble}});
+  }
+  reaping_trouble_ = reaped.trouble;
 }
 
 AroundStatus Surroundings::Status() const {
-  AroundStatus status{.names = names_->answers().size(), .names_left_out = too_many_names_};
+  AroundStatus status{
+      .names = names_->answers().size(), .names_left_out = too_many_names_, .ended = ended_};
+  if (!reaping_trouble_.empty()) {
+    status.features.push_back({.name = "idleTimeout, maxConnectionDuration",
+                               .on = false,
+                               .reason = reaping_trouble_ + "; some connections live longer"});
+  }
   for (const auto& [name, answer] : names_->answers()) {
     if (!answer.trouble.empty()) {
       status.failing_names.emplace(name, answer.trouble);

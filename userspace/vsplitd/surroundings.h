@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What changes around the agent without anybody writing an object: cgroups of pods, and addresses
-// of DNS names. Watches both on the agent's loop and tells it.
+// What changes around the agent without anybody writing an object: cgroups of pods, addresses of
+// DNS names, connections that outlive their limits. Watches them on the agent's loop and tells it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,17 +40,24 @@ class Surroundings {
   AroundStatus Status() const;
 
  private:
-  explicit Surroundings(boost::asio::io_context& loop) : loop_(loop) {}
+  explicit Surroundings(boost::asio::io_context& loop) : loop_(loop), reaping_(loop) {}
 
   void TellPods();
   void TellNames();
   bool AllAnswered() const;
+  void AwaitReaping();
+  void ReapConnections();
 
   boost::asio::io_context& loop_;
   std::optional<PodCgroups> cgroups_;
   std::optional<Names> names_;
   Agent* agent_ = nullptr;
   std::size_t too_many_names_ = 0;
+  boost::asio::steady_timer reaping_;
+  // CLOCK_MONOTONIC: when a known connection may be due, and what the timer waits for.
+  std::optional<std::chrono::nanoseconds> next_reaping_, awaited_;
+  std::map<std::string, std::uint64_t> ended_;  // connections, by limit
+  std::string reaping_trouble_;
 };
 
 }  // namespace vsplit
