@@ -92,7 +92,8 @@ std::vector<vsplit::HostMeaning> MeaningsOf(const vsplit::Store& store,
 vsplit::ImageChange ChangeOf(const std::vector<vsplit::HostMeaning>& meanings) {
   vsplit::ImageChange change;
   for (const vsplit::HostMeaning& meaning : meanings) {
-    for (auto& [key, frontend] : vsplit::Compile(meaning).value().frontends) {
+    vsplit::TableImage part = vsplit::Compile(meaning).value();
+    for (auto& [key, frontend] : part.frontends) {
       change.frontends.emplace(key, std::move(frontend));
     }
   }

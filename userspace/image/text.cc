@@ -48,7 +48,7 @@ Block EndpointBlock(const Endpoint& endpoint, std::string_view indent) {
   std::string who = resolved || !named ? ToString(endpoint.address)
                                        : fmt::format("{}:{}", endpoint.name, endpoint.address.port);
   if (resolved && named) {
-    who += " " + endpoint.name;
+    who += fmt::format(" {}", endpoint.name);
   }
   if (endpoint.weight != 1) {
     who += fmt::format(" weight {}", endpoint.weight);
@@ -100,7 +100,7 @@ std::string EjectionLine(const ClusterSettings& settings) {
   }
   const Ejection& eject = *settings.ejection;
   return fmt::format("      eject after {} failures{} for {} to {}, interval {}, at most {}%\n",
-                     eject.failures, eject.field.empty() ? "" : " (" + eject.field + ")",
+                     eject.failures, eject.field.empty() ? "" : fmt::format(" ({})", eject.field),
                      Text(eject.base), Text(eject.max), Text(eject.interval), eject.max_percent);
 }
 
@@ -121,7 +121,7 @@ bool IsWhole(const std::vector<EndpointGroup>& groups) {
 Block GroupBlock(const EndpointGroup& group) {
   std::string line = fmt::format("      group priority {} weight {}", group.priority, group.weight);
   if (!group.locality.empty()) {
-    line += " " + group.locality;
+    line += fmt::format(" {}", group.locality);
   }
   if (group.unready != 0) {
     line += fmt::format(" unready {}", group.unready);
@@ -156,10 +156,10 @@ std::string RouteLine(const ImageRoute& route) {
   std::string line = fmt::format("  route {} total {} stride {}", ToString(route.policy),
                                  route.total(), route.stride);
   if (route.idle_timeout.count() != 0) {
-    line += " idle_timeout " + Text(route.idle_timeout);
+    line += fmt::format(" idle_timeout {}", Text(route.idle_timeout));
   }
   if (route.max_connection_duration.count() != 0) {
-    line += " max_connection_duration " + Text(route.max_connection_duration);
+    line += fmt::format(" max_connection_duration {}", Text(route.max_connection_duration));
   }
   return line + "\n";
 }
@@ -176,7 +176,7 @@ std::vector<Block> RouteBlocks(const ImageRoute& route) {
 Block SourceBlock(const SourceRoute& source) {
   std::string names;
   for (const std::string& workload : source.workloads) {
-    names += " " + workload;
+    names += fmt::format(" {}", workload);
   }
   return {.key = names,
           .line = fmt::format("  source{}\n", names),
@@ -200,14 +200,14 @@ Block WorkloadBlock(const std::string& name, const ImageWorkload& workload) {
   std::string line =
       fmt::format("workload {} cgroup {} level {}", name, workload.cgroup, workload.level);
   for (const IpAddress& ip : workload.ips) {
-    line += " " + ToString(ip);
+    line += fmt::format(" {}", ToString(ip));
   }
   return Leaf(name, line + "\n");
 }
 
 // The mark is what stands before every line.
 std::string Marked(std::string_view mark, const std::string& line) {
-  return line.empty() ? "" : std::string(mark) + line;
+  return line.empty() ? "" : fmt::format("{}{}", mark, line);
 }
 
 void Print(const Block& block, std::string_view mark, std::string& text) {
