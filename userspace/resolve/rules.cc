@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -17,12 +16,11 @@
 #include "candidates.h"
 #include "chains.h"
 #include "clusters.h"
+#include "court.h"
 #include "delegates.h"
 #include "matches.h"
-#include "protocol.h"
 #include "scene.h"
 #include "subnets.h"
-#include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
@@ -35,89 +33,27 @@ constexpr const char* kPolicyAnnotation = "vsplit.io/policy";
 constexpr int kAddressBits = 128;
 constexpr std::array kLists{RuleList::kHttp, RuleList::kTls, RuleList::kTcp};
 
-// One rule of one candidate.
-struct RuleRef {
-  std::size_t candidate = 0;
-  RuleList list = RuleList::kHttp;
-  std::size_t index = 0;
-
-  auto operator<=>(const RuleRef&) const = default;
-};
-
-std::string ForOthers(const std::string& what) {
-  return std::string(kForOtherClients) + what;
+// Gives a piece of the port to a choice, together with the other pieces of the same rule.
+void GivePiece(const Piece& piece, Choice choice, std::vector<Choice>& choices) {
+  for (Choice& other : choices) {
+    if (other.rule.rule == choice.rule.rule && other.untouched == choice.untouched) {
+      other.addresses.push_back(piece.addresses);
+      return;
+    }
+  }
+  choice.addresses = {piece.addresses};
+  choices.push_back(std::move(choice));
 }
 
-// Decides port after port, and remembers for every rule what became of it there. Verdicts come out
-// in the order of the candidates, their rules, and the ports.
-class Court {
- public:
-  Court(const Scene& scene, const HostName& host, const std::string& service,
-        const std::vector<DialledPort>& ports)
-      : scene_(scene),
-        host_(host),
-        service_(service),
-        ports_(ports),
-        candidates_(CandidatesFor(scene, host)) {}
+std::vector<std::vector<IpPrefix>> SubnetsOf(const std::vector<Chain>& chains) {
+  std::vector<std::vector<IpPrefix>> subnets;
+  for (const Chain& chain : chains) {
+    subnets.push_back(chain.subnets);
+  }
+  return subnets;
+}
 
-  std::vector<Choice> Decide(std::size_t port);
-  std::vector<Verdict> TakeVerdicts();
-
- private:
-  const ListedRule& RuleAt(const RuleRef& ref) const {
-    return candidates_[ref.candidate].RulesIn(ref.list)[ref.index];
-  }
-  std::string NameOf(std::size_t candidate) const {
-    return ToString(candidates_[candidate].object->key);
-  }
-  Fit FitAt(const RuleRef& ref, std::size_t port) const {
-    return FitOf(scene_, *RuleAt(ref).rule, ref.list, ports_[port].number);
-  }
-  Verdict Blank(const RuleRef& ref, std::uint16_t port) const {
-    return {.kind = Verdict::Kind::kNotEnforced,
-            .object = RuleAt(ref).object->key,
-            .path = RuleAt(ref).path,
-            .host = host_,
-            .port = port};
-  }
-  // Whether the client has the VirtualService on this port at all.
-  bool Counts(std::size_t candidate, std::size_t port) const {
-    const Candidate& it = candidates_[candidate];
-    return it.excluded.empty() &&
-           scene_.sight->SeesRules(it.object->key.ns, it.hosts, ports_[port].number,
-                                   ports_[port].protocol == PortProtocol::kHttp);
-  }
-  bool Survives(const RuleRef& ref, std::size_t port) const {
-    return Counts(ref.candidate, port) && RuleAt(ref).refused.empty() &&
-           FitAt(ref, port) >= Fit::kPerhaps;
-  }
-  bool HasRuleFor(std::size_t candidate, RuleList list, std::size_t port) const;
-  std::vector<RuleRef> AllRules() const;
-  std::vector<RuleRef> Surviving(RuleList list, std::size_t port) const;
-  bool ReadsTcp(std::size_t port) const;
-  std::size_t HttpWinner(std::size_t port) const;
-  Choice DecideHttp(std::size_t port, const std::vector<IpPrefix>& addresses);
-  std::vector<Choice> DecideTcp(std::size_t port, const std::vector<IpPrefix>& addresses);
-  std::vector<Choice> DecideSniffed(std::size_t port);
-  std::vector<Choice> DecideTls(std::size_t port);
-  std::string Uncertainty(const RuleRef& ref, std::size_t port) const;
-  std::string PlaceOf(const RuleRef& ref, std::size_t from) const;
-  Choice ChoiceOf(const RuleRef& ref) const;
-  void Accept(std::size_t port, const RuleRef& ref);
-  void Refuse(std::size_t port, const RuleRef& ref, const std::string& reason);
-  bool IsTwinOfTcp(std::size_t port) const;
-  std::string Unread(std::size_t port, const RuleRef& ref) const;
-  void JudgeUnread(const RuleRef& ref);
-  void JudgeMissingPorts(const RuleRef& ref);
-
-  const Scene& scene_;
-  const HostName& host_;
-  const std::string& service_;
-  const std::vector<DialledPort>& ports_;
-  std::vector<Candidate> candidates_;
-  // By rule and index of the port; indexes behind the last port are ports that do not exist.
-  std::map<std::pair<RuleRef, std::size_t>, std::vector<Verdict>> verdicts_;
-};
+}  // namespace
 
 std::vector<RuleRef> Court::AllRules() const {
   std::vector<RuleRef> rules;
@@ -242,26 +178,6 @@ Choice Court::DecideHttp(std::size_t port, const std::vector<IpPrefix>& addresse
   return choice;
 }
 
-// Gives a piece of the port to a choice, together with the other pieces of the same rule.
-void GivePiece(const Piece& piece, Choice choice, std::vector<Choice>& choices) {
-  for (Choice& other : choices) {
-    if (other.rule.rule == choice.rule.rule && other.untouched == choice.untouched) {
-      other.addresses.push_back(piece.addresses);
-      return;
-    }
-  }
-  choice.addresses = {piece.addresses};
-  choices.push_back(std::move(choice));
-}
-
-std::vector<std::vector<IpPrefix>> SubnetsOf(const std::vector<Chain>& chains) {
-  std::vector<std::vector<IpPrefix>> subnets;
-  for (const Chain& chain : chains) {
-    subnets.push_back(chain.subnets);
-  }
-  return subnets;
-}
-
 std::vector<Choice> Court::DecideTcp(std::size_t port, const std::vector<IpPrefix>& addresses) {
   const std::vector<RuleRef> refs = Surviving(RuleList::kTcp, port);
   std::vector<const Rule*> rules;
@@ -376,126 +292,6 @@ std::vector<Choice> Court::DecideSniffed(std::size_t port) {
   }
   return choices;
 }
-
-void Court::Accept(std::size_t port, const RuleRef& ref) {
-  Verdict verdict = Blank(ref, ports_[port].number);
-  verdict.kind = Verdict::Kind::kApproximated;
-  if (ref.list == RuleList::kHttp) {
-    verdict.reason = "per connection, not per request";
-  } else if (ref.list == RuleList::kTls) {
-    verdict.reason = fmt::format("as if every client asked for {} in its TLS hello", host_);
-  } else {
-    verdict.kind = Verdict::Kind::kEnforced;
-  }
-  std::vector<Verdict>& verdicts = verdicts_[{ref, port}];
-  verdicts.push_back(verdict);
-  for (const std::string& field : RuleAt(ref).rule->request_fields) {
-    verdicts.push_back(Blank(ref, ports_[port].number));
-    verdicts.back().path += "." + field;
-    verdicts.back().reason = "needs the request";
-  }
-}
-
-void Court::Refuse(std::size_t port, const RuleRef& ref, const std::string& reason) {
-  Verdict verdict = Blank(ref, ports_[port].number);
-  verdict.reason = reason;
-  verdicts_[{ref, port}].push_back(verdict);
-}
-
-// Why a rule does not count on a port that its matches allow.
-std::string Court::Unread(std::size_t port, const RuleRef& ref) const {
-  const DialledPort& dialled = ports_[port];
-  if (!dialled.untouched.empty()) {
-    return dialled.untouched;
-  }
-  if (dialled.protocol == PortProtocol::kUdp) {
-    return fmt::format("port {} is udp", dialled.number);
-  }
-  const bool tcp = ReadsTcp(port);
-  const RuleList read = dialled.protocol == PortProtocol::kTls ? RuleList::kTls
-                        : tcp                                  ? RuleList::kTcp
-                                                               : RuleList::kHttp;
-  if (ref.list != read) {
-    return dialled.protocol == PortProtocol::kUndeclared
-               ? fmt::format("port {} declares no protocol and is read as {}", dialled.number,
-                             tcp ? "tcp" : "http")
-               : fmt::format("port {} is {}: {} rules do not count there", dialled.number,
-                             WordOf(dialled.protocol), WordOf(ref.list));
-  }
-  if (!Counts(ref.candidate, port)) {
-    return ForOthers(fmt::format("not imported by {}", scene_.sight->name()));
-  }
-  if (FitAt(ref, port) == Fit::kOtherClients) {
-    return ForOthers(Conditions(*RuleAt(ref).rule, Fit::kOtherClients));
-  }
-  return "has no route";
-}
-
-// A udp port with the number of a tcp port, whose verdict is the one that says something.
-bool Court::IsTwinOfTcp(std::size_t port) const {
-  return ports_[port].protocol == PortProtocol::kUdp &&
-         std::ranges::any_of(ports_, [this, port](const DialledPort& other) {
-           return other.number == ports_[port].number && other.protocol != PortProtocol::kUdp;
-         });
-}
-
-void Court::JudgeMissingPorts(const RuleRef& ref) {
-  std::size_t missing = ports_.size();
-  for (const Match& match : RuleAt(ref).rule->matches) {
-    if (match.port &&
-        std::ranges::find(ports_, *match.port, &DialledPort::number) == ports_.end()) {
-      Verdict verdict = Blank(ref, *match.port);
-      verdict.reason = fmt::format("{} has no port {}", service_, *match.port);
-      verdicts_[{ref, missing++}].push_back(verdict);
-    }
-  }
-}
-
-// A rule is told about a port that does not read its list if it names the port, or if no port reads
-// it; a canary on the http port says nothing about the metrics port beside it.
-void Court::JudgeUnread(const RuleRef& ref) {
-  const Rule& rule = *RuleAt(ref).rule;
-  const auto judged = [&] {
-    const auto first = verdicts_.lower_bound({ref, 0});
-    return first != verdicts_.end() && first->first.first == ref;
-  };
-  const bool read = judged();
-  for (std::size_t port = 0; port < ports_.size(); ++port) {
-    if (!verdicts_.contains({ref, port}) && !IsTwinOfTcp(port) &&
-        FitAt(ref, port) != Fit::kElsewhere && (!read || Names(rule, ports_[port].number))) {
-      Refuse(port, ref, Unread(port, ref));
-    }
-  }
-  JudgeMissingPorts(ref);
-  if (!judged()) {
-    Verdict verdict = Blank(ref, 0);
-    verdict.reason = ports_.empty() ? fmt::format("{} has no ports", service_)
-                                    : "its matches are bound to gateways only";
-    verdicts_[{ref, ports_.size()}].push_back(verdict);
-  }
-}
-
-std::vector<Verdict> Court::TakeVerdicts() {
-  for (const RuleRef& ref : AllRules()) {
-    const Candidate& candidate = candidates_[ref.candidate];
-    if (candidate.excluded.empty() && RuleAt(ref).refused.empty()) {
-      JudgeUnread(ref);
-      continue;
-    }
-    Verdict verdict = Blank(ref, 0);
-    verdict.reason = candidate.excluded.empty() ? RuleAt(ref).refused
-                     : candidate.for_others     ? ForOthers(candidate.excluded)
-                                                : candidate.excluded;
-    verdicts_[{ref, 0}].push_back(verdict);
-  }
-  std::vector<Verdict> all;
-  for (auto& [place, verdicts] : verdicts_) {
-    std::ranges::move(verdicts, std::back_inserter(all));
-  }
-  return all;
-}
-
-}  // namespace
 
 Choices ChooseRules(const Scene& scene, const HostName& host, const std::string& service,
                     const std::vector<DialledPort>& ports) {
