@@ -252,7 +252,7 @@ std::optional<RegistryService> Look(const Scene& scene, const HostName& host) {
   PreferImported(scene, host, objects);
   RegistryService service{.host = host, .ns = ChooseNamespace(scene, objects)};
   std::erase_if(objects, [&](const ObjectPtr& object) { return object->key.ns != service.ns; });
-  std::ranges::stable_partition(objects, IsService);
+  std::stable_partition(objects.begin(), objects.end(), IsService);
   service.objects = std::move(objects);
   if (const Service* spec = service.service()) {
     service.headless = spec->headless;
