@@ -239,14 +239,15 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
 
 const LabelIndex& Store::State::LabelsIn(const std::string& ns) {
   const auto [entry, is_new] = workloads.try_emplace(ns);
+  LabelIndex& index = entry->second;
   if (is_new) {
     for (const Kind kind : {Kind::kPod, Kind::kWorkloadEntry}) {
       for (const ObjectPtr& workload : OfNamespace(kind, ns)) {
-        AddLabels(*workload, [&](const Label& label) { entry->second.Add(label, workload); });
+        AddLabels(*workload, [&](const Label& label) { index.Add(label, workload); });
       }
     }
   }
-  return entry->second;
+  return index;
 }
 
 Store::Store() : state_(std::make_unique<State>()) {}
