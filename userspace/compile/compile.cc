@@ -26,7 +26,7 @@ namespace {
 
 // route_cluster.count has 16 bits.
 constexpr std::size_t kEndpointsMax = std::numeric_limits<std::uint16_t>::max();
-constexpr std::size_t kClustersMax{ROUTE_CLUSTERS_MAX};
+constexpr std::size_t kClustersMax = std::size_t{ROUTE_CLUSTERS} * ROUTE_ROWS;
 constexpr std::size_t kGroupsMax{POLICY_GROUPS};
 // route_value.total and group_value.total have 32.
 constexpr std::uint64_t kTotalMax = std::numeric_limits<std::uint32_t>::max();
@@ -229,7 +229,7 @@ bool Contains(const Frontend& wide, const Frontend& narrow) {
   }
   for (std::size_t bit = 0; bit < wide.prefix; ++bit) {
     const std::size_t byte = bit / 8;
-    const std::uint8_t mask = static_cast<std::uint8_t>(0x80 >> (bit % 8));
+    const auto mask = static_cast<std::uint8_t>(0x80 >> (bit % 8));
     if (((wide.address.ip.bytes.at(byte) ^ narrow.address.ip.bytes.at(byte)) & mask) != 0) {
       return false;
     }

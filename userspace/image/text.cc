@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +17,7 @@
 namespace vsplit {
 namespace {
 
+// NOLINTBEGIN(misc-no-recursion): a tree, as deep as the text is indented
 struct Block {
   std::string key;              // what it is among its neighbours
   std::string line;             // empty: not shown
@@ -275,11 +275,14 @@ std::string FrontendDifference(const Frontend& frontend, const ImageFrontend& be
 
 std::vector<Block> WorkloadBlocks(const TableImage& image) {
   std::vector<Block> blocks;
+  blocks.reserve(image.workloads.size());
   for (const auto& [name, workload] : image.workloads) {
     blocks.push_back(WorkloadBlock(name, workload));
   }
   return blocks;
 }
+
+// NOLINTEND(misc-no-recursion)
 
 }  // namespace
 
