@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -66,10 +67,13 @@ std::string WhyEmpty(const RegistryService& service, std::uint16_t port, const S
   if (!missing.empty()) {
     return fmt::format("no address of {} is known, for {} port {}", Join(missing), name, port);
   }
-  return subset == nullptr
-             ? fmt::format("no ready endpoint of {} port {}", name, port)
-             : fmt::format("no ready endpoint of {} port {} has the labels of subset \"{}\"", name,
-                           port, subset->name);
+  // Istio makes no cluster at all of names that are not there.
+  const bool is_dns =
+      service.resolution == Resolution::kDns || service.resolution == Resolution::kDnsRoundRobin;
+  const std::string_view what = is_dns ? "endpoint" : "ready endpoint";
+  return subset == nullptr ? fmt::format("no {} of {} port {}", what, name, port)
+                           : fmt::format("no {} of {} port {} has the labels of subset \"{}\"",
+                                         what, name, port, subset->name);
 }
 
 void FillGroups(const Scene& scene, const RegistryService& service, const RegistryPort& port,
@@ -140,9 +144,20 @@ void Fill(const Scene& scene, const Target& target, const RegistryService& servi
   }
 }
 
+// Of http rules Istio looks only at services that have the port that was dialled, so that an alias
+// without it stands for nothing.
+const RegistryService* FindTarget(const Scene& scene, Target& target) {
+  const RegistryService* named = scene.registry.Find(scene, target.host);
+  if (named != nullptr && !named->alias.empty() && target.http &&
+      named->FindPort(target.dialled) == nullptr) {
+    return nullptr;
+  }
+  return scene.registry.FollowAliases(scene, target.host);
+}
+
 Destination DestinationOf(const Scene& scene, Target target) {
   const HostName named = target.host;
-  const RegistryService* service = scene.registry.FollowAliases(scene, target.host);
+  const RegistryService* service = FindTarget(scene, target);
   const std::uint16_t port =
       service == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *service);
   Destination destination;
@@ -155,7 +170,8 @@ Destination DestinationOf(const Scene& scene, Target target) {
   if (service != nullptr) {
     Fill(scene, target, *service, port, destination);
   } else if (named == target.host) {
-    cluster.broken = WhyNotFound(scene, named);
+    const RegistryService* alias = scene.registry.Find(scene, named);
+    cluster.broken = alias == nullptr ? WhyNotFound(scene, named) : WhyNoPort(*alias, port);
   } else {
     cluster.broken =
         fmt::format("{}, which \"{}\" is an alias of", WhyNotFound(scene, target.host), named);

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the levels of a DestinationRule leave of its policy for one port of one subset. What is
+// expected is what Istio's pilot sends for the same objects, and Envoy's defaults.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "resolve_registry_text.h"
+#include "resolve_text.h"
+#include "vsplit/image.h"
+#include "vsplit/objects.h"
+#include "vsplit/policy.h"
+#include "vsplit/resolve.h"
+
+namespace vsplit {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Of the service s on port 80, or of its subset v, with this spec in the rule about it.
+ResolvedCluster ClusterWith(const std::string& spec, bool subset = false) {
+  const std::string yaml =
+      Slices("{addresses: [10.1.0.1]}") + Policy("s", spec) +
+      Document("VirtualService", "v",
+               std::string("hosts: [s], tcp: [{route: [{destination: {host: s") +
+                   (subset ? ", subset: v" : "") + "}}]}]");
+  return Resolve(StoreOf(yaml), "s.default.svc.cluster.local", {}, Client{})
+      .ports.at(0)
+      .clusters.at(0);
+}
+
+ClusterSettings With(const std::string& policy) {
+  return ClusterWith("trafficPolicy: {" + policy + "}").settings;
+}
+
+ClusterSettings SubsetWith(const std::string& policy, const std::string& subset) {
+  return ClusterWith("trafficPolicy: {" + policy + "}, subsets: [{name: v, trafficPolicy: {" +
+                         subset + "}}]",
+                     true)
+      .settings;
+}
+
+constexpr const char* kRandom = "loadBalancer: {simple: RANDOM}";
+constexpr const char* kRoundRobin = "loadBalancer: {simple: ROUND_ROBIN}";
+constexpr const char* kPool = "connectionPool: {tcp: {maxConnections: 7}}";
+
+std::string OnPort(int port, const std::string& blocks) {
+  return "portLevelSettings: [{port: {number: " + std::to_string(port) + "}, " + blocks + "}]";
+}
+
+TEST(Settings, SubsetReplacesTheBlocksThatItHas) {
+  const ClusterSettings settings = SubsetWith(std::string(kRandom) + ", " + kPool, kRoundRobin);
+  EXPECT_EQ(settings.algorithm, Algorithm::kRoundRobin);
+  EXPECT_EQ(settings.max_connections, 7U);
+}
+
+TEST(Settings, EntryForThePortReplacesItsLevelWhole) {
+  const std::string host = std::string(kPool) + ", outlierDetection: {}, ";
+  const ClusterSettings settings = With(host + OnPort(80, kRandom));
+  EXPECT_EQ(settings.algorithm, Algorithm::kRandom);
+  EXPECT_EQ(settings.max_connections, std::nullopt);
+  EXPECT_EQ(settings.ejection, std::nullopt);
+  EXPECT_EQ(With(host + OnPort(81, kRandom)).max_connections, 7U);
+}
+
+TEST(Settings, SubsetBuildsOnTheEntryForThePort) {
+  const ClusterSettings settings =
+      SubsetWith(std::string(kPool) + ", " + OnPort(80, kRandom), "outlierDetection: {}");
+  EXPECT_EQ(settings.algorithm, Algorithm::kRandom);
+  EXPECT_EQ(settings.max_connections, std::nullopt);
+  EXPECT_TRUE(settings.ejection.has_value());
+}
+
+TEST(Settings, EntryOfTheSubsetLeavesNothingOfTheHost) {
+  const ClusterSettings settings =
+      SubsetWith(std::string(kPool) + ", " + kRandom, OnPort(80, "outlierDetection: {}"));
+  EXPECT_EQ(settings.algorithm, Algorithm::kLeastRequest);
+  EXPECT_EQ(settings.max_connections, std::nullopt);
+  EXPECT_TRUE(settings.ejection.has_value());
+}
+
+TEST(Settings, PassthroughOfTheHostCannotBeTakenBack) {
+  const std::string passthrough = "loadBalancer: {simple: PASSTHROUGH}";
+  EXPECT_EQ(With(passthrough).algorithm, Algorithm::kPassthrough);
+  EXPECT_EQ(SubsetWith(passthrough, kRandom).algorithm, Algorithm::kPassthrough);
+  EXPECT_EQ(SubsetWith(kRandom, passthrough).algorithm, Algorithm::kPassthrough);
+  EXPECT_EQ(SubsetWith(kRandom, passthrough + ", " + OnPort(80, kRoundRobin)).algorithm,
+            Algorithm::kPassthrough);
+}
+
+TEST(Settings, SourceAddressIsHashedIntoAMaglevTable) {
+  const ClusterSettings plain = With("loadBalancer: {consistentHash: {useSourceIp: true}}");
+  EXPECT_EQ(plain.algorithm, Algorithm::kMaglev);
+  EXPECT_EQ(plain.maglev_size, 65537U);
+  const ClusterSettings sized =
+      With("loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 251}}}");
+  EXPECT_EQ(sized.algorithm, Algorithm::kMaglev);
+  EXPECT_EQ(sized.maglev_size, 251U);
+  EXPECT_EQ(With("loadBalancer: {consistentHash: {useSourceIp: true, ringHash: {minimumRingSize: "
+                 "100}}}")
+                .algorithm,
+            Algorithm::kMaglev);
+}
+
+TEST(Settings, WhatNeedsTheRequestHasNoKeyAndIsDrawn) {
+  EXPECT_EQ(With("loadBalancer: {consistentHash: {httpHeaderName: x-user}}").algorithm,
+            Algorithm::kRandom);
+}
+
+TEST(Settings, WarmupIsForAlgorithmsThatKnowWeights) {
+  const std::string warmup = "warmup: {duration: 30s, minimumPercent: 20, aggression: 2}";
+  const ClusterSettings settings = With("loadBalancer: {simple: ROUND_ROBIN, " + warmup + "}");
+  EXPECT_EQ(settings.warmup,
+            (SlowStart{.duration = milliseconds(30'000), .minimum_percent = 20, .aggression = 2}));
+  EXPECT_EQ(With("loadBalancer: {warmup: {duration: 30s}}").warmup,
+            (SlowStart{.duration = milliseconds(30'000), .minimum_percent = 10, .aggression = 1}));
+  EXPECT_EQ(With("loadBalancer: {simple: RANDOM, " + warmup + "}").warmup, std::nullopt);
+}
+
+TEST(Settings, PoolLimitsAndSocketOptionsAreTaken) {
+  const ClusterSettings settings = With(
+      "connectionPool: {tcp: {maxConnections: 3, connectTimeout: 1500ms, tcpKeepalive: {time: "
+      "7200s, interval: 1500ms, probes: 4}}}");
+  EXPECT_EQ(settings.max_connections, 3U);
+  EXPECT_EQ(settings.connect_timeout, milliseconds(1500));
+  EXPECT_EQ(settings.keepalive, (Keepalive{.time_s = 7200, .interval_s = 2, .probes = 4}));
+  EXPECT_EQ(With("connectionPool: {tcp: {}}").max_connections, std::nullopt);
+}
+
+TEST(Settings, EjectionHasEnvoysDefaults) {
+  EXPECT_EQ(With("outlierDetection: {}").ejection, (Ejection{.failures = 5,
+                                                             .field = "consecutive5xxErrors",
+                                                             .interval = milliseconds(10'000),
+                                                             .base = milliseconds(30'000),
+                                                             .max = milliseconds(300'000),
+                                                             .max_percent = 10}));
+  EXPECT_EQ(With(kPool).ejection, std::nullopt);
+}
+
+TEST(Settings, SmallestCountThatIsEnforcedEjects) {
+  const auto threshold = [](const std::string& fields) {
+    const auto ejection = With("outlierDetection: {" + fields + "}").ejection;
+    return ejection ? ejection->field + " " + std::to_string(ejection->failures) : "none";
+  };
+  EXPECT_EQ(threshold("consecutive5xxErrors: 3"), "consecutive5xxErrors 3");
+  EXPECT_EQ(threshold("consecutive5xxErrors: 0"), "none");
+  EXPECT_EQ(threshold("consecutiveGatewayErrors: 2"), "consecutiveGatewayErrors 2");
+  EXPECT_EQ(threshold("consecutiveGatewayErrors: 7"), "consecutive5xxErrors 5");
+  EXPECT_EQ(threshold("consecutive5xxErrors: 0, consecutiveGatewayErrors: 7"),
+            "consecutiveGatewayErrors 7");
+  EXPECT_EQ(threshold("consecutive5xxErrors: 0, consecutiveGatewayErrors: 0"), "none");
+}
+
+TEST(Settings, WhereOriginsAreSplitOnlyLocalFailuresCount) {
+  const auto failures = [](const std::string& fields) {
+    return With("outlierDetection: {splitExternalLocalOriginErrors: true, " + fields + "}")
+        .ejection.value_or(Ejection{})
+        .failures;
+  };
+  EXPECT_EQ(failures("consecutive5xxErrors: 1"), 5U);
+  EXPECT_EQ(failures("consecutiveLocalOriginFailures: 2"), 2U);
+}
+
+TEST(Settings, TimesAndSharesOfEjectionAreTaken) {
+  const ClusterSettings settings = With(
+      "outlierDetection: {interval: 1s, baseEjectionTime: 600s, maxEjectionPercent: 50, "
+      "minHealthPercent: 30}");
+  EXPECT_EQ(settings.panic_percent, 30U);
+  ASSERT_TRUE(settings.ejection.has_value());
+  EXPECT_EQ(settings.ejection->interval, milliseconds(1'000));
+  EXPECT_EQ(settings.ejection->base, milliseconds(600'000));
+  EXPECT_EQ(settings.ejection->max, milliseconds(600'000));
+  EXPECT_EQ(settings.ejection->max_percent, 50U);
+}
+
+}  // namespace
+}  // namespace vsplit
