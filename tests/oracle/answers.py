@@ -257,10 +257,12 @@ def shared(case, record, _):
 
 
 def captured(case, record, entry):
-    """The client does not see the service, but a ServiceEntry without address has the port."""
+    """The client does not see the service, but something else has all addresses of the port: a
+    ServiceEntry without one, or on HTTP ports another service of that name."""
     del case
-    return not record["visible"] and record["via"].startswith("0.0.0.0_") and any(
-        row[1] for row in entry.get("split", []))
+    return not record["visible"] and record["via"].startswith("0.0.0.0_") and \
+        not record["via"].endswith((" allow_any", " block_all")) and \
+        entry.get("split") not in (UNTOUCHED, [["", "", 1, "black hole"]])
 
 
 def leave(_, __, entry):

@@ -64,6 +64,9 @@ def compare(case, istio, vsplit, counts):
         print("%s: only vsplit refuses %s" % (case["id"], refused["why"]))
     if vsplit.get("rejected"):
         return
+    if istio.get("error") or not istio["connections"]:
+        counts["not answered by Istio"] += 1
+        return
     entries = answers.wanted(case, istio)
     counts["connections"] += len(entries)
     for entry in entries:

@@ -106,7 +106,7 @@ class World:
         name = "%s-%d" % (app, number)
         labels = {"app": app, "version": version}
         if self.chance(0.1):
-            labels["topology.istio.io/locality"] = self.pick(["eu.eu-b", "us.us-a", "eu"])
+            labels["topology.istio.io/locality"] = self.pick(["eu.eu-b.r9", "us.us-a.r9", "eu"])
         node = self.pick(list(NODES))
         ips = {"4": "10.1.0.%d" % number, "6": "fd00:1::%x" % number}
         chosen = [ips[each] for each in family]
