@@ -1,20 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the pure half costs: N services (default 10 000) of two subsets and ten endpoints, from
-// their objects to the operations that put them into force, and then one change of weights. Seconds
-// are of processor time, so that a busy machine does not matter.
+// What deciding costs, apart from text, disk and kernel: N services (default 10 000) with two
+// subsets and ten endpoints, each with a VirtualService and a DestinationRule, on a node with 30
+// pods. Resolved, compiled and planned from nothing, and after one change, by the agent's own rooms
+// and in its order, on tables that are only modelled: it needs no root. In the second set each
+// VirtualService has a rule for some pods of the node (sourceLabels).
+//
+// Seconds are of processor time, so that a busy machine matters less.
+//
+//   compile_bench [SERVICES]
 #include <fmt/core.h>
 #include <time.h>  // NOLINT(modernize-deprecated-headers): clock_gettime is POSIX
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "hosts.h"
+#include "pods.h"
 #include "services.h"
+#include "vsplit/address.h"
 #include "vsplit/compile.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
@@ -24,8 +41,17 @@
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
 #include "vsplit/store.h"
+#include "vsplit/workloads.h"
 
+namespace vsplit::bench {
 namespace {
+
+constexpr int kServices = 10'000;
+constexpr int kClientPods = 30;
+constexpr int kRounds = 5;  // from nothing
+constexpr int kChanges = 200;
+constexpr double kMicrosecond = 1e-6;
+constexpr double kMillisecond = 1e-3;
 
 double ProcessorSeconds() {
   timespec time{};
@@ -34,100 +60,262 @@ double ProcessorSeconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * kNanosecond;
 }
 
-class Stopwatch {
- public:
-  double Lap() {
-    const double now = ProcessorSeconds();
-    return now - std::exchange(last_, now);
+template <class Value>
+Value Check(Result<Value> result) {
+  if (!result) {
+    throw std::runtime_error(result.error().message);
   }
-
- private:
-  double last_ = ProcessorSeconds();
-};
-
-vsplit::Store StoreOf(int services) {
-  std::string text;
-  for (int service = 0; service < services; ++service) {
-    text += vsplit::bench::RulesOf(service) + vsplit::bench::PodsOf(service);
-  }
-  std::vector<vsplit::Object> objects = vsplit::Parse(text).objects;
-  vsplit::Store store;
-  store.Load(std::move(objects), 1);
-  return store;
+  return *std::move(result);
 }
 
-// Empty tables with room for all of it.
-vsplit::Tables TablesFor(int services) {
-  const auto count = static_cast<std::uint32_t>(services);
-  const std::vector<vsplit::frontend_value> frontends(std::bit_ceil(4 * count));
-  const std::vector<vsplit::route_value> routes(4 * count + 64);
-  const std::vector<vsplit::endpoint_value> endpoints(40 * count + 64);
-  const std::vector<vsplit::endpoint_state> states(40 * count + 64);
-  const std::vector<vsplit::route_counter> counters(4 * count + 64);
-  vsplit::RawTables raw;
+std::vector<Object> Read(const std::string& text) {
+  ParseResult parsed = Parse(text);
+  for (const Diagnostic& diagnostic : parsed.diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::kError) {
+      throw std::runtime_error(ToString(diagnostic));
+    }
+  }
+  return std::move(parsed.objects);
+}
+
+// ---- an agent without disk and kernel ----------------------------------------------------------
+
+// Seconds of one pass.
+struct Times {
+  double resolve = 0;
+  double compile = 0;
+  double plan = 0;
+};
+
+double Sum(const Times& times) {
+  return times.resolve + times.compile + times.plan;
+}
+
+// Tables with nothing in them, of the sizes that the kernel's have for so many services.
+Tables EmptyTables(std::uint32_t services) {
+  const std::uint32_t endpoints = 2 * kEndpoints * services;
+  const std::vector<frontend_value> frontends(std::bit_ceil(4 * services));
+  const std::vector<route_value> routes(4 * services);
+  const std::vector<endpoint_value> endpoint_rows(2 * endpoints);
+  const std::vector<endpoint_state> endpoint_states(2 * endpoints);
+  const std::vector<route_counter> counters(8 * services);
+  RawTables raw;
+  raw.control.schema = VSPLIT_SCHEMA;
   raw.frontends = frontends;
   raw.routes = routes;
-  raw.endpoints = endpoints;
-  raw.endpoint_states = states;
+  raw.endpoints = endpoint_rows;
+  raw.endpoint_states = endpoint_states;
   raw.counters = counters;
-  raw.turns = raw.hosts = 2 * count + 64;
-  raw.clusters = 4 * count + 64;
-  vsplit::Tables tables = vsplit::Adopt(raw).value();
-  for (const vsplit::Operation& operation : vsplit::MakeRepair(tables).operations) {
+  raw.turns = raw.hosts = 4 * services;
+  raw.clusters = 8 * services;
+  raw.source_routes = 4 * services * kClientPods;
+  raw.workloads = 1024;
+  Tables tables = Check(Adopt(raw));
+  for (const Operation& operation : MakeRepair(tables).operations) {
     Advance(tables, operation);
   }
   return tables;
 }
 
-std::vector<vsplit::HostMeaning> MeaningsOf(const vsplit::Store& store,
-                                            const std::vector<vsplit::HostName>& hosts) {
-  std::vector<vsplit::HostMeaning> meanings;
-  meanings.reserve(hosts.size());
-  for (const vsplit::HostName& host : hosts) {
-    meanings.push_back(vsplit::ResolveAll(store, host, {}, {}, {}));
+class Rooms {
+ public:
+  explicit Rooms(const std::string& text, int services)
+      : services_(static_cast<std::uint32_t>(services)) {
+    store_.Load(Read(text), 1);
+    pods_ = FindPods(store_, kNode, FindCgroups);
   }
-  return meanings;
-}
 
-vsplit::ImageChange ChangeOf(const std::vector<vsplit::HostMeaning>& meanings) {
-  vsplit::ImageChange change;
-  for (const vsplit::HostMeaning& meaning : meanings) {
-    vsplit::TableImage part = vsplit::Compile(meaning).value();
-    for (auto& [key, frontend] : part.frontends) {
-      change.frontends.emplace(key, std::move(frontend));
+  // As the agent starts on empty tables.
+  Times FromNothing() {
+    hosts_ = {};
+    tables_ = EmptyTables(services_);
+    Times times;
+    HostChange all = Serve(HostsWithRules(store_, false), pods_, times);
+    const double begin = ProcessorSeconds();
+    hosts_.Take(std::move(all));
+    TableImage wanted = hosts_.Image();
+    wanted.workloads = pods_.image;
+    const Plan plan = Check(MakePlan(tables_, ChangeTo(tables_, wanted)));
+    times.plan += ProcessorSeconds() - begin;
+    PutIntoForce(plan);
+    return times;
+  }
+
+  // As the agent takes in one transaction.
+  Times Apply(const std::string& text) {
+    std::vector<Write> writes;
+    for (Object& object : Read(text)) {
+      writes.push_back({.object = std::move(object)});
+    }
+    const std::vector<std::string> uids(writes.size(), "uid");
+    const std::vector<Change> changes =
+        Check(store_.Stage(std::move(writes), {.now = "2026-01-01T00:00:00Z", .uids = uids}));
+    Times times;
+    double begin = ProcessorSeconds();
+    LocalPods pods = PodsAfterChanges(changes);
+    const std::set<HostName> touched = TouchedHosts(changes, pods);
+    times.resolve += ProcessorSeconds() - begin;
+    HostChange hosts = Serve({touched.begin(), touched.end()}, pods, times);
+    begin = ProcessorSeconds();
+    ImageChange image = hosts_.ChangeOf(hosts);
+    image.workloads = Difference(pods_.image, pods.image);
+    const Plan plan = Check(MakePlan(tables_, image));
+    times.plan += ProcessorSeconds() - begin;
+    store_.Keep();
+    hosts_.Take(std::move(hosts));
+    pods_ = std::move(pods);
+    PutIntoForce(plan);
+    if (!plan.changes()) {
+      throw std::runtime_error("nothing has changed");
+    }
+    return times;
+  }
+
+ private:
+  LocalPods PodsAfterChanges(const std::vector<Change>& changes) const {
+    const bool concerned = std::ranges::any_of(changes, [this](const Change& change) {
+      return ConcernsPods(change, kNode, pods_);
+    });
+    return concerned ? PodsAfter(changes, store_, kNode, pods_, FindCgroups) : pods_;
+  }
+
+  std::set<HostName> TouchedHosts(const std::vector<Change>& changes, const LocalPods& pods) const {
+    std::set<HostName> touched;
+    for (const Change& change : changes) {
+      Touched by = vsplit::TouchedBy(store_, change);
+      touched.merge(by.hosts);
+      touched.merge(hosts_.DependingOn(by.dependencies));
+    }
+    if (ReachOf(pods_, pods) != Reach::kNobody) {
+      touched.merge(hosts_.TellingPodsApart());
+    }
+    return touched;
+  }
+
+  HostChange Serve(const std::vector<HostName>& hosts, const LocalPods& pods, Times& times) const {
+    HostChange change;
+    for (const HostName& host : hosts) {
+      const double begin = ProcessorSeconds();
+      ServedHost served{
+          .meaning = ResolveAll(store_, host, ResolveOptions{}, pods.anonymous, pods.workloads)};
+      const double resolved = ProcessorSeconds();
+      served.part = Check(Compile(served.meaning));
+      times.resolve += resolved - begin;
+      times.compile += ProcessorSeconds() - resolved;
+      change.emplace(host, std::move(served));
+    }
+    return change;
+  }
+
+  void PutIntoForce(const Plan& plan) {
+    for (const Operation& operation : plan.operations) {
+      Advance(tables_, operation);
     }
   }
-  return change;
+
+  // All are found, each with an id of its own.
+  static std::map<ObjectKey, PodCgroup> FindCgroups(const CgroupHints& hints) {
+    std::map<ObjectKey, PodCgroup> found;
+    for (const auto& [key, hint] : hints) {
+      found.emplace(key, PodCgroup{.id = found.size() + 1, .level = 1, .path = "/" + hint.path});
+    }
+    return found;
+  }
+
+  static inline const NodeOptions kNode{
+      .name = kClientNode, .locality = Locality{}, .cgroup_mount = "/sys/fs/cgroup"};
+
+  Store store_;
+  std::uint32_t services_;
+  ServedHosts hosts_;
+  LocalPods pods_;
+  Tables tables_;
+};
+
+// ---- measuring ---------------------------------------------------------------------------------
+
+double Median(std::vector<Times> all, double (*seconds)(const Times&)) {
+  std::vector<double> values;
+  std::ranges::transform(all, std::back_inserter(values), seconds);
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+constexpr std::array kRows = {std::pair{"resolve", +[](const Times& times) { return times.resolve; }},
+                              std::pair{"compile", +[](const Times& times) { return times.compile; }},
+                              std::pair{"plan", +[](const Times& times) { return times.plan; }},
+                              std::pair{"all", +[](const Times& times) { return Sum(times); }}};
+
+// Gives the median of all.
+double PrintFromNothing(Rooms& rooms, int services) {
+  std::vector<Times> times;
+  for (int round = 0; round < kRounds; ++round) {
+    times.push_back(rooms.FromNothing());
+  }
+  fmt::print("  {:<40}", "from nothing");
+  for (const auto& [name, seconds] : kRows) {
+    fmt::print(" {} {:.0f} ms", name, Median(times, seconds) / kMillisecond);
+  }
+  const double all = Median(times, Sum);
+  fmt::print(", {:.1f} us for a service\n", all / services / kMicrosecond);
+  return all;
+}
+
+// `number` counts the changes; each has to change what is in force.
+void PrintChanges(Rooms& rooms, const char* what, double from_nothing, int changes,
+                  const std::function<std::string(int)>& text) {
+  std::vector<Times> times;
+  for (int number = 0; number < changes; ++number) {
+    times.push_back(rooms.Apply(text(number)));
+  }
+  fmt::print("  {:<40}", what);
+  for (const auto& [name, seconds] : kRows) {
+    fmt::print(" {} {:.1f} us", name, Median(times, seconds) / kMicrosecond);
+  }
+  fmt::print(", 1/{:.0f} of everything\n", from_nothing / Median(times, Sum));
+}
+
+void Run(int services, const char* set, std::string (*rules)(int, int)) {
+  std::string text;
+  for (int pod = 0; pod < kClientPods; ++pod) {
+    text += ClientPodOf(pod);
+  }
+  for (int service = 0; service < services; ++service) {
+    text += PodsOf(service) + ServiceOf(service) + SliceOf(service) + DestinationRuleOf(service) +
+            rules(service, 10);
+  }
+  Rooms rooms(text, services);
+  fmt::print("{} services, {} endpoints each, {} pods that connect; {}\n", services, kEndpoints,
+             kClientPods, set);
+  const double all = PrintFromNothing(rooms, services);
+  const int changes = std::min(services, kChanges);
+  const int step = services / changes;
+  PrintChanges(rooms, "the weights of one", all, changes,
+               [&](int number) { return rules(number * step, 11); });
+  PrintChanges(rooms, "an endpoint of one is not ready", all, changes,
+               [&](int number) { return SliceOf(number * step, false); });
+  PrintChanges(rooms, "one more pod and endpoint of one", all, changes, [&](int number) {
+    return PodOf(number * step, kEndpoints) + SliceOf(number * step, true, kEndpoints + 1);
+  });
+  PrintChanges(rooms, "one more pod that connects", all, kRounds,
+               [](int number) { return ClientPodOf(kClientPods + number); });
+}
+
+void Main(int services) {
+  Run(services, "one rule for everyone", VirtualServiceOf);
+  Run(services, "rules by sourceLabels", VirtualServiceBySource);
 }
 
 }  // namespace
+}  // namespace vsplit::bench
 
 int main(int argc, char** argv) {
-  constexpr int kServices = 10'000;
-  const int services = argc > 1 ? std::atoi(argv[1]) : kServices;
-  const vsplit::Store store = StoreOf(services);
-  vsplit::Tables tables = TablesFor(services);
-  Stopwatch watch;
-
-  const std::vector<vsplit::HostName> hosts = HostsWithRules(store, false);
-  const std::vector<vsplit::HostMeaning> meanings = MeaningsOf(store, hosts);
-  const double resolve = watch.Lap();
-  const vsplit::ImageChange image = ChangeOf(meanings);
-  const double compile = watch.Lap();
-  const vsplit::Plan plan = MakePlan(tables, image).value();
-  const double planning = watch.Lap();
-  fmt::print("{} services: resolve {:.3f} s, compile {:.3f} s, plan {:.3f} s, {} operations\n",
-             hosts.size(), resolve, compile, planning, plan.operations.size());
-
-  for (const vsplit::Operation& operation : plan.operations) {
-    Advance(tables, operation);
+  setvbuf(stdout, nullptr, _IOLBF, 0);  // it takes a while: show each line when it is there
+  try {
+    vsplit::bench::Main(argc > 1 ? std::max(1, std::atoi(argv[1])) : vsplit::bench::kServices);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "compile_bench: {}\n", error.what());
+    return 1;
   }
-  watch.Lap();
-  vsplit::ImageChange one;
-  one.frontends.insert(*image.frontends.begin());
-  one.frontends.begin()->second->everyone.clusters.front().weight += 1;
-  const vsplit::Plan change = MakePlan(tables, one).value();
-  fmt::print("one change of weights: plan {:.6f} s, {} operations\n", watch.Lap(),
-             change.operations.size());
   return 0;
 }

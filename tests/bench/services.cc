@@ -14,7 +14,7 @@ std::string PodIp(int service, int endpoint) {
 
 }  // namespace
 
-std::string SliceOf(int service, bool first_ready) {
+std::string SliceOf(int service, bool first_ready, int endpoints) {
   std::string text = fmt::format(R"(---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
@@ -31,7 +31,7 @@ ports:
 endpoints:
 )",
                                  service);
-  for (int endpoint = 0; endpoint < kEndpoints; ++endpoint) {
+  for (int endpoint = 0; endpoint < endpoints; ++endpoint) {
     text += fmt::format(R"(- addresses:
   - {2}
   conditions:
@@ -89,7 +89,10 @@ spec:
                      service);
 }
 
-std::string VirtualServiceOf(int service, int risky) {
+namespace {
+
+// `first_rule`: lines of an http rule before the one that splits.
+std::string VirtualServiceWith(const std::string& first_rule, int service, int risky) {
   return fmt::format(R"(---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -100,7 +103,7 @@ spec:
   hosts:
   - service-{0}.default.svc.cluster.local
   http:
-  - route:
+{3}  - route:
     - destination:
         host: service-{0}.default.svc.cluster.local
         subset: safe
@@ -110,13 +113,30 @@ spec:
         subset: risky
       weight: {2}
 )",
-                     service, 100 - risky, risky);
+                     service, 100 - risky, risky, first_rule);
 }
 
-std::string PodsOf(int service) {
-  std::string text;
-  for (int endpoint = 0; endpoint < kEndpoints; ++endpoint) {
-    text += fmt::format(R"(---
+}  // namespace
+
+std::string VirtualServiceOf(int service, int risky) {
+  return VirtualServiceWith("", service, risky);
+}
+
+std::string VirtualServiceBySource(int service, int risky) {
+  const std::string rule = fmt::format(R"(  - match:
+    - sourceLabels:
+        team: red
+    route:
+    - destination:
+        host: service-{}.default.svc.cluster.local
+        subset: risky
+)",
+                                       service);
+  return VirtualServiceWith(rule, service, risky);
+}
+
+std::string PodOf(int service, int endpoint) {
+  return fmt::format(R"(---
 apiVersion: v1
 kind: Pod
 metadata:
@@ -132,10 +152,38 @@ status:
   podIPs:
   - ip: {3}
 )",
-                        service, endpoint, endpoint % 2 == 0 ? "safe" : "risky",
-                        PodIp(service, endpoint));
+                     service, endpoint, endpoint % 2 == 0 ? "safe" : "risky",
+                     PodIp(service, endpoint));
+}
+
+std::string PodsOf(int service) {
+  std::string text;
+  for (int endpoint = 0; endpoint < kEndpoints; ++endpoint) {
+    text += PodOf(service, endpoint);
   }
   return text;
+}
+
+std::string ClientPodOf(int pod) {
+  return fmt::format(R"(---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: client-{0}
+  namespace: clients-{1}
+  uid: 00000000-0000-0000-0000-{0:012}
+  labels:
+    app: client-{0}
+    team: {2}
+spec:
+  nodeName: {3}
+status:
+  phase: Running
+  podIPs:
+  - ip: 10.255.{4}.{5}
+)",
+                     pod, pod % 3, pod % 2 == 0 ? "red" : "blue", kClientNode, pod / 250,
+                     1 + pod % 250);
 }
 
 std::string RulesOf(int service) {

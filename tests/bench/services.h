@@ -8,13 +8,19 @@
 namespace vsplit::bench {
 
 inline constexpr int kEndpoints = 10;  // of each service
+inline constexpr char kClientNode[] = "client-node";
 
 std::string ServiceOf(int service);
-// Its first endpoint is ready or not.
-std::string SliceOf(int service, bool first_ready = true);
+// Its first endpoint is ready or not. With more endpoints there is one that PodsOf does not have.
+std::string SliceOf(int service, bool first_ready = true, int endpoints = kEndpoints);
 std::string DestinationRuleOf(int service);
 std::string VirtualServiceOf(int service, int risky = 10);  // of 100
+// The same, but pods of team red get version risky only.
+std::string VirtualServiceBySource(int service, int risky = 10);
+std::string PodOf(int service, int endpoint);
 std::string PodsOf(int service);
+// A pod that is no endpoint, on kClientNode; every second one is of team red, the first among them.
+std::string ClientPodOf(int pod);
 // All of it but the pods.
 std::string RulesOf(int service);
 
