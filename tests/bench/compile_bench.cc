@@ -173,9 +173,8 @@ class Rooms {
 
  private:
   LocalPods PodsAfterChanges(const std::vector<Change>& changes) const {
-    const bool concerned = std::ranges::any_of(changes, [this](const Change& change) {
-      return ConcernsPods(change, kNode, pods_);
-    });
+    const bool concerned = std::ranges::any_of(
+        changes, [this](const Change& change) { return ConcernsPods(change, kNode, pods_); });
     return concerned ? PodsAfter(changes, store_, kNode, pods_, FindCgroups) : pods_;
   }
 
@@ -241,10 +240,11 @@ double Median(std::vector<Times> all, double (*seconds)(const Times&)) {
   return values[values.size() / 2];
 }
 
-constexpr std::array kRows = {std::pair{"resolve", +[](const Times& times) { return times.resolve; }},
-                              std::pair{"compile", +[](const Times& times) { return times.compile; }},
-                              std::pair{"plan", +[](const Times& times) { return times.plan; }},
-                              std::pair{"all", +[](const Times& times) { return Sum(times); }}};
+constexpr std::array kRows = {
+    std::pair{"resolve", +[](const Times& times) { return times.resolve; }},
+    std::pair{"compile", +[](const Times& times) { return times.compile; }},
+    std::pair{"plan", +[](const Times& times) { return times.plan; }},
+    std::pair{"all", +[](const Times& times) { return Sum(times); }}};
 
 // Gives the median of all.
 double PrintFromNothing(Rooms& rooms, int services) {

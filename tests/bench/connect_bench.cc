@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a connect() costs through vsplit, against the same connect() without it, in one interleaved
 // run on one CPU: ratios, never times to promise. Sockets belong to the cgroup they are made in, so
-// they are made in batches, a batch for each way, and then connected in turn.
+// they are made in batches, a batch for each way, and then connected in turn. What a setting of a
+// DestinationRule costs is seen against the plain split: the same route, the same pods.
 //
 //   connect_bench [ROUNDS]      default 200 rounds of 100 connections for each way
 #include <bpf/bpf.h>
@@ -15,7 +16,10 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -29,14 +33,16 @@ constexpr int kBatch = 100;
 constexpr int kServices = 10'000;
 constexpr int kPods = 10;
 constexpr int kEcho = 11;
+constexpr int kRefuser = 12;  // the pod that is ejected
 constexpr char kEchoService[] = "10.96.0.11:80";
+constexpr char kWorkload[] = "default/client";
 
 using Clock = std::chrono::steady_clock;
 
 // One way to reach the same pods.
 struct Way {
   std::string name;
-  const TestCgroup* cgroup;  // null: outside of every cgroup with programs
+  std::string cgroup;  // where it is made; empty: outside of every cgroup with programs
   std::vector<SocketAddress> targets;
   std::vector<double> connect_ns{};  // of connect() alone
   std::vector<double> whole_ns{};    // of connect(), the answer and the server's close
@@ -58,7 +64,11 @@ sockaddr_in Raw(const SocketAddress& address) {
 }
 
 std::vector<Descriptor> MakeSockets(const Way& way, const TestCgroup& any) {
-  way.cgroup != nullptr ? way.cgroup->Enter() : any.Leave();
+  if (way.cgroup.empty()) {
+    any.Leave();
+  } else {
+    std::ofstream(way.cgroup + "/cgroup.procs") << getpid();
+  }
   std::vector<Descriptor> sockets;
   for (int i = 0; i < kBatch; ++i) {
     sockets.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -95,38 +105,140 @@ void Run(std::vector<Way>& ways, const TestCgroup& any, int rounds) {
   }
 }
 
-void PrintProgram(const Datapath& datapath, const std::string& mode) {
+// What a program has run, by the kernel's own statistics.
+struct Spent {
+  std::uint64_t runs = 0, nanoseconds = 0;
+};
+
+std::map<std::string, Spent> SpentBy(const Datapath& datapath) {
+  std::map<std::string, Spent> spent;
   for (const Attachment& attachment : datapath.Attachments()) {
     const Descriptor program(bpf_prog_get_fd_by_id(attachment.program_id));
     bpf_prog_info info{};
     __u32 size = sizeof(info);
-    if (program.get() >= 0 && bpf_obj_get_info_by_fd(program.get(), &info, &size) == 0 &&
-        info.run_cnt > 0) {
-      fmt::print("  {:<10} {:<16} {:>10} runs {:>8.0f} ns per run\n", mode, attachment.program,
-                 info.run_cnt,
-                 static_cast<double>(info.run_time_ns) / static_cast<double>(info.run_cnt));
+    if (program.get() >= 0 && bpf_obj_get_info_by_fd(program.get(), &info, &size) == 0) {
+      spent[attachment.program] = {.runs = info.run_cnt, .nanoseconds = info.run_time_ns};
     }
   }
+  return spent;
 }
 
-TableImage ManyServices() {
-  TableImage image;
+void PrintPrograms(const Datapath& datapath, const Way& way, const TestCgroup& any) {
+  constexpr int kRounds = 50;
+  const std::map<std::string, Spent> before = SpentBy(datapath);
+  std::vector<Way> ways{{way.name, way.cgroup, way.targets}};
+  Run(ways, any, kRounds);
+  fmt::print("  {:<36}", way.name);
+  for (const auto& [program, after] : SpentBy(datapath)) {
+    const Spent& base = before.at(program);
+    if (after.runs > base.runs) {
+      fmt::print(" {} {:.1f} x {:.0f} ns", program,
+                 static_cast<double>(after.runs - base.runs) / (kRounds * kBatch),
+                 static_cast<double>(after.nanoseconds - base.nanoseconds) /
+                     static_cast<double>(after.runs - base.runs));
+    }
+  }
+  fmt::print("\n");
+}
+
+std::vector<SocketAddress> PodAddresses() {
   std::vector<SocketAddress> pods;
   for (int pod = 1; pod <= kPods; ++pod) {
     pods.push_back(PodAddress(pod));
   }
+  return pods;
+}
+
+std::string ServiceText(int service) {
+  return fmt::format("10.{}.{}.1:80", 100 + service / 250, service % 250);
+}
+
+std::vector<SocketAddress> ServiceAddresses() {
+  std::vector<SocketAddress> services;
+  for (int service = 0; service < kServices; ++service) {
+    services.push_back(Address(ServiceText(service)));
+  }
+  return services;
+}
+
+TableImage ManyServices() {
+  TableImage image;
+  const std::vector<SocketAddress> pods = PodAddresses();
   const std::vector<SocketAddress> safe(pods.begin(), pods.begin() + kPods / 2);
   const std::vector<SocketAddress> risky(pods.begin() + kPods / 2, pods.end());
   for (int i = 0; i < kServices; ++i) {
     ImageRoute route = Route({{fmt::format("outbound|80|safe|s{}", i), 9, safe},
                               {fmt::format("outbound|80|risky|s{}", i), 1, risky}});
     route.host = fmt::format("s{}", i);
-    image.frontends.emplace(Frontend{Address(fmt::format("10.{}.{}.1:80", 100 + i / 250, i % 250))},
-                            Everyone(std::move(route)));
+    image.frontends.emplace(Frontend{Address(ServiceText(i))}, Everyone(std::move(route)));
   }
   image.frontends.emplace(Frontend{Address(kEchoService)},
                           Everyone(Route({{"outbound|80|echo|echo", 1, {PodAddress(kEcho)}}})));
   return image;
+}
+
+// One way to choose, on a service of its own.
+struct Setting {
+  std::string name;
+  SocketAddress service;
+  bool from_workload;  // a pod connects, else somebody else on the node
+  ImageFrontend frontend;
+};
+
+// 9 to 1, both on all pods.
+ImageRoute SplitWith(const std::string& name, const ClusterSettings& settings, bool with_refuser) {
+  EndpointGroup group = Group({1, 2, 3, 4, 5, 6, 7, 8, 9, with_refuser ? kRefuser : kPods});
+  ImageRoute route{.host = name, .clusters = {}};
+  for (const std::uint32_t weight : {9U, 1U}) {
+    route.clusters.push_back({.name = fmt::format("outbound|80|{}|{}", weight, name),
+                              .weight = weight,
+                              .settings = settings,
+                              .groups = {group}});
+  }
+  return route;
+}
+
+std::vector<Setting> Settings() {
+  std::vector<Setting> settings;
+  const auto add = [&settings](const std::string& name, bool from_workload,
+                               const ClusterSettings& cluster = {}, bool with_refuser = false) {
+    const SocketAddress service = Address(fmt::format("10.99.0.{}:80", settings.size() + 1));
+    settings.push_back(
+        {name, service, from_workload, Everyone(SplitWith(name, cluster, with_refuser))});
+  };
+  const Ejection ejection{.failures = 1,
+                          .field = "consecutive5xxErrors",
+                          .base = std::chrono::hours(1),
+                          .max = std::chrono::hours(1),
+                          .max_percent = 100};
+  add("source rules, not for this pod", true);
+  settings.back().frontend.asks = true;
+  add("source rules, a route for this pod", true);
+  settings.back().frontend.asks = true;
+  settings.back().frontend.sources = {
+      {.workloads = {kWorkload}, .route = SplitWith("of this pod", {}, false)}};
+  add("Maglev", true, {.algorithm = Algorithm::kMaglev});
+  add("maxConnections", true, {.max_connections = 1'000'000});
+  add("outlierDetection, nobody ejected", false, {.ejection = ejection});
+  add("outlierDetection, one of ten ejected", false, {.ejection = ejection}, true);
+  return settings;
+}
+
+void Reject(const std::string& what) {
+  fmt::print(stderr, "connect_bench: {}\n", what);
+  std::exit(1);
+}
+
+// Connects until the pods that refuse are ejected.
+void Eject(const SocketAddress& service) {
+  constexpr int kEnough = 500;
+  int in_a_row = 0;
+  for (int i = 0; i < 20 * kEnough && in_a_row < kEnough; ++i) {
+    in_a_row = Connect(service).error == 0 ? in_a_row + 1 : 0;
+  }
+  if (in_a_row < kEnough) {
+    Reject("a pod that refuses is not ejected");
+  }
 }
 
 // After connect() nothing of vsplit is in the way: ping-pong of one byte and of 64 KiB on open
@@ -175,86 +287,138 @@ void CompareOpenConnections(const TestCgroup* observed, const TestCgroup& any) {
   }
 }
 
+// Everything that is compared: a node, and beside it the same services without sockops.
+class Bench {
+ public:
+  Bench() {
+    for (int pod = 1; pod <= kPods; ++pod) {
+      node_.AddPod(fmt::format("pod-{}", pod), pod);
+    }
+    node_.AddPod("echo", kEcho, PodServer::Manner::kEcho);
+    node_.AddPodWithoutServer(kRefuser);
+    TableImage image = ManyServices();
+    image.workloads.emplace(kWorkload, workload_.Workload("10.1.0.101"));
+    for (const Setting& setting : Settings()) {
+      image.frontends.emplace(Frontend{setting.service}, setting.frontend);
+    }
+    node_.Put(image);
+    for (const Setting& setting : Settings()) {
+      if (!setting.from_workload) {
+        Eject(setting.service);
+      }
+    }
+    OpenQuiet();
+  }
+  ~Bench() {
+    quiet_cgroup_->Leave();
+    node_.test_cgroup().Enter();
+    quiet_.reset();
+    if (const Result<void> gone = Datapath::Uninstall(quiet_pins()); !gone) {
+      fmt::print(stderr, "connect_bench: {}\n", gone.error().message);
+    }
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  void CompareConnects(int rounds) const;
+  void CompareOpen() const { CompareOpenConnections(&node_.test_cgroup(), *quiet_cgroup_); }
+  void PrintAllPrograms();
+
+ private:
+  std::string quiet_pins() const { return node_.bpffs() + "/quiet"; }
+  void OpenQuiet();
+  std::vector<Way> SettingWays() const;
+
+  TableSizes sizes_{};
+  TestNode node_{true, sizes_.connections, sizes_};
+  PodCgroup workload_{node_.cgroup(), "client"};
+  std::optional<TestCgroup> quiet_cgroup_;  // beside the node's
+  std::optional<Datapath> quiet_;
+};
+
+void Bench::OpenQuiet() {
+  node_.test_cgroup().Leave();
+  quiet_cgroup_.emplace();
+  DatapathOptions options = node_.options();
+  options.pins = quiet_pins();
+  options.cgroup = quiet_cgroup_->path();
+  options.observe = false;
+  quiet_.emplace(*Datapath::Open(options));
+  Tables tables = *quiet_->Read();
+  if (!quiet_->Apply(MakeRepair(tables), tables) ||
+      !quiet_->Apply(*MakePlan(tables, ChangeTo(tables, ManyServices())), tables) ||
+      !quiet_->Attach()) {
+    Reject("cannot set up");
+  }
+}
+
+std::vector<Way> Bench::SettingWays() const {
+  std::vector<Way> ways;
+  for (const Setting& setting : Settings()) {
+    ways.push_back({setting.name,
+                    setting.from_workload ? workload_.path() : node_.cgroup(),
+                    {setting.service}});
+  }
+  return ways;
+}
+
+void Bench::CompareConnects(int rounds) const {
+  constexpr std::size_t kPlain = 4;
+  const std::vector<SocketAddress> services = ServiceAddresses();
+  std::vector<Way> ways{{"direct", "", PodAddresses()},
+                        {"direct again", "", PodAddresses()},
+                        {"untouched", node_.cgroup(), PodAddresses()},
+                        {"split, observe off", quiet_cgroup_->path(), {services.front()}},
+                        {"split, observe on", node_.cgroup(), {services.front()}},
+                        {"split of 10000, observe off", quiet_cgroup_->path(), services},
+                        {"split of 10000, observe on", node_.cgroup(), services}};
+  std::ranges::move(SettingWays(), std::back_inserter(ways));
+  Run(ways, *quiet_cgroup_, std::max(1, rounds / 10));  // warm
+  for (Way& way : ways) {
+    way.connect_ns.clear();
+    way.whole_ns.clear();
+  }
+  Run(ways, *quiet_cgroup_, rounds);
+  const double direct = Median(ways[0].connect_ns);
+  const double plain = Median(ways[kPlain].connect_ns);
+  const double whole = Median(ways[0].whole_ns);
+  fmt::print("median of {} connections each, client and pods on one CPU; ratios to direct, to\n",
+             ways[0].connect_ns.size());
+  fmt::print("\"{}\", and of connections per second to direct\n", ways[kPlain].name);
+  fmt::print("  {:<36} {:>12} {:>9} {:>9} {:>11}\n", "", "connect()", "to direct", "to split",
+             "per second");
+  for (Way& way : ways) {
+    const double median = Median(way.connect_ns);
+    fmt::print("  {:<36} {:>9.0f} ns {:>9.3f} {:>9.3f} {:>11.3f}\n", way.name, median,
+               median / direct, median / plain, whole / Median(way.whole_ns));
+  }
+}
+
+void Bench::PrintAllPrograms() {
+  fmt::print("programs, by the kernel's own statistics: runs for each connection, time of one\n");
+  const Descriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  const std::vector<SocketAddress> services = ServiceAddresses();
+  const std::string& node = node_.cgroup();
+  const std::string& quiet = quiet_cgroup_->path();
+  PrintPrograms(*quiet_, {"split, observe off", quiet, {services.front()}}, *quiet_cgroup_);
+  PrintPrograms(*quiet_, {"split of 10000, observe off", quiet, services}, *quiet_cgroup_);
+  std::vector<Way> ways{{"split, observe on", node, {services.front()}},
+                        {"split of 10000, observe on", node, services}};
+  std::ranges::move(SettingWays(), std::back_inserter(ways));
+  for (const Way& way : ways) {
+    PrintPrograms(node_.datapath(), way, *quiet_cgroup_);
+  }
+}
+
 void Main(int rounds) {
   cpu_set_t one;
   CPU_ZERO(&one);
   CPU_SET(0, &one);
   sched_setaffinity(0, sizeof(one), &one);
-
-  const TableSizes sizes{};
-  TestNode node(true, sizes.connections, sizes);
-  for (int pod = 1; pod <= kPods; ++pod) {
-    node.AddPod(fmt::format("pod-{}", pod), pod);
-  }
-  node.AddPod("echo", kEcho, PodServer::Manner::kEcho);
-  node.Put(ManyServices());
-
-  // The same tables' contents again, without sockops, on a cgroup beside the first.
-  node.test_cgroup().Leave();
-  const TestCgroup quiet;
-  DatapathOptions options = node.options();
-  options.pins = node.bpffs() + "/quiet";
-  options.cgroup = quiet.path();
-  options.observe = false;
-  Datapath datapath = *Datapath::Open(options);
-  Tables tables = *datapath.Read();
-  if (!datapath.Apply(MakeRepair(tables), tables) ||
-      !datapath.Apply(*MakePlan(tables, ChangeTo(tables, ManyServices())), tables) ||
-      !datapath.Attach()) {
-    fmt::print(stderr, "connect_bench: cannot set up\n");
-    std::exit(1);
-  }
-
-  std::vector<SocketAddress> pods;
-  for (int pod = 1; pod <= kPods; ++pod) {
-    pods.push_back(PodAddress(pod));
-  }
-  std::vector<SocketAddress> services;
-  for (const auto& [frontend, route] : ManyServices().frontends) {
-    if (frontend.address != Address(kEchoService)) {
-      services.push_back(frontend.address);
-    }
-  }
-  const TestCgroup* observed = &node.test_cgroup();
-  std::vector<Way> ways{{"direct", nullptr, pods},
-                        {"direct again", nullptr, pods},
-                        {"untouched", observed, pods},
-                        {"split, observe off", &quiet, {services.front()}},
-                        {"split, observe on", observed, {services.front()}},
-                        {"split of 10000, observe off", &quiet, services},
-                        {"split of 10000, observe on", observed, services}};
-  Run(ways, quiet, std::max(1, rounds / 10));  // warm
-  for (Way& way : ways) {
-    way.connect_ns.clear();
-    way.whole_ns.clear();
-  }
-  Run(ways, quiet, rounds);
-  const double direct = Median(ways[0].connect_ns);
-  const double whole = Median(ways[0].whole_ns);
-  fmt::print("median of {} connections each, client and pods on one CPU; ratios to direct\n",
-             ways[0].connect_ns.size());
-  fmt::print("  {:<28} {:>12} {:>8} {:>14}\n", "", "connect()", "ratio", "per second");
-  for (Way& way : ways) {
-    const double median = Median(way.connect_ns);
-    fmt::print("  {:<28} {:>9.0f} ns {:>8.3f} {:>14.3f}\n", way.name, median, median / direct,
-               whole / Median(way.whole_ns));
-  }
-  CompareOpenConnections(observed, quiet);
-  fmt::print("programs, by the kernel's own statistics\n");
-  const Descriptor statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
-  std::vector<Way> warm{{"on", observed, {services.front()}}, {"off", &quiet, {services.front()}}};
-  Run(warm, quiet, 20);
-  PrintProgram(node.datapath(), "warm, on");
-  PrintProgram(datapath, "warm, off");
-  std::vector<Way> cold{{"on", observed, services}, {"off", &quiet, services}};
-  Run(cold, quiet, 100);
-  PrintProgram(node.datapath(), "all, on");
-  PrintProgram(datapath, "all, off");
-  quiet.Leave();
-  node.test_cgroup().Enter();
-  if (const Result<void> gone = Datapath::Uninstall(options.pins); !gone) {
-    fmt::print(stderr, "connect_bench: {}\n", gone.error().message);
-  }
+  Bench bench;
+  bench.CompareConnects(rounds);
+  bench.CompareOpen();
+  bench.PrintAllPrograms();
 }
 
 }  // namespace
