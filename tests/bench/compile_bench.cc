@@ -91,14 +91,15 @@ double Sum(const Times& times) {
   return times.resolve + times.compile + times.plan;
 }
 
-// Tables with nothing in them, of the sizes that the kernel's have for so many services.
+// Tables with nothing in them, and room for twice of all routes, those of sources too.
 Tables EmptyTables(std::uint32_t services) {
+  constexpr std::uint32_t kSpare = 64;
   const std::uint32_t endpoints = 2 * kEndpoints * services;
   const std::vector<frontend_value> frontends(std::bit_ceil(4 * services));
-  const std::vector<route_value> routes(4 * services);
-  const std::vector<endpoint_value> endpoint_rows(2 * endpoints);
-  const std::vector<endpoint_state> endpoint_states(2 * endpoints);
-  const std::vector<route_counter> counters(8 * services);
+  const std::vector<route_value> routes(8 * services + kSpare);
+  const std::vector<endpoint_value> endpoint_rows(2 * endpoints + kSpare);
+  const std::vector<endpoint_state> endpoint_states(2 * endpoints + kSpare);
+  const std::vector<route_counter> counters(8 * services + kSpare);
   RawTables raw;
   raw.control.schema = VSPLIT_SCHEMA;
   raw.frontends = frontends;
@@ -106,8 +107,8 @@ Tables EmptyTables(std::uint32_t services) {
   raw.endpoints = endpoint_rows;
   raw.endpoint_states = endpoint_states;
   raw.counters = counters;
-  raw.turns = raw.hosts = 4 * services;
-  raw.clusters = 8 * services;
+  raw.turns = raw.hosts = 4 * services + kSpare;
+  raw.clusters = 8 * services + kSpare;
   raw.source_routes = 4 * services * kClientPods;
   raw.workloads = 1024;
   Tables tables = Check(Adopt(raw));
@@ -212,11 +213,12 @@ class Rooms {
     }
   }
 
-  // All are found, each with an id of its own.
+  // All are found. The id is the number at the end of the uid, so that it stays with its pod.
   static std::map<ObjectKey, PodCgroup> FindCgroups(const CgroupHints& hints) {
     std::map<ObjectKey, PodCgroup> found;
     for (const auto& [key, hint] : hints) {
-      found.emplace(key, PodCgroup{.id = found.size() + 1, .level = 1, .path = "/" + hint.path});
+      const std::string number = hint.uid.substr(hint.uid.rfind('-') + 1);
+      found.emplace(key, PodCgroup{.id = 1 + std::stoull(number), .level = 1, .path = hint.uid});
     }
     return found;
   }
