@@ -200,7 +200,8 @@ HostMeaning ResolveAll(const Store& store, const HostName& host, const ResolveOp
                        const Client& anonymous, const std::vector<Workload>& workloads);
 
 // The hosts that rules name (VirtualService hosts, DestinationRule host; wildcards: every Service
-// they cover), or with `all` those of every Service too. Sorted.
+// they cover), and those whose addresses may lie in a subnet of such a host; or with `all` those of
+// every Service too. Sorted.
 std::vector<HostName> HostsWithRules(const Store& store, bool all);
 // Whether this one is among them (all: whether it is or has a Service), without looking at others.
 bool HasRules(const Store& store, const HostName& host, bool all);

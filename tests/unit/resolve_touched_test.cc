@@ -255,5 +255,27 @@ TEST(Resolve, MovedRuleTouchesTheHostItLeavesAndTheHostItComesTo) {
   EXPECT_THAT(TouchedByApply(store, rule + "two.org}}").hosts, ElementsAre("one.org", "two.org"));
 }
 
+// Else its connections would go by the entry's rule: of two frontends the narrower counts.
+TEST(Resolve, ServiceInASubnetWithRulesIsServedToo) {
+  Store store;
+  TouchedByApply(store,
+                 "{kind: Service, apiVersion: v1, metadata: {name: s}, "
+                 "spec: {clusterIP: 10.0.0.1, ports: [{port: 80}]}}");
+  TouchedByApply(store,
+                 "{kind: ServiceEntry, apiVersion: networking.istio.io/v1, metadata: {name: e}, "
+                 "spec: {hosts: [wide.org], addresses: [10.0.0.0/8], resolution: STATIC, "
+                 "ports: [{number: 80, name: tcp, protocol: TCP}]}}");
+  EXPECT_THAT(HostsWithRules(store, false), IsEmpty());
+  const std::string rule =
+      "{kind: DestinationRule, apiVersion: networking.istio.io/v1, metadata: {name: d}, spec: "
+      "{host: ";
+  EXPECT_THAT(TouchedByApply(store, rule + "wide.org}}").hosts,
+              ElementsAre("s.default.svc.cluster.local", "wide.org"));
+  EXPECT_THAT(HostsWithRules(store, false), ElementsAre("s.default.svc.cluster.local", "wide.org"));
+  EXPECT_TRUE(HasRules(store, "s.default.svc.cluster.local", false));
+  TouchedByApply(store, rule + "narrow.org}}");
+  EXPECT_THAT(HostsWithRules(store, false), ElementsAre("narrow.org"));
+}
+
 }  // namespace
 }  // namespace vsplit

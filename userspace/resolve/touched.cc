@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which hosts there are, and which of them a change is about.
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <set>
 #include <string>
@@ -71,6 +72,59 @@ std::set<HostName> RegistryHosts(const Store& store) {
     }
   }
   return hosts;
+}
+
+// Whether connections to other hosts' addresses may be this entry's: it has a subnet, or no address
+// at all, which means any on its ports. Where those hosts have frontends of their own, these count.
+bool IsWide(const ServiceEntry& entry) {
+  return (entry.addresses.empty() && entry.allocated.empty()) ||
+         std::ranges::any_of(entry.addresses, [](const std::string& address) {
+           return address.find('/') != std::string::npos;
+         });
+}
+
+std::set<std::uint16_t> PortsOf(const Object& object) {
+  std::set<std::uint16_t> ports;
+  if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+    for (const ServiceEntryPort& port : entry->ports) {
+      ports.insert(port.number);
+    }
+  } else {
+    for (const ServicePort& port : std::get<Service>(object.spec).ports) {
+      ports.insert(port.port);
+    }
+  }
+  return ports;
+}
+
+bool SharesPort(const Object& left, const Object& right) {
+  const std::set<std::uint16_t> ports = PortsOf(left);
+  return std::ranges::any_of(PortsOf(right),
+                             [&ports](std::uint16_t port) { return ports.contains(port); });
+}
+
+// The hosts whose addresses may be covered by this wide entry.
+void AddBeside(const Store& store, const Object& wide, std::set<HostName>& hosts) {
+  for (const Kind kind : {Kind::kService, Kind::kServiceEntry}) {
+    for (const ObjectPtr& object : store.List(kind)) {
+      if (SharesPort(wide, *object)) {
+        AddOwnHosts(store, *object, hosts);
+      }
+    }
+  }
+}
+
+// The same for those of these hosts that are wide entries.
+void AddBesideWide(const Store& store, std::set<HostName>& hosts) {
+  std::set<HostName> beside;
+  for (const HostName& host : hosts) {
+    for (const ObjectPtr& entry : store.ServiceEntriesFor(host)) {
+      if (IsWide(std::get<ServiceEntry>(entry->spec))) {
+        AddBeside(store, *entry, beside);
+      }
+    }
+  }
+  hosts.merge(beside);
 }
 
 bool IsSelected(const Labels& selector, const Object& workload) {
@@ -162,8 +216,13 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       break;
     }
     case Kind::kService:
+      AddOwnHosts(store, object, touched.hosts);
+      break;
     case Kind::kServiceEntry:
       AddOwnHosts(store, object, touched.hosts);
+      if (IsWide(std::get<ServiceEntry>(object.spec))) {
+        AddBeside(store, object, touched.hosts);
+      }
       break;
     case Kind::kWorkloadEntry:
       AddTakers(store, object, touched.hosts);
@@ -183,11 +242,35 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
         AddNamed(store, *root, touched.hosts);
       }
       AddNamed(store, object, touched.hosts);
+      AddBesideWide(store, touched.hosts);
       break;
     case Kind::kDestinationRule:
       AddNamed(store, object, touched.hosts);
+      AddBesideWide(store, touched.hosts);
       break;
   }
+}
+
+// Whether a rule is about the host. A wildcard alone does not make a host: it must be in the
+// registry, or be named.
+bool IsNamed(const Store& store, const HostName& host, bool registered) {
+  const auto counts = [&](const ObjectPtr& object) {
+    const std::vector<HostName> named = NamedHosts(store, *object);
+    return registered || std::ranges::find(named, host) != named.end();
+  };
+  return std::ranges::any_of(store.VirtualServicesFor(host), counts) ||
+         std::ranges::any_of(store.DestinationRulesFor(host), counts);
+}
+
+// Whether a wide entry with rules would take the connections of this Service or ServiceEntry.
+bool IsCovered(const Store& store, const Object& object) {
+  return std::ranges::any_of(store.List(Kind::kServiceEntry), [&](const ObjectPtr& wide) {
+    const auto& entry = std::get<ServiceEntry>(wide->spec);
+    return IsWide(entry) && SharesPort(*wide, object) &&
+           std::ranges::any_of(entry.hosts, [&store](const std::string& host) {
+             return IsNamed(store, PlainHost(host), true);
+           });
+  });
 }
 
 }  // namespace
@@ -211,18 +294,14 @@ std::vector<HostName> HostsWithRules(const Store& store, bool all) {
 }
 
 bool HasRules(const Store& store, const HostName& host, bool all) {
-  const bool is_service =
-      resolve::ServiceOf(store, host) != nullptr || !store.ServiceEntriesFor(host).empty();
-  if (all && is_service) {
-    return true;
+  const ObjectPtr service = resolve::ServiceOf(store, host);
+  std::vector<ObjectPtr> own = store.ServiceEntriesFor(host);
+  if (service != nullptr) {
+    own.push_back(service);
   }
-  // A wildcard alone does not make a host: it must be a Service, or be named.
-  const auto counts = [&](const ObjectPtr& object) {
-    const std::vector<HostName> named = NamedHosts(store, *object);
-    return is_service || std::ranges::find(named, host) != named.end();
-  };
-  return std::ranges::any_of(store.VirtualServicesFor(host), counts) ||
-         std::ranges::any_of(store.DestinationRulesFor(host), counts);
+  return (all && !own.empty()) || IsNamed(store, host, !own.empty()) ||
+         std::ranges::any_of(own,
+                             [&](const ObjectPtr& object) { return IsCovered(store, *object); });
 }
 
 Touched TouchedBy(const Store& store, const Change& change) {
