@@ -265,6 +265,13 @@ def captured(case, record, entry):
         entry.get("split") not in (UNTOUCHED, [["", "", 1, "black hole"]])
 
 
+def encrypts(_, record, __):
+    """A DestinationRule makes the proxy start TLS, on a route that is decided here."""
+    route = route_of(record)
+    return not needs_request(None, record, None) and route is not None and any(
+        record["clusters"][each["name"]].get("tls") for each in route["clusters"])
+
+
 def leave(_, __, entry):
     return dict(entry, split=UNTOUCHED, settings={})
 
@@ -341,6 +348,7 @@ DIFFERENCES = [
     ("captured-port", captured, leave),
     ("blocked", blocked, refuse),
     ("needs-request", needs_request, leave_to_service),
+    ("tls-origination", encrypts, leave),
     ("other-family", other_family, same_family),
 ]
 
