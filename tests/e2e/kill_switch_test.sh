@@ -41,15 +41,15 @@ vsplit apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
 first=$(split_of 7)
 kill -KILL "$AGENT"
 wait "$AGENT" 2>/dev/null || true
-expect_text "in force" '{"key":0,"value":{"schema":1,"flags":0,"active_generation":3}}}' "$(control)"
+expect_text "in force" '{"key":0,"value":{"schema":2,"flags":0,"active_generation":3}}}' "$(control)"
 routes=$(bpftool map dump pinned "$PINS/routes")
 
 switch_with "$on"
 expect_text "the switch is on, all else is as it was" \
-    '{"key":0,"value":{"schema":1,"flags":1,"active_generation":3}}}' "$(control)"
+    '{"key":0,"value":{"schema":2,"flags":1,"active_generation":3}}}' "$(control)"
 expect_text "connections pass untouched" 'plain 20' "$(split_of 20)"
 switch_with "$on"
-expect_text "on twice is on" '{"key":0,"value":{"schema":1,"flags":1,"active_generation":3}}}' "$(control)"
+expect_text "on twice is on" '{"key":0,"value":{"schema":2,"flags":1,"active_generation":3}}}' "$(control)"
 
 # An agent that starts in the meantime leaves the switch as it is, and says so.
 sandbox_agent --observe=on
@@ -59,7 +59,7 @@ kill -KILL "$AGENT"
 wait "$AGENT" 2>/dev/null || true
 
 switch_with "$off"
-expect_text "the switch is off" '{"key":0,"value":{"schema":1,"flags":0,"active_generation":3}}}' "$(control)"
+expect_text "the switch is off" '{"key":0,"value":{"schema":2,"flags":0,"active_generation":3}}}' "$(control)"
 expect_text "no route has changed" "$routes" "$(bpftool map dump pinned "$PINS/routes")"
 # Those that passed took no number: the seven before and the three after are one block.
 expect_text "ten split connections" 'risky 1

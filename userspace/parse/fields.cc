@@ -243,16 +243,17 @@ void ReadBool(const At& at, bool& out) {
 }
 
 std::optional<std::int64_t> WholeNumber(const Node& node) {
-  const char* const end = node.text.data() + node.text.size();
+  const char* const begin = node.text.data();
+  const char* const end = begin + node.text.size();
   std::int64_t value = 0;
-  if (const auto [stop, error] = std::from_chars(node.text.data(), end, value);
+  if (const auto [stop, error] = std::from_chars(begin, end, value);
       error == std::errc() && stop == end) {
     return value;
   }
   // "80.0", which the Kubernetes API takes for an integer.
   constexpr double kExact = 9'007'199'254'740'992;  // above, not every integer is a double
   double number = 0;
-  const auto [stop, error] = std::from_chars(node.text.data(), end, number);
+  const auto [stop, error] = std::from_chars(begin, end, number);
   if (error != std::errc() || stop != end || std::floor(number) != number ||
       std::abs(number) > kExact) {
     return std::nullopt;

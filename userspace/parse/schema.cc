@@ -188,8 +188,9 @@ void CheckRange(const At& at, std::string_view range) {
   const std::size_t dash = range.find('-');
   std::int64_t least = 0;
   std::int64_t most = 0;
-  std::from_chars(range.data(), range.data() + dash, least);
-  std::from_chars(range.data() + dash + 1, range.data() + range.size(), most);
+  const char* const begin = range.data();
+  std::from_chars(begin, begin + dash, least);
+  std::from_chars(begin + dash + 1, begin + range.size(), most);
   CheckInteger(at, least, most);
 }
 

@@ -277,6 +277,7 @@ EndpointGroup GroupOf(Part& part) {
 // All parts of a priority are one group, whose localities do not count.
 std::vector<EndpointGroup> Unite(std::vector<Part>& parts) {
   std::vector<EndpointGroup> groups;
+  groups.reserve(parts.size());
   for (Part& part : parts) {
     const bool is_new = groups.empty() || groups.back().priority != part.priority;
     if (is_new) {

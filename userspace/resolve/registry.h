@@ -60,6 +60,8 @@ class Registry {
   ~Registry();
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
+  Registry(Registry&&) = delete;
+  Registry& operator=(Registry&&) = delete;
 
   // Null when there is nothing, or nothing that the client can see. Valid as long as the registry.
   const RegistryService* Find(const Scene& scene, const HostName& host);

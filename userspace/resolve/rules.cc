@@ -47,6 +47,7 @@ void GivePiece(const Piece& piece, Choice choice, std::vector<Choice>& choices) 
 
 std::vector<std::vector<IpPrefix>> SubnetsOf(const std::vector<Chain>& chains) {
   std::vector<std::vector<IpPrefix>> subnets;
+  subnets.reserve(chains.size());
   for (const Chain& chain : chains) {
     subnets.push_back(chain.subnets);
   }
@@ -181,6 +182,7 @@ Choice Court::DecideHttp(std::size_t port, const std::vector<IpPrefix>& addresse
 std::vector<Choice> Court::DecideTcp(std::size_t port, const std::vector<IpPrefix>& addresses) {
   const std::vector<RuleRef> refs = Surviving(RuleList::kTcp, port);
   std::vector<const Rule*> rules;
+  rules.reserve(refs.size());
   for (const RuleRef& ref : refs) {
     rules.push_back(RuleAt(ref).rule.get());
   }
@@ -217,6 +219,7 @@ std::vector<Choice> Court::DecideTls(std::size_t port) {
   std::vector<RuleRef> refs = Surviving(RuleList::kTls, port);
   std::erase_if(refs, [this](const RuleRef& ref) { return RuleAt(ref).rule->routes.empty(); });
   std::vector<const Rule*> rules;
+  rules.reserve(refs.size());
   for (const RuleRef& ref : refs) {
     rules.push_back(RuleAt(ref).rule.get());
   }
