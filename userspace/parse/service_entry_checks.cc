@@ -258,7 +258,7 @@ void CheckWorkload(const At& workload, const ServiceEntry* service) {
   CheckWorkloadPorts(workload, service);
   CheckCount(workload, "labels", kMostEntries);
   for (const auto& [field, most] : kLengths) {
-    WithField(workload, field, [most = most](const At& text) { CheckLength(text, most); });
+    WithField(workload, field, [limit = most](const At& text) { CheckLength(text, limit); });
   }
 }
 
