@@ -14,6 +14,15 @@ namespace vsplit {
 // A fully qualified host name in lower case, without a trailing dot.
 using HostName = std::string;
 
+// "*", "*.x", "*-x": a host that stands for all whose name ends so, at any depth. As in Istio
+// (pkg/config/host/name.go), a test on the text alone.
+bool IsWildcard(std::string_view host);
+// Whether a host, possibly a wildcard, covers a full name or a wildcard that is no wider: SubsetOf
+// of Istio's host.Name.
+bool HostCovers(std::string_view pattern, std::string_view host);
+// Whether one of them covers the other: Matches of Istio's host.Name.
+bool HostsOverlap(std::string_view one, std::string_view other);
+
 // IPv4 and IPv6 alike: 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. Orders IPv4 by value.
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
@@ -32,6 +41,7 @@ struct IpPrefix {
   std::uint8_t bits = 128;  // of the 16 bytes: 96 + n for an IPv4 prefix of n bits
 
   bool Contains(const IpAddress& other) const;
+  bool Contains(const IpPrefix& other) const;  // all of its addresses
   auto operator<=>(const IpPrefix&) const = default;
 };
 

@@ -23,6 +23,7 @@ struct Frontend {
   // Leading bits of the 16-byte address that count, those of IPv4 from 96 on; the others are 0.
   std::uint8_t prefix = 128;
 
+  IpPrefix addresses() const { return {.address = address.ip, .bits = prefix}; }
   auto operator<=>(const Frontend&) const = default;
 };
 

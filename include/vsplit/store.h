@@ -112,8 +112,5 @@ std::optional<std::pair<std::string, std::string>> ServiceOfHost(std::string_vie
                                                                  std::string_view domain);
 // In lower case and without a trailing dot; a ServiceEntry's hosts are never qualified.
 HostName PlainHost(std::string_view host);
-// Whether a host, possibly a wildcard ("*", "*.x", "*-x"), covers a full name or a wildcard that is
-// no wider: SubsetOf of Istio's host.Name. A wildcard is a test on the suffix, so of any depth.
-bool HostCovers(std::string_view pattern, std::string_view host);
 
 }  // namespace vsplit

@@ -36,7 +36,7 @@ bool IsSeenFrom(const ObjectPtr& object, const std::string& ns) {
 std::vector<ObjectPtr> MostSpecific(const std::vector<ObjectPtr>& rules, const Store& store) {
   const auto rank = [&store](const ObjectPtr& object) {
     const HostName host = QualifyHost(RuleOf(object).host, object->key.ns, store.domain());
-    return std::pair(!host.starts_with('*'), host.size());
+    return std::pair(!IsWildcard(host), host.size());
   };
   std::vector<ObjectPtr> best;
   for (const ObjectPtr& rule : rules) {
@@ -79,7 +79,7 @@ struct Hider {
   std::string ClientsWithout() const {
     const bool all_selected = std::ranges::all_of(
         rules, [](const ObjectPtr& rule) { return RuleOf(rule).workload_selector.has_value(); });
-    const bool wild = RuleOf(rules.front()).host.starts_with('*');
+    const bool wild = IsWildcard(RuleOf(rules.front()).host);
     if (all_selected) {
       return "clients that its workloadSelector does not select";
     }

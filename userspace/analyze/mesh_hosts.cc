@@ -47,8 +47,7 @@ Claims ClaimsOf(const Store& store) {
 // Those that everybody sees and that meet a host which some namespaces see only.
 void AddPublic(const Claims& claims, const HostName& host, std::set<ObjectKey>& services) {
   for (const auto& [key, others] : claims) {
-    if (key.first == kEverywhere &&
-        (HostCovers(key.second, host) || HostCovers(host, key.second))) {
+    if (key.first == kEverywhere && HostsOverlap(key.second, host)) {
       services.insert(others.begin(), others.end());
     }
   }

@@ -80,6 +80,10 @@ bool IpPrefix::Contains(const IpAddress& other) const {
   return FirstBitsOf(other, bits) == address;
 }
 
+bool IpPrefix::Contains(const IpPrefix& other) const {
+  return bits <= other.bits && Contains(other.address);
+}
+
 std::optional<IpPrefix> ParseIpPrefix(std::string_view text) {
   const std::size_t slash = text.find('/');
   const std::string_view host = text.substr(0, slash);
@@ -131,6 +135,24 @@ std::string ToString(const SocketAddress& address) {
   const std::string ip = ToString(address.ip);
   return address.ip.is_v4() ? fmt::format("{}:{}", ip, address.port)
                             : fmt::format("[{}]:{}", ip, address.port);
+}
+
+bool IsWildcard(std::string_view host) {
+  return host.starts_with('*');
+}
+
+bool HostCovers(std::string_view pattern, std::string_view host) {
+  if (!IsWildcard(pattern)) {
+    return pattern == host;
+  }
+  if (IsWildcard(host)) {
+    host.remove_prefix(1);
+  }
+  return host.ends_with(pattern.substr(1));
+}
+
+bool HostsOverlap(std::string_view one, std::string_view other) {
+  return HostCovers(one, other) || HostCovers(other, one);
 }
 
 }  // namespace vsplit

@@ -224,17 +224,8 @@ void AddSource(const SourceMeaning& meaning, const Routes& theirs, TableImage& i
 }
 
 bool Contains(const Frontend& wide, const Frontend& narrow) {
-  if (wide.prefix >= narrow.prefix || wide.address.port != narrow.address.port) {
-    return false;
-  }
-  for (std::size_t bit = 0; bit < wide.prefix; ++bit) {
-    const std::size_t byte = bit / 8;
-    const auto mask = static_cast<std::uint8_t>(0x80 >> (bit % 8));
-    if (((wide.address.ip.bytes.at(byte) ^ narrow.address.ip.bytes.at(byte)) & mask) != 0) {
-      return false;
-    }
-  }
-  return true;
+  return wide.address.port == narrow.address.port && wide.addresses() != narrow.addresses() &&
+         wide.addresses().Contains(narrow.addresses());
 }
 
 // What nobody is sent anywhere from is no frontend, unless a wider one of the host would have it.

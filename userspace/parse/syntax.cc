@@ -166,23 +166,6 @@ bool IsHostLabelKey(std::string_view text) {
   return !text.empty() && IsLabelValue(text);
 }
 
-bool HostsOverlap(std::string_view one, std::string_view other) {
-  const bool one_wild = one.starts_with('*');
-  const bool other_wild = other.starts_with('*');
-  if (one_wild && other_wild) {
-    const std::string_view shorter = one.size() < other.size() ? one : other;
-    const std::string_view longer = one.size() < other.size() ? other : one;
-    return longer.ends_with(shorter.substr(1));
-  }
-  if (one_wild) {
-    return other.ends_with(one.substr(1));
-  }
-  if (other_wild) {
-    return one.ends_with(other.substr(1));
-  }
-  return one == other;
-}
-
 std::optional<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
   struct Unit {
     std::string_view name;

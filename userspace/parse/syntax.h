@@ -22,9 +22,6 @@ bool IsHostLabelKey(std::string_view text);    // Istio's, whose prefix has lett
 bool IsLabelText(std::string_view text);       // the alphabet of label values, any length
 bool IsLabelValue(std::string_view text);      // the same, at most 63
 
-// Istio host.Name.Matches: whether two hosts, wildcards or not, have names in common.
-bool HostsOverlap(std::string_view one, std::string_view other);
-
 // Go's ParseDuration.
 std::optional<std::chrono::nanoseconds> ParseDuration(std::string_view text);
 

@@ -136,15 +136,6 @@ void CheckDelegate(const At& at) {
 
 // ---- tls ---------------------------------------------------------------------------------------
 
-// Whether every name that one pattern covers is covered by the other: Istio's host.Name.SubsetOf.
-bool IsSubsetOf(std::string_view pattern, std::string_view other) {
-  if (!other.starts_with('*')) {
-    return pattern == other;
-  }
-  return pattern.size() >= (pattern.starts_with('*') ? other.size() : 0) &&
-         pattern.substr(pattern.starts_with('*') ? 1 : 0).ends_with(other.substr(1));
-}
-
 void CheckSniHost(const At& item, const VirtualService& service) {
   const std::string_view sni = item.node().text;
   if (item.node().kind != Node::Kind::kString) {
@@ -155,7 +146,7 @@ void CheckSniHost(const At& item, const VirtualService& service) {
   } else if (!IsHostPattern(sni, !AppliesToMesh(service))) {
     item.NotAllowed("a host name, possibly with \"*\" in front, is allowed");
   } else if (std::ranges::none_of(
-                 service.hosts, [sni](const std::string& host) { return IsSubsetOf(sni, host); })) {
+                 service.hosts, [sni](const std::string& host) { return HostCovers(host, sni); })) {
     item.NotAllowed(
         fmt::format("names that the hosts cover are allowed: {}", fmt::join(service.hosts, ", ")));
   }

@@ -33,10 +33,6 @@ bool Fits(const Scene& scene, const Match& match, RuleList list, std::uint16_t p
   return FitOf(scene, match, list, port) >= Fit::kPerhaps;
 }
 
-bool IsWildcard(const HostName& host) {
-  return host.starts_with('*');
-}
-
 // The longest name of the chain that covers the host; an exact one is longer than any wildcard.
 std::size_t Closeness(const Chain& chain, const HostName& host) {
   std::size_t best = 0;

@@ -72,8 +72,7 @@ ResolvedPort* PortAround(std::vector<ResolvedPort>& ports, std::uint16_t number,
   int longest = -1;
   for (ResolvedPort& port : ports) {
     for (const IpPrefix& outer : port.addresses) {
-      if (port.port == number && outer.bits > longest && outer.bits <= prefix.bits &&
-          outer.Contains(prefix.address)) {
+      if (port.port == number && outer.bits > longest && outer.Contains(prefix)) {
         longest = outer.bits;
         found = &port;
       }

@@ -13,10 +13,6 @@ namespace {
 
 constexpr int kAddressBits = 128;
 
-bool Contains(const IpPrefix& outer, const IpPrefix& inner) {
-  return outer.bits <= inner.bits && outer.Contains(inner.address);
-}
-
 // How many bits of the piece the chain names; -1: it does not hold there.
 int Reach(const std::vector<IpPrefix>& subnets, const IpPrefix& piece, const IpPrefix& frontend) {
   const bool single = frontend.bits == kAddressBits;
@@ -25,7 +21,7 @@ int Reach(const std::vector<IpPrefix>& subnets, const IpPrefix& piece, const IpP
   }
   int best = -1;
   for (const IpPrefix& subnet : subnets) {
-    if (Contains(subnet, piece) && (single || subnet.bits >= frontend.bits)) {
+    if (subnet.Contains(piece) && (single || subnet.bits >= frontend.bits)) {
       best = std::max(best, int{subnet.bits});
     }
   }
@@ -41,7 +37,7 @@ std::vector<Piece> Divide(const std::vector<IpPrefix>& frontends,
     std::set<IpPrefix> parts{frontend};
     for (const std::vector<IpPrefix>& subnets : chains) {
       std::ranges::copy_if(subnets, std::inserter(parts, parts.end()),
-                           [&](const IpPrefix& subnet) { return Contains(frontend, subnet); });
+                           [&](const IpPrefix& subnet) { return frontend.Contains(subnet); });
     }
     for (const IpPrefix& part : parts) {
       Piece piece{.addresses = part};

@@ -32,10 +32,6 @@ std::vector<HostName> NamedHosts(const Store& store, const Object& object) {
   return hosts;
 }
 
-bool IsWildcard(const HostName& host) {
-  return host.starts_with('*');
-}
-
 HostName HostOfService(const Store& store, const ObjectKey& key) {
   return ServiceHost(key.ns, key.name, store.domain());
 }

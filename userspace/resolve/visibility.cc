@@ -25,10 +25,6 @@ const Sidecar& SpecOf(const ObjectPtr& object) {
   return std::get<Sidecar>(object->spec);
 }
 
-bool IsWildcard(const HostName& host) {
-  return host.starts_with('*');
-}
-
 // The Sidecars of a namespace in the order in which they are tried: those with a selector, then
 // those without, the older ones first.
 std::vector<ObjectPtr> SidecarsOf(const Scene& scene, const std::string& ns) {
@@ -157,7 +153,7 @@ bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
 bool Sight::ImportsRules(const Listener& listener, const std::string& ns, const HostName& host) {
   const auto meets = [&](const Import& import) {
     return !import.excludes && (import.ns == ns || import.ns == kAny) &&
-           (HostCovers(import.host, host) || (IsWildcard(host) && HostCovers(host, import.host)));
+           HostsOverlap(import.host, host);
   };
   return !Excluded(listener, ns, host) && std::ranges::any_of(listener.imports, meets);
 }

@@ -70,14 +70,4 @@ HostName PlainHost(std::string_view host) {
   return QualifyHost(host, "", "");
 }
 
-bool HostCovers(std::string_view pattern, std::string_view host) {
-  if (!pattern.starts_with('*')) {
-    return pattern == host;
-  }
-  if (host.starts_with('*')) {
-    host.remove_prefix(1);
-  }
-  return host.ends_with(pattern.substr(1));
-}
-
 }  // namespace vsplit

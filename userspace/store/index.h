@@ -95,8 +95,6 @@ class HostIndex {
   }
 
  private:
-  static bool IsWildcard(const HostName& host) { return host.starts_with('*'); }
-
   Index<HostName> exact_;
   std::map<std::size_t, Index<HostName>> wildcards_;  // length of the suffix -> suffix -> objects
 };

@@ -146,16 +146,6 @@ Result<std::vector<Frontend>> FrontendsOf(const Live& live, const Explained& exp
   return frontends;
 }
 
-bool Contains(const Frontend& frontend, const SocketAddress& address) {
-  const std::size_t bytes = frontend.prefix / 8;
-  const unsigned rest = frontend.prefix % 8u;
-  const auto& own = frontend.address.ip.bytes;
-  const auto& other = address.ip.bytes;
-  return frontend.address.port == address.port &&
-         std::equal(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(bytes), other.begin()) &&
-         (rest == 0 || ((own[bytes] ^ other[bytes]) >> (8 - rest)) == 0);
-}
-
 // The address itself, or the narrowest subnet with a route that contains it.
 Frontend FrontendAt(const Live& live, const SocketAddress& address) {
   Frontend best{.address = address};
@@ -163,7 +153,7 @@ Frontend FrontendAt(const Live& live, const SocketAddress& address) {
     return best;
   }
   for (const auto& [subnet, id] : live.tables.subnets) {
-    if (Contains(subnet, address) &&
+    if (subnet.address.port == address.port && subnet.addresses().Contains(address.ip) &&
         (best.prefix == Frontend{}.prefix || subnet.prefix > best.prefix)) {
       best = subnet;
     }

@@ -159,7 +159,7 @@ std::string Agent::StatusOf(const Object& object) const {
   std::set<HostName> hosts;
   bool any = service != nullptr && service->hosts.empty();
   for (const std::string& host : rule != nullptr ? std::vector{rule->host} : service->hosts) {
-    any = any || host.starts_with('*');
+    any = any || IsWildcard(host);
     hosts.insert(QualifyHost(host, object.key.ns, store_.domain()));
   }
   std::vector<Verdict> about;
