@@ -68,6 +68,20 @@ TEST_F(HealthTest, TheLastFailureEjectsAndTheNextConnectionGoesElsewhereWithoutA
   EXPECT_EQ(Ejected(), 1U);
 }
 
+TEST_F(HealthTest, EjectionsOutliveTheAgentAndAChangeOfTheirSettings) {
+  Put(Cluster({1, 2}, After(3)));
+  node_.Stop();
+  EXPECT_EQ(AskMany(Address(kService), 6), (Counts{{"good", 3}, {kRefused, 3}}));
+  const std::uint64_t until = Health(2).ejected_until;
+  node_.Restart();
+  Put(Cluster({1, 2}, After(3)));
+  EXPECT_EQ(AskMany(Address(kService), 20), (Counts{{"good", 20}}));
+  Put(Cluster({1, 2}, After(5)));
+  EXPECT_EQ(AskMany(Address(kService), 20), (Counts{{"good", 20}}));
+  EXPECT_EQ(Health(2).ejected_until, until);
+  EXPECT_EQ(Ejected(), 1U);
+}
+
 TEST_F(HealthTest, TimeAloneLetsBackAndTheNextEjectionIsLonger) {
   Ejection ejection = After(2);
   ejection.base = milliseconds(400);
