@@ -424,6 +424,11 @@ struct Object {
 
 using ObjectPtr = std::shared_ptr<const Object>;
 
+// To which namespaces a Service or ServiceEntry is exported, in the words of exportTo; empty: the
+// default. A Service says it by annotation "networking.istio.io/exportTo" (Istio,
+// pilot/pkg/serviceregistry/kube/conversion.go).
+std::vector<std::string> ServiceExports(const Object& service);
+
 // The label of a Pod or WorkloadEntry, null if it has none of this name: its metadata's, else, for
 // a WorkloadEntry, that of its spec.
 const std::string* WorkloadLabel(const Object& workload, const std::string& name);

@@ -17,24 +17,6 @@ namespace vsplit::analyze {
 namespace {
 
 constexpr const char* kOwn = ".";
-constexpr const char* kExportTo = "networking.istio.io/exportTo";
-
-std::vector<std::string> ExportsOf(const Object& service) {
-  const auto found = service.annotations.find(kExportTo);
-  std::vector<std::string> names;
-  if (found == service.annotations.end()) {
-    return names;
-  }
-  std::string_view rest = found->second;
-  while (!rest.empty()) {
-    const std::size_t comma = std::min(rest.find(','), rest.size());
-    std::string name(rest.substr(0, comma));
-    std::erase(name, ' ');
-    names.push_back(std::move(name));
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
-  return names;
-}
 
 std::string_view WithoutStar(std::string_view host) {
   return host.substr(host.starts_with('*') ? 1 : 0);
@@ -71,7 +53,7 @@ Registry::Registry(const Store& store) : domain_(store.domain()) {
     for (const ServicePort& port : std::get<Service>(object->spec).ports) {
       known.ports.push_back(port.port);
     }
-    for (const std::string& scope : ScopesOf(ExportsOf(*object), object->key.ns)) {
+    for (const std::string& scope : ScopesOf(ServiceExports(*object), object->key.ns)) {
       hosts_[{scope, ServiceHost(object->key.ns, object->key.name, domain_)}] = known;
     }
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -64,6 +65,23 @@ const std::string* WorkloadLabel(const Object& workload, const std::string& name
   }
   const auto found = entry->labels.find(name);
   return found == entry->labels.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> ServiceExports(const Object& service) {
+  if (const auto* entry = std::get_if<ServiceEntry>(&service.spec)) {
+    return entry->export_to;
+  }
+  std::vector<std::string> words;
+  const auto found = service.annotations.find("networking.istio.io/exportTo");
+  std::string_view text = found == service.annotations.end() ? "" : std::string_view(found->second);
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    std::string_view word = text.substr(0, comma);
+    text = comma == std::string_view::npos ? "" : text.substr(comma + 1);
+    word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
+    words.emplace_back(word.substr(0, word.find_last_not_of(' ') + 1));
+  }
+  return words;
 }
 
 }  // namespace vsplit

@@ -31,7 +31,6 @@ namespace {
 // Of ExternalName services that point at one another; more is a ring.
 constexpr int kAliasesMax = 8;
 
-constexpr std::string_view kExportTo = "networking.istio.io/exportTo";
 constexpr std::string_view kAllocate = "networking.istio.io/enable-autoallocate-ip";
 
 // 0.0.0.0/0: as Istio's listener that is bound to no address.
@@ -40,24 +39,6 @@ constexpr IpPrefix kAnyV4{
 
 bool IsService(const ObjectPtr& object) {
   return object->kind() == Kind::kService;
-}
-
-// The words of the annotation, or of spec.exportTo.
-std::vector<std::string> ExportTo(const Object& object) {
-  if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
-    return entry->export_to;
-  }
-  std::vector<std::string> words;
-  const auto found = object.annotations.find(std::string(kExportTo));
-  std::string_view text = found == object.annotations.end() ? "" : std::string_view(found->second);
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    std::string_view word = text.substr(0, comma);
-    text = comma == std::string_view::npos ? "" : text.substr(comma + 1);
-    word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
-    words.emplace_back(word.substr(0, word.find_last_not_of(' ') + 1));
-  }
-  return words;
 }
 
 struct Found {
@@ -70,7 +51,7 @@ struct Found {
 std::vector<ObjectPtr> Visible(const Scene& scene, const HostName& host) {
   std::vector<Found> found;
   const auto add = [&](ObjectPtr object) {
-    const std::vector<std::string> export_to = ExportTo(*object);
+    const std::vector<std::string> export_to = ServiceExports(*object);
     if (IsExportedTo(scene, object->key.ns, export_to)) {
       found.push_back({std::move(object), IsPublic(export_to)});
     }
