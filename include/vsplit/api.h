@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vsplit/objects.h"
@@ -69,6 +70,9 @@ struct Request {
   std::string content_type;
   std::string accept;
   std::string body;
+  std::string authorization;  // "Bearer TOKEN"
+  std::string user_agent;     // "kubectl/v1.32.4 (linux/amd64) kubernetes/1234567"
+  std::string if_none_match;  // an entity tag with its quotes
 };
 
 struct Response {
@@ -77,6 +81,8 @@ struct Response {
   std::string body;
   std::string allow;                  // for 405: the methods that are allowed
   std::vector<std::string> warnings;  // one `Warning` header each, as the Kubernetes API sends them
+  // Further ones by name; the last word on one that is sent anyway, as Cache-Control.
+  std::vector<std::pair<std::string, std::string>> headers;
 };
 
 // Always an answer; trouble is a Kubernetes Status object.

@@ -127,7 +127,10 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         .target = std::string(message.target()),
         .content_type = std::string(message[boost::beast::http::field::content_type]),
         .accept = std::string(message[boost::beast::http::field::accept]),
-        .body = std::move(message.body())};
+        .body = std::move(message.body()),
+        .authorization = std::string(message[boost::beast::http::field::authorization]),
+        .user_agent = std::string(message[boost::beast::http::field::user_agent]),
+        .if_none_match = std::string(message[boost::beast::http::field::if_none_match])};
     Send(answerer_(request), keep_alive);
   }
 
@@ -160,6 +163,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     answer_->set(http::field::cache_control, "no-cache, private");
     if (!response.allow.empty()) {
       answer_->set(http::field::allow, response.allow);
+    }
+    for (const auto& [name, value] : response.headers) {
+      answer_->set(name, value);
     }
     std::size_t bytes = 0;
     for (const std::string& warning : response.warnings) {

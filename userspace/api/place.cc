@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "place.h"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "call.h"
+#include "failure.h"
+#include "json.h"
+#include "render.h"
+#include "vsplit/api.h"
+#include "vsplit/objects.h"
+
+namespace vsplit {
+namespace {
+
+bool Serves(const KindInfo& info, std::string_view version) {
+  std::string_view rest = info.versions;
+  while (!rest.empty()) {
+    const std::size_t blank = rest.find(' ');
+    if (rest.substr(0, blank) == version) {
+      return true;
+    }
+    rest = blank == std::string_view::npos ? std::string_view{} : rest.substr(blank + 1);
+  }
+  return false;
+}
+
+const KindInfo* FindKind(std::string_view group, std::string_view version, std::string_view plural,
+                         bool in_namespace) {
+  for (const KindInfo& info : Kinds()) {
+    if (info.group == group && info.plural == plural && Serves(info, version) &&
+        (info.namespaced || !in_namespace)) {
+      return &info;
+    }
+  }
+  return nullptr;
+}
+
+// The segments after the version: PLURAL, PLURAL/NAME, namespaces/NS/PLURAL[/NAME].
+Outcome<Place> FindPlace(std::string_view group, const std::string& version,
+                         const std::vector<std::string>& rest) {
+  Place place{.version = version};
+  const bool in_namespace = rest.size() >= 3 && rest[0] == "namespaces";
+  const std::size_t plural = in_namespace ? 2 : 0;
+  if (rest.size() <= plural || rest.size() > plural + 2) {
+    return NoSuchPath();
+  }
+  place.info = FindKind(group, version, rest[plural], in_namespace);
+  const bool has_name = rest.size() == plural + 2;
+  if (place.info == nullptr || (has_name && place.info->namespaced && !in_namespace)) {
+    return NoSuchPath();
+  }
+  place.ns = in_namespace ? rest[1] : "";
+  place.name = has_name ? rest.back() : "";
+  return place;
+}
+
+}  // namespace
+
+Outcome<Place> FindPlace(const std::vector<std::string>& path) {
+  if (path.size() >= 3 && path[0] == "api") {
+    return FindPlace("", path[1], {path.begin() + 2, path.end()});
+  }
+  if (path.size() >= 4 && path[0] == "apis") {
+    return FindPlace(path[1], path[2], {path.begin() + 3, path.end()});
+  }
+  return NoSuchPath();
+}
+
+tl::unexpected<Failure> About(const ObjectKey& key, Failure failure) {
+  const KindInfo& info = InfoOf(key.kind);
+  failure.name = key.name;
+  failure.group = info.group;
+  failure.kind = info.plural;
+  const std::string what = ResourceName(info) + " \"" + key.name + "\"";
+  if (failure.reason == "NotFound") {
+    failure.message = what + " not found";
+  } else if (failure.reason == "AlreadyExists") {
+    failure.message = what + " already exists";
+  } else if (failure.reason == "Conflict") {
+    failure.message = "Operation cannot be fulfilled on " + what +
+                      ": the object has been modified; please apply your changes to the latest "
+                      "version and try again";
+  }
+  return tl::unexpected(std::move(failure));
+}
+
+Response Show(const Call& call, unsigned status, const Object& object, const Place& place) {
+  return {.status = status,
+          .body = Dump(Render(object, place.api_version(), call.backend.object_status(object)))};
+}
+
+}  // namespace vsplit
