@@ -30,6 +30,10 @@ struct ParseLimits {
 
 enum class TextFormat { kAny, kYaml, kJson };  // kAny: JSON if the first character is { or [
 
+// What becomes of a field that nobody knows: an error; a warning, and the object is without it; or
+// it is without it in silence.
+enum class FieldValidation { kStrict, kWarn, kIgnore };
+
 struct ParseOptions {
   ParseLimits limits;
   TextFormat format = TextFormat::kAny;
@@ -37,6 +41,7 @@ struct ParseOptions {
   std::string source;                         // file name for diagnostics
   // Of text that was accepted before: objects are given whatever is wrong with them by now.
   bool stored = false;
+  FieldValidation field_validation = FieldValidation::kStrict;
 };
 
 // One document of the text, or one item of a List.
@@ -55,6 +60,17 @@ struct ParseResult {
 
 // Never throws, on any bytes. `kind: List` is read as its items.
 ParseResult Parse(std::string_view text, const ParseOptions& options = {});
+
+// One document of any form, with nothing known of what it means.
+struct PlainDocument {
+  std::string json;  // in the order of the fields; of a field that is there twice both are
+  std::vector<std::string> duplicates;  // the paths of fields that are there twice
+};
+
+// The one document of a text. Fails on text that is neither, on anything that a limit forbids, on
+// values that JSON has not, and on none or several documents.
+Result<PlainDocument> ReadPlain(std::string_view text, TextFormat format,
+                                const ParseLimits& limits = {});
 
 // The JSON text as YAML, in the same order, two blanks deep, as `kubectl get -o yaml` prints it.
 // The text must be JSON that Parse accepted or that this program wrote.

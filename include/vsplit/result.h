@@ -52,6 +52,15 @@ void Check(bool holds, std::string_view promise);
 // One finding about a document.
 struct Diagnostic {
   enum class Severity { kError, kWarning };
+  // What kind of mistake, as far as programs tell them apart.
+  enum class Reason {
+    kInvalid,
+    kUnknownField,
+    kDuplicateField,
+    kMissing,
+    kType,  // of another type than the field has
+    kTooLong,
+  };
 
   Severity severity = Severity::kError;
   std::string object;   // "VirtualService default/fleetman"; empty: the text is no object
@@ -60,6 +69,7 @@ struct Diagnostic {
   int column = 0;       // from 1; 0: unknown
   std::string message;  // what was found, what is allowed
   std::string source;   // name of the file, when there is one
+  Reason reason = Reason::kInvalid;
 
   bool operator==(const Diagnostic&) const = default;
 };

@@ -207,7 +207,7 @@ metadata:
   selfLink: /x
   generateName: n
   deletionGracePeriodSeconds: 1
-  ownerReferences: [{apiVersion: v1, kind: Node, name: x, uid: y}]
+  ownerReferences: [{apiVersion: v1, kind: Node, name: x, uid: z}]
   finalizers: [a/b]
   managedFields: [{manager: m, fieldsV1: {"f:status": {"k:{\"type\":\"Ready\"}": {}}}}]
 spec: {podCIDR: 10.0.0.0/24, podCIDRs: [10.0.0.0/24], providerID: x, taints: [], unschedulable: true}

@@ -87,10 +87,10 @@ TEST(Parse, JsonTextKeepsOrderAndKinds) {
   const Object object = OneObject(
       "kind: Namespace\napiVersion: v1\nmetadata:\n  name: ns\n  annotations: {a: \"1\", b: "
       "'x\"y'}\n"
-      "  finalizers: [2, 0x10, 1.50, off, ~, {}, []]\n");
+      "  managedFields: [2, 0x10, 1.50, off, ~, {}, []]\n");
   EXPECT_EQ(object.json,
             R"({"kind":"Namespace","apiVersion":"v1","metadata":{"name":"ns","annotations":)"
-            R"({"a":"1","b":"x\"y"},"finalizers":[2,16,1.5,false,null,{},[]]}})");
+            R"({"a":"1","b":"x\"y"},"managedFields":[2,16,1.5,false,null,{},[]]}})");
 }
 
 TEST(Parse, YamlIsWrittenAsKubectlDoes) {

@@ -352,7 +352,8 @@ void Builder::CheckDuplicates(const Node& map) {
     problems_.push_back({.path = std::move(path),
                          .place = later->key_place,
                          .message = fmt::format("found this field twice, first in line {}",
-                                                earlier->key_place.line)});
+                                                earlier->key_place.line),
+                         .duplicate = true});
     const auto others = std::ranges::find_if(
         twice, names_.end(), [name](std::string_view other) { return other != name; });
     twice = std::ranges::adjacent_find(others, names_.end());

@@ -49,6 +49,7 @@ struct Problem {
   std::string path;
   Place place;
   std::string message;
+  bool duplicate = false;  // a field is there twice
 };
 
 // Takes one document. False: no more, please.
@@ -69,8 +70,9 @@ Scalar ResolvePlainScalar(std::string_view written);
 
 std::string_view NameOf(Node::Kind kind);  // "boolean", "number", "string", "list", ...
 
-// As one compact JSON text, in the order of the fields.
-std::string ToJson(const Node& root);
+// As one compact JSON text, in the order of the fields, without those in `dropped`, which is
+// sorted.
+std::string ToJson(const Node& root, const std::vector<const Node*>& dropped = {});
 void AppendJsonString(std::string& out, std::string_view text);
 
 // Builds the nodes of one document after the other from what a reader of text finds. Every function

@@ -64,8 +64,8 @@ void ReadCheckedLabels(const At& at, Labels& out) {
 
 }  // namespace
 
-void Report::Add(std::string path, Place place, std::string message,
-                 Diagnostic::Severity severity) {
+void Report::Add(std::string path, Place place, std::string message, Diagnostic::Severity severity,
+                 Diagnostic::Reason reason) {
   const bool error = severity == Diagnostic::Severity::kError;
   failed = failed || error;
   if (error ? Full() : warnings >= warning_limit) {
@@ -78,7 +78,8 @@ void Report::Add(std::string path, Place place, std::string message,
                          .line = place.line,
                          .column = place.column,
                          .message = std::move(message),
-                         .source = source});
+                         .source = source,
+                         .reason = reason});
 }
 
 std::string At::Path() const {
@@ -139,6 +140,19 @@ void At::ErrorAtKey(std::string message) const {
   report_->Add(Path(), node_->key_place, std::move(message));
 }
 
+void At::Unknown(std::string message) const {
+  const FieldValidation validation = report_->unknown;
+  if (validation != FieldValidation::kStrict) {
+    report_->dropped.push_back(node_);
+  }
+  if (validation != FieldValidation::kIgnore) {
+    report_->Add(Path(), node_->key_place, std::move(message),
+                 validation == FieldValidation::kWarn ? Diagnostic::Severity::kWarning
+                                                      : Diagnostic::Severity::kError,
+                 Diagnostic::Reason::kUnknownField);
+  }
+}
+
 void At::Warn(std::string message) const {
   report_->Add(Path(), node_->place, std::move(message), Diagnostic::Severity::kWarning);
 }
@@ -148,7 +162,8 @@ void At::WarnAtKey(std::string message) const {
 }
 
 void At::Missing(std::string_view field) const {
-  report_->Add(Path(field), node_->place, "missing, it is required");
+  report_->Add(Path(field), node_->place, "missing, it is required", Diagnostic::Severity::kError,
+               Diagnostic::Reason::kMissing);
 }
 
 void At::NotAllowed(std::string_view allowed) const {
@@ -159,8 +174,10 @@ void At::WrongKind(Node::Kind wanted) const {
   const bool number = node_->kind == Node::Kind::kInteger || node_->kind == Node::Kind::kFloat;
   const bool quotable =
       wanted == Node::Kind::kString && (number || node_->kind == Node::Kind::kBool);
-  Error(fmt::format("found {}{}, a {} is allowed{}", number ? "number " : "", Found(),
-                    NameOf(wanted), quotable ? "; quote it" : ""));
+  report_->Add(Path(), node_->place,
+               fmt::format("found {}{}, a {} is allowed{}", number ? "number " : "", Found(),
+                           NameOf(wanted), quotable ? "; quote it" : ""),
+               Diagnostic::Severity::kError, Diagnostic::Reason::kType);
 }
 
 bool At::Is(Node::Kind wanted) const {
@@ -208,12 +225,12 @@ void UnknownField(const At& at, std::vector<std::string_view> known) {
   constexpr std::size_t kFew = 16;
   const std::string_view nearest = Nearest(at.name(), known);
   if (!nearest.empty()) {
-    at.ErrorAtKey(fmt::format("unknown field, did you mean \"{}\"?", nearest));
+    at.Unknown(fmt::format("unknown field, did you mean \"{}\"?", nearest));
   } else if (known.size() <= kFew) {
     std::ranges::sort(known);
-    at.ErrorAtKey(fmt::format("unknown field, allowed are {}", fmt::join(known, ", ")));
+    at.Unknown(fmt::format("unknown field, allowed are {}", fmt::join(known, ", ")));
   } else {
-    at.ErrorAtKey("unknown field");
+    at.Unknown("unknown field");
   }
 }
 

@@ -32,11 +32,14 @@ struct Report {
   std::size_t errors = 0, warnings = 0;  // among them
   bool failed = false;
   bool strict_nulls = false;  // null stands for an absent field in few places only
+  FieldValidation unknown = FieldValidation::kStrict;
+  std::vector<const Node*> dropped;  // fields that are not known, where that is no error
 
   bool Full() const { return errors >= limit; }
 
   void Add(std::string path, Place place, std::string message,
-           Diagnostic::Severity severity = Diagnostic::Severity::kError);
+           Diagnostic::Severity severity = Diagnostic::Severity::kError,
+           Diagnostic::Reason reason = Diagnostic::Reason::kInvalid);
 };
 
 // A value, and the way from the top of its document to it. Lives on the stack, costs nothing until
@@ -60,6 +63,7 @@ class At {
   // These go to the report with path and place.
   void Error(std::string message) const;
   void ErrorAtKey(std::string message) const;
+  void Unknown(std::string message) const;  // the field is one that nobody knows
   void Warn(std::string message) const;
   void WarnAtKey(std::string message) const;
   void Missing(std::string_view field) const;

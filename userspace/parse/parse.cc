@@ -18,6 +18,7 @@
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
+#include "metadata.h"
 #include "syntax.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
@@ -27,127 +28,6 @@ namespace vsplit {
 namespace parse {
 
 namespace {
-
-// ---- metadata ----------------------------------------------------------------------------------
-
-struct Metadata {
-  std::string name;
-  std::string ns;
-  std::string resource_version;
-  std::string creation_timestamp;
-  std::string deletion_timestamp;
-  Labels labels;
-  Labels annotations;
-};
-
-void ReadAnnotations(const At& at, Labels& out) {
-  ReadStringMap(at, out);
-  if (at.node().kind != Node::Kind::kMap) {
-    return;
-  }
-  for (const Node* child = at.node().first; child != nullptr; child = child->next) {
-    if (!IsLabelKey(child->key)) {
-      at.Entry(*child).ErrorAtKey(fmt::format(
-          "found key \"{}\", at most 63 letters, digits, -, _ and . are allowed, after an optional "
-          "DNS name and /",
-          child->key));
-    }
-  }
-}
-
-constexpr auto kMetadataFields = std::to_array<Field<Metadata>>({
-    {"name", Into<&Metadata::name, ReadString>},
-    {"namespace", Into<&Metadata::ns, ReadString>},
-    {"labels", Into<&Metadata::labels, ReadLabels>},
-    {"annotations", Into<&Metadata::annotations, ReadAnnotations>},
-    {"resourceVersion", Into<&Metadata::resource_version, ReadString>},
-    {"creationTimestamp", Into<&Metadata::creation_timestamp, ReadString>},
-    {"deletionTimestamp", Into<&Metadata::deletion_timestamp, ReadString>},
-});
-constexpr Shape<Metadata> kMetadata = {
-    "ObjectMeta", kMetadataFields,
-    "generateName selfLink uid generation deletionGracePeriodSeconds ownerReferences finalizers "
-    "managedFields"};
-
-void CheckName(const At& metadata, const KindInfo& info, const std::string& name) {
-  const Node* node = metadata.node().Find("name");
-  if (node == nullptr || node->is_null()) {
-    metadata.Missing("name");
-    return;
-  }
-  if (node->kind != Node::Kind::kString) {
-    return;  // noted already
-  }
-  const At at = metadata.Field(*node);
-  if (info.kind == Kind::kService && !IsServiceName(name)) {
-    at.NotAllowed("a DNS label (a-z, 0-9, -) that starts with a letter is allowed");
-  } else if (info.kind == Kind::kNamespace && !IsDnsLabel(name)) {
-    at.NotAllowed("a DNS label (a-z, 0-9, -) is allowed");
-  } else if (!IsDnsSubdomain(name)) {
-    at.NotAllowed("a DNS name (a-z, 0-9, - and .) is allowed");
-  }
-}
-
-void CheckNamespace(const At& metadata, const KindInfo& info, const std::string& ns) {
-  const Node* node = metadata.node().Find("namespace");
-  if (node == nullptr || node->kind != Node::Kind::kString || ns.empty()) {
-    return;
-  }
-  const At at = metadata.Field(*node);
-  if (!info.namespaced) {
-    at.Error(fmt::format("found \"{}\", a {} has no namespace", ns, info.name));
-  } else if (!IsDnsLabel(ns)) {
-    at.NotAllowed("a DNS label (a-z, 0-9, -) is allowed");
-  }
-}
-
-void ReadMetadata(const At& root, const KindInfo& info, const std::string& default_namespace,
-                  Object& object) {
-  const Node* node = root.node().Find("metadata");
-  if (node == nullptr || node->is_null()) {
-    root.Missing("metadata");
-    return;
-  }
-  Metadata metadata;
-  const At at = root.Field(*node);
-  ReadMap(at, kMetadata, metadata);
-  if (node->kind != Node::Kind::kMap) {
-    return;
-  }
-  CheckName(at, info, metadata.name);
-  CheckNamespace(at, info, metadata.ns);
-  object.key.name = std::move(metadata.name);
-  if (info.namespaced) {
-    if (metadata.ns.empty()) {
-      metadata.ns = default_namespace;
-    }
-    object.key.ns = std::move(metadata.ns);
-  }
-  object.labels = std::move(metadata.labels);
-  object.annotations = std::move(metadata.annotations);
-  object.deleting = !metadata.deletion_timestamp.empty();
-  object.given_creation_timestamp = std::move(metadata.creation_timestamp);
-  object.given_resource_version = std::move(metadata.resource_version);
-}
-
-// Annotations that Istio takes on no object of its kinds that a user writes.
-void CheckAnnotations(const At& root) {
-  constexpr std::string_view kForbidden =
-      "istio.io/dry-run internal.istio.io/webhook-always-reject internal.istio.io/parents "
-      "internal.istio.io/parent-namespace";
-  const Node* metadata = root.node().Find("metadata");
-  const Node* annotations = metadata == nullptr ? nullptr : metadata->Find("annotations");
-  if (annotations == nullptr || annotations->kind != Node::Kind::kMap) {
-    return;
-  }
-  const At outer = root.Field(*metadata);
-  const At at = outer.Field(*annotations);
-  for (const Node* child = annotations->first; child != nullptr; child = child->next) {
-    if (IsListed(child->key, kForbidden)) {
-      at.Entry(*child).ErrorAtKey("not allowed on this kind of object");
-    }
-  }
-}
 
 // ---- which kind --------------------------------------------------------------------------------
 
@@ -258,7 +138,9 @@ class Reader {
     }
     Report report = NewReport(LabelOf(root, options_.default_namespace));
     for (const Problem& problem : problems) {
-      report.Add(problem.path, problem.place, problem.message);
+      report.Add(
+          problem.path, problem.place, problem.message, Diagnostic::Severity::kError,
+          problem.duplicate ? Diagnostic::Reason::kDuplicateField : Diagnostic::Reason::kInvalid);
     }
     const At at(report, root);
     if (TextOf(root.Find("kind")) == "List") {
@@ -294,7 +176,8 @@ class Reader {
     return {.object = std::move(object),
             .source = options_.source,
             .limit = most - std::min(errors_, most),
-            .warning_limit = most - std::min(warnings_, most)};
+            .warning_limit = most - std::min(warnings_, most),
+            .unknown = options_.field_validation};
   }
 
   void TakeList(const At& root, Report& report) {
@@ -360,7 +243,8 @@ class Reader {
     }
     kReaders.at(static_cast<std::size_t>(info->kind))(root, object);
     if (!report.failed || options_.stored) {
-      object.json = ToJson(root.node());
+      std::ranges::sort(report.dropped);
+      object.json = ToJson(root.node(), report.dropped);
       result_.objects.push_back(std::move(object));
     }
   }

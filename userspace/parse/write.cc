@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
 #include <vector>
 
 #include "document.h"
 #include "vsplit/parse.h"
+#include "vsplit/result.h"
 
 namespace vsplit {
 
@@ -212,7 +216,7 @@ void AppendJsonString(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string ToJson(const Node& root) {
+std::string ToJson(const Node& root, const std::vector<const Node*>& dropped) {
   std::string out;
   std::vector<Open> open;
   AppendStart(out, root, open);
@@ -225,7 +229,10 @@ std::string ToJson(const Node& root) {
       continue;
     }
     open.back().next = child->next;
-    if (child != node.first) {
+    if (std::ranges::binary_search(dropped, child)) {
+      continue;
+    }
+    if (out.back() != '{' && out.back() != '[') {
       out += ',';
     }
     if (node.kind == Node::Kind::kMap) {
@@ -238,6 +245,44 @@ std::string ToJson(const Node& root) {
 }
 
 }  // namespace parse
+
+Result<PlainDocument> ReadPlain(std::string_view text, TextFormat format,
+                                const ParseLimits& limits) {
+  PlainDocument document;
+  std::size_t documents = 0;
+  std::optional<parse::Problem> trouble;
+  const auto take = [&](const parse::Node& root, const std::vector<parse::Problem>& problems) {
+    if (root.is_null()) {
+      return true;
+    }
+    ++documents;
+    document.json = parse::ToJson(root);
+    for (const parse::Problem& problem : problems) {
+      if (problem.duplicate) {
+        document.duplicates.push_back(problem.path);
+      } else if (!trouble) {
+        trouble = problem;
+      }
+    }
+    return documents < 2;
+  };
+  if (auto problem = parse::ReadDocuments(text, format, limits, take)) {
+    trouble = std::move(problem);
+  }
+  if (trouble) {
+    return Fail(ToString(Diagnostic{.path = trouble->path,
+                                    .line = trouble->place.line,
+                                    .column = trouble->place.column,
+                                    .message = trouble->message}),
+                Error::Reason::kInvalid);
+  }
+  if (documents != 1) {
+    return Fail(documents == 0 ? "found no document, one is expected"
+                               : "found several documents, one is expected",
+                Error::Reason::kInvalid);
+  }
+  return document;
+}
 
 std::string JsonToYaml(std::string_view json) {
   std::string yaml;
