@@ -173,5 +173,50 @@ TEST(Locality, EndpointsThatAreNotReadyCountAsUnhealthyOnes) {
             "p0 [10.1.0.1:8080]");
 }
 
+// Service s with a slice for each family: pods a and b have both families, c has IPv4 alone.
+// Pod b is not ready.
+std::string TwoFamilies() {
+  const auto pod = [](const std::string& name, const std::string& ips, const std::string& node) {
+    return "{kind: Pod, apiVersion: v1, metadata: {name: " + name +
+           ", namespace: default}, spec: {nodeName: " + node +
+           "}, status: {phase: Running, podIPs: [" + ips + "]}}\n---\n";
+  };
+  const auto slice = [](const std::string& family, const std::string& endpoints) {
+    return "{kind: EndpointSlice, apiVersion: discovery.k8s.io/v1, metadata: {name: s-" +
+           family.substr(3) +
+           ", namespace: default, labels: {kubernetes.io/service-name: s}}, addressType: " +
+           family + ", ports: [{name: tcp, port: 8080}], endpoints: [" + endpoints + "]}\n---\n";
+  };
+  const auto endpoint = [](const std::string& address, const std::string& name,
+                           const std::string& ready) {
+    return "{addresses: ['" + address + "'], conditions: {ready: " + ready +
+           ", terminating: false}, targetRef: {kind: Pod, name: " + name + ", namespace: default}}";
+  };
+  return Document("Service", "s",
+                  "clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1, 'fd00:96::1'], ports: [{name: "
+                  "tcp, port: 80, targetPort: 8080}]") +
+         slice("IPv4", endpoint("10.1.0.1", "a", "true") + ", " +
+                           endpoint("10.1.0.2", "b", "false") + ", " +
+                           endpoint("10.1.0.3", "c", "true")) +
+         slice("IPv6",
+               endpoint("fd00:1::1", "a", "true") + ", " + endpoint("fd00:1::2", "b", "false")) +
+         pod("a", "{ip: 10.1.0.1}, {ip: 'fd00:1::1'}", "n1") +
+         pod("b", "{ip: 10.1.0.2}, {ip: 'fd00:1::2'}", "n1") + pod("c", "{ip: 10.1.0.3}", "n2") +
+         NodeIn("n1", "eu", "a") + NodeIn("n2", "eu", "b");
+}
+
+TEST(Locality, PodOfTwoFamiliesCountsOnce) {
+  const std::string host = "s.default.svc.cluster.local";
+  EXPECT_EQ(GroupsAt(TwoFamilies() + Policy("s", "trafficPolicy: {outlierDetection: {}}"), host,
+                     InEurope()),
+            "p0 eu/a [10.1.0.1:8080 [fd00:1::1]:8080] -1; p1 eu/b [10.1.0.3:8080]");
+  EXPECT_EQ(GroupsAt(TwoFamilies() +
+                         Policy("s",
+                                "trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: ["
+                                "{from: eu/*, to: {'eu/*': 100}}]}}}"),
+                     host, InEurope()),
+            "p0 w67 eu/a [10.1.0.1:8080 [fd00:1::1]:8080] -1; p0 w34 eu/b [10.1.0.3:8080]");
+}
+
 }  // namespace
 }  // namespace vsplit

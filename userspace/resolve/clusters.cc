@@ -86,7 +86,12 @@ void FillGroups(const Scene& scene, const RegistryService& service, const Regist
   if (cluster.settings.panic_percent > 0) {
     std::erase_if(endpoints, [](const Chosen& each) { return !each.member->ready; });
   }
-  cluster.groups = GroupsOf(scene, LocalityPolicyOf(scene, service, blocks), std::move(endpoints));
+  const LocalityPolicy policy = LocalityPolicyOf(scene, service, blocks);
+  const auto is_unready = [](const Chosen& each) { return !each.member->ready; };
+  if (policy.weighs || std::ranges::any_of(endpoints, is_unready)) {
+    FindTwins(scene, endpoints);
+  }
+  cluster.groups = GroupsOf(scene, policy, std::move(endpoints));
   // They tell priorities and localities apart, and count among those that may be ejected.
   if (cluster.groups.size() == 1 && !cluster.settings.ejection) {
     cluster.groups.front().unready = 0;

@@ -47,6 +47,7 @@ const Locality& LocalityOf(const Scene& scene, Member& member);
 struct Chosen {
   Endpoint endpoint;  // without an address if it has only a name and names are not resolved
   Member* member = nullptr;
+  bool twin = false;  // another address of a pod that counts already
 };
 
 // Those that the labels select, each address once, sorted by address. `missing`: names that are
@@ -54,5 +55,9 @@ struct Chosen {
 std::vector<Chosen> ChooseEndpoints(const Scene& scene, const RegistryService& service,
                                     const RegistryPort& port, const Labels& labels,
                                     std::vector<std::string>& missing);
+
+// To Istio a pod of two families is one endpoint with an additional address: finds those that are
+// to count once. A pod counts as ready if any of its addresses does.
+void FindTwins(const Scene& scene, std::vector<Chosen>& chosen);
 
 }  // namespace vsplit::resolve

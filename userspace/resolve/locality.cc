@@ -94,7 +94,7 @@ void Append(std::vector<Part>& parts, std::uint32_t priority, const Locality& lo
   if (part == parts.end()) {
     part = parts.insert(part, {.priority = priority, .locality = &locality});
   }
-  part->weight += endpoint.endpoint.weight;
+  part->weight += endpoint.twin ? 0 : endpoint.endpoint.weight;
   part->endpoints.push_back(std::move(endpoint));
 }
 
@@ -260,7 +260,7 @@ void Append(EndpointGroup& group, std::vector<Chosen>& endpoints) {
     if (each.member->ready) {
       group.endpoints.push_back(std::move(each.endpoint));
     } else {
-      ++group.unready;
+      group.unready += each.twin ? 0 : 1;
     }
   }
 }
