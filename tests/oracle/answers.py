@@ -110,15 +110,15 @@ ALGORITHMS = {"LEAST_REQUEST": "least_request", "ROUND_ROBIN": "round_robin", "R
 
 
 def algorithm_of(cluster, route):
-    """A hash of something in the request has nothing to hash here: a random choice. Of several
-    destinations Istio hashes for the first one alone, here each does as it says: None."""
+    """Where the route hashes nothing, or something in the request, there is nothing to hash here:
+    a random choice, in which weights count. Where there are any, taking turns has their shares."""
     algorithm = ALGORITHMS[cluster["lb_policy"]]
-    if algorithm != "maglev":
-        return algorithm
     policy = route.get("l7", {}).get("hash_policy")
-    if len(route["clusters"]) > 1 or policy is None:
-        return None
-    return "maglev" if "source_ip" in json.dumps(policy) else "random"
+    if algorithm != "maglev" or "source_ip" in json.dumps(policy):
+        return algorithm
+    weighs = any(each["weight"] != 1 for each in cluster["endpoints"]
+                 if each["health"] == "HEALTHY")
+    return "round_robin" if weighs else "random"
 
 
 def settings_of(record, route):
@@ -127,10 +127,8 @@ def settings_of(record, route):
         if cluster.get("missing") or cluster.get("type") == "ORIGINAL_DST":
             continue
         if name.startswith("outbound|"):
-            out[name] = {"max_connections": cluster.get("max_connections", 0)}
-            algorithm = algorithm_of(cluster, route)
-            if algorithm:
-                out[name]["algorithm"] = algorithm
+            out[name] = {"max_connections": cluster.get("max_connections", 0),
+                         "algorithm": algorithm_of(cluster, route)}
             timeout = milliseconds(cluster["connect_timeout"])
             if timeout != DEFAULT_TIMEOUT_MS:
                 out[name]["connect_timeout_ms"] = timeout

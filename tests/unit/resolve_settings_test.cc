@@ -108,6 +108,100 @@ TEST(Settings, WhatNeedsTheRequestHasNoKeyAndIsDrawn) {
             Algorithm::kRandom);
 }
 
+// ---- what is hashed ----------------------------------------------------------------------------
+
+// Services first and second, and rules for the first, on a port of this protocol. The
+// DestinationRules have these specs; both services have two subsets, "hashed" among them.
+std::string AlgorithmsOf(const std::string& protocol, const std::string& rule,
+                         const std::string& first, const std::string& second = "") {
+  const auto service = [&protocol](const std::string& name, int number) {
+    const std::string text = std::to_string(number);
+    return Entry(name, "hosts: [" + name + ".example.com], addresses: [10.9.0." + text +
+                           "], resolution: STATIC, ports: [{number: 80, name: p, protocol: " +
+                           protocol + "}], endpoints: [{address: 1.1.1." + text + "}]");
+  };
+  const auto policy = [](const std::string& name, const std::string& spec) {
+    return Document("DestinationRule", name, "host: " + name + ".example.com, " + spec);
+  };
+  const std::string yaml =
+      service("first", 1) + service("second", 2) + (first.empty() ? "" : policy("first", first)) +
+      (second.empty() ? "" : policy("second", second)) +
+      (rule.empty() ? "" : Document("VirtualService", "v", "hosts: [first.example.com], " + rule));
+  std::string text;
+  for (const ResolvedCluster& cluster :
+       Resolve(StoreOf(yaml), "first.example.com", {}, Client{}).ports.at(0).clusters) {
+    text += (text.empty() ? "" : " ") + ToString(cluster.settings.algorithm);
+  }
+  return text;
+}
+
+std::string To(const std::string& name, const std::string& more = "") {
+  return "{destination: {host: " + name + ".example.com" + more + "}, weight: 1}";
+}
+
+constexpr const char* kSource = "loadBalancer: {consistentHash: {useSourceIp: true}}";
+constexpr const char* kHeader = "loadBalancer: {consistentHash: {httpHeaderName: x}}";
+
+std::string Top(const std::string& policy) {
+  return "trafficPolicy: {" + policy + "}";
+}
+
+TEST(Hash, OfSeveralDestinationsOnConnectionsTheFirstDecidesByItsHost) {
+  const std::string both = "tcp: [{route: [" + To("first") + ", " + To("second") + "]}]";
+  EXPECT_EQ(AlgorithmsOf("TCP", both, Top(kSource), Top(kSource)), "maglev maglev");
+  EXPECT_EQ(AlgorithmsOf("TCP", both, Top(kSource), Top(kHeader)), "maglev maglev");
+  EXPECT_EQ(AlgorithmsOf("TCP", both, Top(kHeader), Top(kSource)), "random random");
+  EXPECT_EQ(AlgorithmsOf("TCP", both, "", Top(kSource)), "least_request random");
+  const std::string subset = ", subset: hashed";
+  const std::string subsets = "subsets: [{name: hashed, " + Top(kSource) + "}]";
+  EXPECT_EQ(AlgorithmsOf("TCP", "tcp: [{route: [" + To("first", subset) + "]}]", subsets),
+            "maglev");
+  EXPECT_EQ(
+      AlgorithmsOf("TCP", "tcp: [{route: [" + To("first", subset) + ", " + To("second") + "]}]",
+                   subsets, Top(kSource)),
+      "random random");
+}
+
+TEST(Hash, FirstDestinationOnConnectionsDecidesAlsoWithoutAWeight) {
+  const std::string rule = "tcp: [{route: [{destination: {host: second.example.com}, weight: 0}, " +
+                           To("first") + ", " + To("first", ", port: {number: 81}") + "]}]";
+  EXPECT_EQ(AlgorithmsOf("TCP", rule, Top(kSource), Top(kHeader)), "random least_request");
+  EXPECT_EQ(AlgorithmsOf("TCP", rule, Top(kHeader), Top(kSource)), "maglev least_request");
+}
+
+TEST(Hash, PortsOfAPolicyCountForRequestsOnly) {
+  const std::string port = Top(OnPort(80, kSource));
+  EXPECT_EQ(AlgorithmsOf("TCP", "", port), "random");
+  EXPECT_EQ(AlgorithmsOf("TCP", "", Top(std::string(kSource) + ", " + OnPort(80, kHeader))),
+            "maglev");
+  EXPECT_EQ(AlgorithmsOf("HTTP", "", port), "maglev");
+  const auto rule = [](const std::string& more) {
+    return "http: [{route: [" + To("first", more) + "]}]";
+  };
+  EXPECT_EQ(AlgorithmsOf("HTTP", rule(""), port), "random");
+  EXPECT_EQ(AlgorithmsOf("HTTP", rule(", port: {number: 80}"), port), "maglev");
+}
+
+TEST(Hash, AnyDestinationDecidesForRequests) {
+  const std::string both = "http: [{route: [" + To("first") + ", " + To("second") + "]}]";
+  EXPECT_EQ(AlgorithmsOf("HTTP", both, Top(kHeader), Top(kSource)), "maglev maglev");
+  EXPECT_EQ(AlgorithmsOf("HTTP", both, Top(kHeader), Top(kHeader)), "random random");
+}
+
+TEST(Hash, WithoutOneWeightsCountAllTheSame) {
+  const std::string yaml =
+      Entry("x",
+            "hosts: [x.example.com], addresses: [10.9.0.1], resolution: STATIC, ports: [{number: "
+            "80, name: p, protocol: TCP}], endpoints: [{address: 1.1.1.1, weight: 3}, {address: "
+            "1.1.1.2}]") +
+      Policy("x.example.com", Top(kHeader));
+  EXPECT_EQ(Resolve(StoreOf(yaml), "x.example.com", {}, Client{})
+                .ports.at(0)
+                .clusters.at(0)
+                .settings.algorithm,
+            Algorithm::kRoundRobin);
+}
+
 TEST(Settings, WarmupIsForAlgorithmsThatKnowWeights) {
   const std::string warmup = "warmup: {duration: 30s, minimumPercent: 20, aggression: 2}";
   const ClusterSettings settings = With("loadBalancer: {simple: ROUND_ROBIN, " + warmup + "}");

@@ -36,12 +36,14 @@ struct Target {
   std::optional<std::uint16_t> port;  // of the service, when the rule says so
   std::uint16_t dialled = 0;
   bool http = false;
+  bool alone = true;  // the only destination of its route
 };
 
 struct Destination {
   ResolvedCluster cluster;
   Lifetime lifetime;
-  std::string untouched;  // why connections must not be sent there as they are
+  bool hashes_source = false;  // what it says about the hash of its route
+  std::string untouched;       // why connections must not be sent there as they are
 };
 
 // R12. It is a port of the service, not of its endpoints. http rules are made into routes of one
@@ -116,15 +118,13 @@ std::string WhyNotPlain(const std::vector<ObjectPtr>& merged, const PolicyBlocks
 // The policy of the cluster and its endpoints, or the reason why there are none. An original
 // destination has none: a headless Service, resolution NONE, PASSTHROUGH.
 void Fill(const Scene& scene, const Target& target, const RegistryService& service,
-          std::uint16_t number, Destination& destination) {
+          std::uint16_t number, const std::vector<ObjectPtr>& merged, Destination& destination) {
   ResolvedCluster& cluster = destination.cluster;
   const RegistryPort* port = service.FindPort(number);
   if (port == nullptr) {
     cluster.broken = WhyNoPort(service, number);
     return;
   }
-  const std::vector<ObjectPtr> merged = MergedRules(scene, target.host, service.ns);
-  destination.lifetime = LifetimeOf(merged);
   const Subset* subset = FindSubset(merged, target.subset);
   if (!target.subset.empty() && subset == nullptr) {
     cluster.broken =
@@ -160,12 +160,28 @@ const RegistryService* FindTarget(const Scene& scene, Target& target) {
   return scene.registry.FollowAliases(scene, target.host);
 }
 
+std::vector<ObjectPtr> RulesFor(const Scene& scene, const RegistryService* service) {
+  return service == nullptr ? std::vector<ObjectPtr>{}
+                            : MergedRules(scene, service->host, service->ns);
+}
+
+bool HashesSource(const Target& target, const std::vector<ObjectPtr>& rules) {
+  const Subset* subset = FindSubset(rules, target.subset);
+  return target.http ? HashesRequests(rules, subset, target.port)
+                     : HashesConnections(rules, target.alone ? subset : nullptr);
+}
+
 Destination DestinationOf(const Scene& scene, Target target) {
   const HostName named = target.host;
   const RegistryService* service = FindTarget(scene, target);
   const std::uint16_t port =
       service == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *service);
   Destination destination;
+  // What Istio writes into the route it looks up by the name that is written, an alias or not.
+  const RegistryService* own = scene.registry.Find(scene, named);
+  const std::vector<ObjectPtr> rules = RulesFor(scene, own);
+  destination.lifetime = LifetimeOf(rules);
+  destination.hashes_source = HashesSource(target, rules);
   ResolvedCluster& cluster = destination.cluster;
   cluster = {.name = fmt::format("outbound|{}|{}|{}", port, target.subset, target.host),
              .weight = 1,
@@ -173,10 +189,10 @@ Destination DestinationOf(const Scene& scene, Target target) {
              .port = port,
              .subset = target.subset};
   if (service != nullptr) {
-    Fill(scene, target, *service, port, destination);
+    Fill(scene, target, *service, port, service == own ? rules : RulesFor(scene, service),
+         destination);
   } else if (named == target.host) {
-    const RegistryService* alias = scene.registry.Find(scene, named);
-    cluster.broken = alias == nullptr ? WhyNotFound(scene, named) : WhyNoPort(*alias, port);
+    cluster.broken = own == nullptr ? WhyNotFound(scene, named) : WhyNoPort(*own, port);
   } else {
     cluster.broken =
         fmt::format("{}, which \"{}\" is an alias of", WhyNotFound(scene, target.host), named);
@@ -197,10 +213,26 @@ void Add(std::vector<ResolvedCluster>& clusters, ResolvedCluster cluster) {
   }
 }
 
+// Envoy looks up a hash that nobody made at a random place of its ring, where weights count as
+// ever.
+void HashNothing(ResolvedCluster& cluster) {
+  if (cluster.settings.algorithm != Algorithm::kMaglev) {
+    return;
+  }
+  const auto is_heavy = [](const Endpoint& endpoint) { return endpoint.weight != 1; };
+  const bool weighs = std::ranges::any_of(cluster.groups, [&](const EndpointGroup& group) {
+    return std::ranges::any_of(group.endpoints, is_heavy);
+  });
+  cluster.settings.algorithm = weighs ? Algorithm::kRoundRobin : Algorithm::kRandom;
+}
+
 }  // namespace
 
-Route PlainRoute(const Scene& scene, const HostName& host, std::uint16_t port) {
-  Destination destination = DestinationOf(scene, {.host = host, .port = port});
+Route PlainRoute(const Scene& scene, const HostName& host, std::uint16_t port, bool http) {
+  Destination destination = DestinationOf(scene, {.host = host, .port = port, .http = http});
+  if (!destination.hashes_source) {
+    HashNothing(destination.cluster);
+  }
   return {.clusters = {std::move(destination.cluster)},
           .lifetime = destination.lifetime,
           .untouched = std::move(destination.untouched)};
@@ -208,7 +240,9 @@ Route PlainRoute(const Scene& scene, const HostName& host, std::uint16_t port) {
 
 Route RouteOf(const Scene& scene, const ListedRule& listed, std::uint16_t dialled) {
   const std::vector<RouteDestination>& written = listed.rule->routes;
+  const bool http = listed.list == RuleList::kHttp;
   Route route;
+  bool hashes_source = false;
   for (std::size_t i = 0; i < written.size(); ++i) {
     const bool drawn = written[i].weight > 0 || written.size() == 1;
     if (i > 0 && !drawn) {
@@ -219,9 +253,13 @@ Route RouteOf(const Scene& scene, const ListedRule& listed, std::uint16_t dialle
                 .subset = written[i].subset,
                 .port = written[i].port,
                 .dialled = dialled,
-                .http = listed.list == RuleList::kHttp});
+                .http = http,
+                .alone = written.size() == 1});
     if (i == 0) {
       route.lifetime = destination.lifetime;
+    }
+    if (http ? drawn : i == 0) {
+      hashes_source = hashes_source || destination.hashes_source;
     }
     if (!drawn) {
       continue;
@@ -233,6 +271,9 @@ Route RouteOf(const Scene& scene, const ListedRule& listed, std::uint16_t dialle
       route.untouched = std::move(destination.untouched);
     }
     Add(route.clusters, std::move(destination.cluster));
+  }
+  if (!hashes_source) {
+    std::ranges::for_each(route.clusters, HashNothing);
   }
   return route;
 }

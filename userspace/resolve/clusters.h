@@ -21,8 +21,8 @@ struct Route {
   std::string untouched;  // why connections must be left alone instead; empty: they need not
 };
 
-// R4: what a port does without a rule.
-Route PlainRoute(const Scene& scene, const HostName& host, std::uint16_t port);
+// R4: what a port does without a rule. `http`: requests are routed there, not connections.
+Route PlainRoute(const Scene& scene, const HostName& host, std::uint16_t port, bool http);
 
 // What a rule does with connections to port `dialled`.
 Route RouteOf(const Scene& scene, const ListedRule& listed, std::uint16_t dialled);

@@ -110,7 +110,7 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
   }
   Route route;
   if (choice.rule.rule == nullptr) {
-    route = PlainRoute(scene, host, port.number);
+    route = PlainRoute(scene, host, port.number, port.protocol == PortProtocol::kHttp);
   } else {
     route = RouteOf(scene, choice.rule, port.number);
     resolved.policy = PolicyOf(scene, choice.owner);

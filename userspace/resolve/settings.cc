@@ -58,15 +58,21 @@ void Override(PolicyBlocks& blocks, const TrafficPolicy& level, std::uint16_t po
   Override(blocks, entry == nullptr ? level.settings : *entry, entry != nullptr);
 }
 
+// Null: it does not hash.
+const ConsistentHash* HashOf(const PolicySettings* settings) {
+  return settings != nullptr && settings->load_balancer && settings->load_balancer->consistent_hash
+             ? &*settings->load_balancer->consistent_hash
+             : nullptr;
+}
+
 bool PassesThrough(const LoadBalancer* balancer) {
   return balancer != nullptr && balancer->simple == SimpleLoadBalancer::kPassthrough;
 }
 
-// What has no key on a connection (a header, a cookie, ...) is drawn at random by Envoy.
 void SetAlgorithm(const LoadBalancer& balancer, ClusterSettings& settings) {
   if (balancer.consistent_hash) {
     const ConsistentHash& hash = *balancer.consistent_hash;
-    settings.algorithm = hash.use_source_ip ? Algorithm::kMaglev : Algorithm::kRandom;
+    settings.algorithm = Algorithm::kMaglev;
     if (hash.maglev_table_size != 0) {
       settings.maglev_size = static_cast<std::uint32_t>(hash.maglev_table_size);
     }
@@ -189,6 +195,33 @@ ClusterSettings SettingsOf(const PolicyBlocks& blocks) {
     SetEjection(*blocks.outlier_detection, settings);
   }
   return settings;
+}
+
+bool HashesConnections(const std::vector<ObjectPtr>& merged, const Subset* subset) {
+  const TrafficPolicy* host = HostPolicy(merged);
+  const ConsistentHash* hash = HashOf(host == nullptr ? nullptr : &host->settings);
+  if (subset != nullptr && subset->traffic_policy &&
+      subset->traffic_policy->settings.load_balancer) {
+    hash = HashOf(&subset->traffic_policy->settings);
+  }
+  return hash != nullptr && hash->use_source_ip;
+}
+
+bool HashesRequests(const std::vector<ObjectPtr>& merged, const Subset* subset,
+                    std::optional<std::uint16_t> port) {
+  const TrafficPolicy* own =
+      subset != nullptr && subset->traffic_policy ? &*subset->traffic_policy : nullptr;
+  for (const TrafficPolicy* level : {own, HostPolicy(merged)}) {
+    if (level == nullptr) {
+      continue;
+    }
+    const ConsistentHash* hash = HashOf(port ? EntryFor(*level, *port) : nullptr);
+    hash = hash == nullptr ? HashOf(&level->settings) : hash;
+    if (hash != nullptr) {
+      return hash->use_source_ip;
+    }
+  }
+  return false;
 }
 
 std::vector<std::pair<std::string, std::string>> Unenforced(const PolicySettings& settings) {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,8 +33,21 @@ struct PolicyBlocks {
 PolicyBlocks PolicyFor(const std::vector<ObjectPtr>& merged, const Subset* subset,
                        std::uint16_t port);
 
-// The policy as the kernel carries it out.
+// The policy as the kernel carries it out. Where it hashes, whatever it hashes, that is kMaglev.
 ClusterSettings SettingsOf(const PolicyBlocks& blocks);
+
+// Whether the source address is hashed for the clusters of a route that hash at all; without a hash
+// they draw at random. Istio writes it into the route, and does not look where it looks for the
+// load balancer. `merged`: of the destination's host. `subset`: null, or one of theirs.
+//
+// On connections (maybeSetHashPolicy): as the host's own level says, or the subset's if that has a
+// load balancer. Of several destinations the first is asked, and not for its subset.
+bool HashesConnections(const std::vector<ObjectPtr>& merged, const Subset* subset);
+// On requests (HashForHTTPDestination): as any destination says that can be drawn, by the first of
+// these levels that hashes: the subset's port, the subset, the host's port, the host. `port`: of
+// the service, if the destination names it.
+bool HashesRequests(const std::vector<ObjectPtr>& merged, const Subset* subset,
+                    std::optional<std::uint16_t> port);
 
 // The parts of a level that are not done as written, by their path below it, and why.
 std::vector<std::pair<std::string, std::string>> Unenforced(const PolicySettings& settings);
