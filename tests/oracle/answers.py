@@ -255,10 +255,10 @@ def shared(case, record, _):
 
 
 def captured(case, record, entry):
-    """The client does not see the service, but something else has all addresses of the port: a
-    ServiceEntry without one, or on HTTP ports another service of that name."""
+    """The client does not see the service, but on http ports another one of that name."""
     del case
-    return not record["visible"] and record["via"].startswith("0.0.0.0_") and \
+    return not record["visible"] and record["protocol"] == "http" and \
+        record["via"].startswith("0.0.0.0_") and \
         not record["via"].endswith((" allow_any", " block_all")) and \
         entry.get("split") not in (UNTOUCHED, [["", "", 1, "black hole"]])
 
@@ -428,21 +428,28 @@ def unasked(case):
                   if thing["kind"] == "Service" and thing["spec"].get("clusterIP") == "None")
 
 
+def around(key, found):
+    """What vsplit does at an address that it does not list: as in the narrowest range around it."""
+    network, best = ipaddress.ip_network(key[1]), None
+    for (_, address, port), ours in found.items():
+        other = ipaddress.ip_network(address)
+        if port == key[2] and other.version == network.version and other.supernet_of(network) and \
+                (best is None or other.prefixlen > best[0]):
+            best = (other.prefixlen, ours)
+    return best[1][0] if best else {"list": "", "split": UNTOUCHED, "settings": {}, "verdict": []}
+
+
 def differences(case, entries, answer):
     """Yields (entry, lines) for everything in which vsplit's answer is not the wanted one."""
     found = {}
     for connection in answer["connections"]:
         ours = given(connection)
         found.setdefault(key_of(ours), []).append(ours)
-    by_key = {}
+    asked = {}
     for entry in entries:
-        by_key.setdefault(key_of(entry), []).append(entry)
-    for key, group in by_key.items():
-        if key not in found:
-            if not any(near(each.get("split", []), UNTOUCHED) for each in group):
-                yield group[0], ["vsplit has no such address and port"]
-            continue
-        ours = found.pop(key)[0]
+        asked.setdefault(key_of(entry), []).append(entry)
+    for key, group in asked.items():
+        ours = found[key][0] if key in found else around(key, found)
         kind = "http" if ours["list"] == "http" else "tcp"
         chosen = [each for each in group if each.get("list", kind) == kind]
         # One host may be two services, with one address: Istio has a listener for one of them.
@@ -450,6 +457,8 @@ def differences(case, entries, answer):
         if results and all(results):
             yield chosen[0], results[0]
     for (host, address, port), ours in found.items():
-        if not near(ours[0]["split"], UNTOUCHED) and host not in unasked(case) and not any(
-                part_of(host, address, port, entry) for entry in entries):
+        if (host, address, port) in asked or host in unasked(case):
+            continue
+        if not near(ours[0]["split"], UNTOUCHED) and \
+                not any(part_of(host, address, port, entry) for entry in entries):
             yield ours[0], ["only vsplit has this: %s" % json.dumps(ours[0]["split"])]

@@ -200,6 +200,27 @@ bool MayBeAlone(const Outcome& outcome, const Json& set) {
   });
 }
 
+// The outcome of connections to an address that is not listed under its host: of the narrowest
+// range around it. Null: they stay untouched.
+const Outcome* Around(const std::vector<Outcome>& outcomes, const Place& place) {
+  const auto& [host, address, port] = place;
+  const auto inner = ParseIpPrefix(address);
+  const Outcome* best = nullptr;
+  for (const Outcome& outcome : outcomes) {
+    if (inner && outcome.port.port == port && outcome.address.Contains(*inner) &&
+        (best == nullptr || outcome.address.bits > best->address.bits)) {
+      best = &outcome;
+    }
+  }
+  return best;
+}
+
+bool WantsUntouched(const std::vector<Json>& entries) {
+  return std::ranges::any_of(entries, [](const Json& entry) {
+    return !entry.contains("split") || IsUntouched(SplitOf(entry.at("split")));
+  });
+}
+
 void Compare(const std::string& text, const Json& set, const std::string& id) {
   ParseResult parsed = Parse(text);
   for (const Diagnostic& diagnostic : parsed.diagnostics) {
@@ -212,7 +233,8 @@ void Compare(const std::string& text, const Json& set, const std::string& id) {
   for (const Json& entry : set.at("wanted")) {
     wanted[PlaceOf(entry)].push_back(entry);
   }
-  for (const Outcome& outcome : Outcomes(store, options, ClientOf(store, set.at("source")))) {
+  const std::vector<Outcome> outcomes = Outcomes(store, options, ClientOf(store, set.at("source")));
+  for (const Outcome& outcome : outcomes) {
     const Place place{outcome.host, ToString(outcome.address), outcome.port.port};
     const std::string name = id + ": " + outcome.host + " " + ToString(outcome.address) + ":" +
                              std::to_string(outcome.port.port);
@@ -224,12 +246,14 @@ void Compare(const std::string& text, const Json& set, const std::string& id) {
     EXPECT_EQ(BestFaultOf(entries->second, outcome), "") << name;
     wanted.erase(entries);
   }
-  // What is not there stays untouched.
   for (const auto& [place, entries] : wanted) {
-    EXPECT_TRUE(std::ranges::any_of(
-        entries,
-        [](const Json& entry) { return IsUntouched(SplitOf(entry.value("split", Json()))); }))
-        << id << ": " << entries.front().dump() << " is not there for vsplit";
+    const Outcome* around = Around(outcomes, place);
+    if (around == nullptr) {
+      EXPECT_TRUE(WantsUntouched(entries))
+          << id << ": " << entries.front().dump() << " is not there for vsplit";
+    } else {
+      EXPECT_EQ(BestFaultOf(entries, *around), "") << id << ": " << entries.front().dump();
+    }
   }
 }
 

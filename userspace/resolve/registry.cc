@@ -225,6 +225,17 @@ bool AddsPorts(const Object& first, const Object& second) {
          one->workload_selector.value_or(Labels{}) == other->workload_selector.value_or(Labels{});
 }
 
+void SortAddresses(RegistryService& service) {
+  for (RegistryPort& port : service.ports) {
+    std::ranges::sort(port.addresses);
+    port.addresses.erase(std::unique(port.addresses.begin(), port.addresses.end()),
+                         port.addresses.end());
+    if (!port.addresses.empty()) {
+      port.unaddressed.clear();
+    }
+  }
+}
+
 std::optional<RegistryService> Look(const Scene& scene, const HostName& host) {
   std::vector<ObjectPtr> objects = Visible(scene, host);
   if (objects.empty()) {
@@ -248,14 +259,7 @@ std::optional<RegistryService> Look(const Scene& scene, const HostName& host) {
     AddPorts(scene, *object,
              object == service.objects.front() || AddsPorts(service.object(), *object), service);
   }
-  for (RegistryPort& port : service.ports) {
-    std::ranges::sort(port.addresses);
-    port.addresses.erase(std::unique(port.addresses.begin(), port.addresses.end()),
-                         port.addresses.end());
-    if (!port.addresses.empty()) {
-      port.unaddressed.clear();
-    }
-  }
+  SortAddresses(service);
   return service;
 }
 
@@ -315,6 +319,26 @@ const Locality& Registry::LocalityOfNode(const Scene& scene, const std::string& 
     known->second = LocalityOfWorkload({}, scene.store.Find(key).get());
   }
   return known->second;
+}
+
+RegistryService UnseenService(const Scene& scene, const HostName& host) {
+  RegistryService service{.host = host};
+  service.objects = scene.store.ServiceEntriesFor(host);
+  if (ObjectPtr own = ServiceOf(scene.store, host)) {
+    service.objects.insert(service.objects.begin(), std::move(own));
+  }
+  for (const ObjectPtr& object : service.objects) {
+    AddPorts(scene, *object, true, service);
+  }
+  SortAddresses(service);
+  return service;
+}
+
+bool IsWide(const ServiceEntry& entry) {
+  return (entry.addresses.empty() && entry.allocated.empty()) ||
+         std::ranges::any_of(entry.addresses, [](const std::string& address) {
+           return address.find('/') != std::string::npos;
+         });
 }
 
 std::string WhyNotFound(const Scene& scene, const HostName& host) {

@@ -82,6 +82,14 @@ class Registry {
   std::map<std::string, Locality> nodes_;
 };
 
+// What there is under a host that the client finds nothing under: the ports of all its objects,
+// with their addresses.
+RegistryService UnseenService(const Scene& scene, const HostName& host);
+
+// Whether connections to other hosts' addresses may be this entry's: it has a subnet, or no address
+// at all, which means any on its ports. Where those hosts have frontends of their own, these count.
+bool IsWide(const ServiceEntry& entry);
+
 // "no Service or ServiceEntry for host "x.org"", "no Service default/reviews".
 std::string WhyNotFound(const Scene& scene, const HostName& host);
 

@@ -15,6 +15,7 @@
 #include "registry.h"
 #include "rules.h"
 #include "scene.h"
+#include "unseen.h"
 #include "visibility.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -83,11 +84,13 @@ std::string WhyHidden(const Scene& scene, const RegistryService& service,
 std::vector<DialledPort> DialledPorts(const Scene& scene, const RegistryService& service) {
   std::vector<DialledPort> ports;
   for (const RegistryPort& port : service.ports) {
-    ports.push_back({.number = port.number,
-                     .name = port.name,
-                     .protocol = port.protocol,
-                     .addresses = port.addresses,
-                     .untouched = WhyHidden(scene, service, port)});
+    std::string hidden = WhyHidden(scene, service, port);
+    ports.push_back(
+        {.number = port.number,
+         .name = port.name,
+         .protocol = port.protocol,
+         .addresses = hidden.empty() ? port.addresses : NotInRanges(scene, service.host, port),
+         .untouched = std::move(hidden)});
   }
   return ports;
 }
@@ -131,23 +134,10 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
   return resolved;
 }
 
-// The ports of a Service that is there, but not for this client.
 void AddUnseenPorts(const Scene& scene, const std::string& why, ResolvedHost& resolved) {
-  const ObjectPtr service = ServiceOf(scene.store, resolved.host);
-  if (service == nullptr) {
-    return;
-  }
-  const auto& spec = std::get<Service>(service->spec);
-  for (const ServicePort& port : spec.ports) {
-    if (spec.cluster_ips.empty() || ProtocolOf(port) == PortProtocol::kUdp) {
-      continue;
-    }
-    DialledPort dialled{.number = port.port, .name = port.name, .protocol = ProtocolOf(port)};
-    Choice choice{.untouched = why};
-    for (const IpAddress& ip : spec.cluster_ips) {
-      choice.addresses.push_back({.address = ip});
-    }
-    resolved.ports.push_back(ResolvePort(scene, resolved.host, dialled, choice));
+  for (const DialledPort& port : UnseenPorts(scene, resolved.host, why)) {
+    const Choice choice{.addresses = port.addresses, .untouched = port.untouched};
+    resolved.ports.push_back(ResolvePort(scene, resolved.host, port, choice));
   }
 }
 

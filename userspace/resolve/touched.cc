@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "locality.h"
+#include "registry.h"
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -70,15 +71,6 @@ std::set<HostName> RegistryHosts(const Store& store) {
   return hosts;
 }
 
-// Whether connections to other hosts' addresses may be this entry's: it has a subnet, or no address
-// at all, which means any on its ports. Where those hosts have frontends of their own, these count.
-bool IsWide(const ServiceEntry& entry) {
-  return (entry.addresses.empty() && entry.allocated.empty()) ||
-         std::ranges::any_of(entry.addresses, [](const std::string& address) {
-           return address.find('/') != std::string::npos;
-         });
-}
-
 std::set<std::uint16_t> PortsOf(const Object& object) {
   std::set<std::uint16_t> ports;
   if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
@@ -115,7 +107,7 @@ void AddBesideWide(const Store& store, std::set<HostName>& hosts) {
   std::set<HostName> beside;
   for (const HostName& host : hosts) {
     for (const ObjectPtr& entry : store.ServiceEntriesFor(host)) {
-      if (IsWide(std::get<ServiceEntry>(entry->spec))) {
+      if (resolve::IsWide(std::get<ServiceEntry>(entry->spec))) {
         AddBeside(store, *entry, beside);
       }
     }
@@ -216,7 +208,7 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       break;
     case Kind::kServiceEntry:
       AddOwnHosts(store, object, touched.hosts);
-      if (IsWide(std::get<ServiceEntry>(object.spec))) {
+      if (resolve::IsWide(std::get<ServiceEntry>(object.spec))) {
         AddBeside(store, object, touched.hosts);
       }
       break;
@@ -262,7 +254,7 @@ bool IsNamed(const Store& store, const HostName& host, bool registered) {
 bool IsCovered(const Store& store, const Object& object) {
   return std::ranges::any_of(store.List(Kind::kServiceEntry), [&](const ObjectPtr& wide) {
     const auto& entry = std::get<ServiceEntry>(wide->spec);
-    return IsWide(entry) && SharesPort(*wide, object) &&
+    return resolve::IsWide(entry) && SharesPort(*wide, object) &&
            std::ranges::any_of(entry.hosts, [&store](const std::string& host) {
              return IsNamed(store, PlainHost(host), true);
            });

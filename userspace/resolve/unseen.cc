@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unseen.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "registry.h"
+#include "rules.h"
+#include "scene.h"
+#include "visibility.h"
+#include "vsplit/address.h"
+#include "vsplit/objects.h"
+#include "vsplit/resolve.h"
+#include "vsplit/store.h"
+
+namespace vsplit::resolve {
+namespace {
+
+// The addresses of what the client sees under this host and on this port.
+void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number,
+             std::vector<IpPrefix>& ranges) {
+  const RegistryService* service = scene.registry.Find(scene, host);
+  const RegistryPort* port = service == nullptr ? nullptr : service->FindPort(number);
+  if (port != nullptr && port->protocol != PortProtocol::kHttp &&
+      scene.sight->SeesPort(service->ns, host, number, false)) {
+    ranges.insert(ranges.end(), port->addresses.begin(), port->addresses.end());
+  }
+}
+
+// Of all entries that have ranges.
+std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std::uint16_t port) {
+  std::vector<IpPrefix> ranges;
+  for (const ObjectPtr& object : scene.store.List(Kind::kServiceEntry)) {
+    const auto& entry = std::get<ServiceEntry>(object->spec);
+    if (!IsWide(entry)) {
+      continue;
+    }
+    for (const std::string& other : entry.hosts) {
+      if (PlainHost(other) != host) {
+        AddSeen(scene, PlainHost(other), port, ranges);
+      }
+    }
+  }
+  return ranges;
+}
+
+}  // namespace
+
+std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
+                                     const std::string& why) {
+  std::vector<DialledPort> ports;
+  for (const RegistryPort& port : UnseenService(scene, host).ports) {
+    std::vector<IpPrefix> addresses = NotInRanges(scene, host, port);
+    if (port.protocol != PortProtocol::kUdp && !addresses.empty()) {
+      ports.push_back({.number = port.number,
+                       .name = port.name,
+                       .protocol = port.protocol,
+                       .addresses = std::move(addresses),
+                       .untouched = why});
+    }
+  }
+  return ports;
+}
+
+std::vector<IpPrefix> NotInRanges(const Scene& scene, const HostName& host,
+                                  const RegistryPort& port) {
+  const std::vector<IpPrefix> ranges = RangesBeside(scene, host, port.number);
+  std::vector<IpPrefix> addresses = port.addresses;
+  std::erase_if(addresses, [&ranges](const IpPrefix& address) {
+    return std::ranges::any_of(
+        ranges, [&address](const IpPrefix& range) { return range.Contains(address); });
+  });
+  return addresses;
+}
+
+}  // namespace vsplit::resolve
