@@ -51,6 +51,7 @@ sandbox_use() {
     NAME=$(basename "$SANDBOX" | tr . -)
     CGROUP=$(sandbox_cgroup_mount)/$NAME
     PINS=/sys/fs/bpf/$NAME
+    KUBE_PORT=${KUBE_PORT:-0}
     export VSPLIT_SOCKET=$SANDBOX/vsplit.sock
 }
 
@@ -85,10 +86,11 @@ sandbox_run() {
     sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec ip netns exec "$@"' sh "$CGROUP" "$ns" "$@"
 }
 
-# sandbox_agent [OPTION...]: starts the agent and waits until it is ready.
+# sandbox_agent [OPTION...]: starts the agent and waits until it is ready. It serves kubectl if
+# KUBE_PORT is set.
 sandbox_agent() {
     vsplitd --socket "$VSPLIT_SOCKET" --state "$SANDBOX/objects.db" --pins "$PINS" --cgroup "$CGROUP" \
-        "$@" >>"$SANDBOX/vsplitd.log" 2>&1 &
+        --kube-port "$KUBE_PORT" "$@" >>"$SANDBOX/vsplitd.log" 2>&1 &
     AGENT=$!
     echo $AGENT >>"$SANDBOX/pids"
     local tries=0

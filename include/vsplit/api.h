@@ -101,6 +101,17 @@ struct ServerOptions {
   // takes longer than `request`.
   std::chrono::milliseconds idle{60'000};
   std::chrono::milliseconds request{30'000};
+  // The handshake of TLS, and the first request after it: nobody knows yet who the client is.
+  std::chrono::milliseconds handshake{10'000};
+};
+
+// Where kubectl finds the same API: HTTP/1.1 over TLS, for who shows the token of the kubeconfig,
+// which is a new one each time.
+struct KubeOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 17643;                         // 0: any that is free
+  std::string identity = "/var/lib/vsplit/kube.pem";  // key and certificate; made where missing
+  std::string kubeconfig = "/run/vsplit/kubeconfig";  // written; 0640, the group of ServerOptions
 };
 
 // Serves HTTP/1.1 on a Unix socket of mode 0660, on the loop's thread, until it is destroyed, which
@@ -110,6 +121,10 @@ class Server {
   // Takes over a socket file that nobody listens on, and refuses any other file that is there.
   static Result<Server> Listen(boost::asio::io_context& loop, const ServerOptions& options,
                                Backend backend);
+
+  // Serves kubectl as well, until the server is destroyed, which removes the kubeconfig. Returns
+  // the URL. On an error there is no kubeconfig, and the Unix socket is served on.
+  Result<std::string> ListenForKubectl(const KubeOptions& options);
 
   Server(Server&& other) noexcept;
   Server& operator=(Server&& other) noexcept;

@@ -107,6 +107,8 @@ struct AroundStatus {
   // Connections that were ended: "idle_timeout", "max_connection_duration".
   std::map<std::string, std::uint64_t> ended;
   std::vector<Feature> features;
+  std::string kubeconfig;    // path of what kubectl needs; empty: kubectl is not served
+  std::string kube_trouble;  // why not, if it should be
 };
 
 struct AgentStatus {

@@ -141,11 +141,12 @@ class Vsplitd {
   // Gives the seconds until it is ready.
   double Start() {
     const Clock::time_point begin = Clock::now();
-    process_ = Spawn({VSPLITD, "--pins", pins_, "--cgroup", cgroup_.path(), "--socket",
-                      folder_.path() / "vsplit.sock", "--state", folder_.path() / "objects.db",
-                      "--max-frontends", std::to_string(std::max(16, 2 * services_)),
-                      "--max-endpoints", std::to_string(2 * kEndpoints * services_)},
-                     log());
+    process_ =
+        Spawn({VSPLITD, "--pins", pins_, "--cgroup", cgroup_.path(), "--kube-port", "0", "--socket",
+               folder_.path() / "vsplit.sock", "--state", folder_.path() / "objects.db",
+               "--max-frontends", std::to_string(std::max(16, 2 * services_)), "--max-endpoints",
+               std::to_string(2 * kEndpoints * services_)},
+              log());
     while (!agent_.Call({.target = "/readyz"})) {
       if (waitpid(process_, nullptr, WNOHANG) != 0) {
         process_ = -1;

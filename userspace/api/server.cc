@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/socket_base.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/system/error_code.hpp>
-#include <chrono>
-#include <list>
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
 
 #include "failure.h"
-#include "session.h"
+#include "kubeconfig.h"
+#include "listener.h"
+#include "private_file.h"
 #include "socket_file.h"
+#include "tls.h"
 #include "vsplit/api.h"
 #include "vsplit/result.h"
 
@@ -24,111 +30,134 @@ namespace vsplit {
 namespace {
 
 using Local = boost::asio::local::stream_protocol;
-using LocalSession = Session<boost::beast::basic_stream<Local>>;
+using Tcp = boost::asio::ip::tcp;
+using TlsStream = boost::beast::ssl_stream<boost::beast::tcp_stream>;
+using LocalListener = Listener<Local, boost::beast::basic_stream<Local>>;
+using TlsListener = Listener<Tcp, TlsStream>;
 
-// How long accepting rests when the process has no file descriptor left.
-constexpr std::chrono::milliseconds kRest{100};
+constexpr mode_t kKubeconfigMode = S_IRUSR | S_IWUSR | S_IRGRP;
+
+Result<Tcp::acceptor> ListenOnPort(boost::asio::io_context& loop,
+                                   const boost::asio::ip::address& address, std::uint16_t port) {
+  Tcp::acceptor acceptor(loop);
+  const Tcp::endpoint endpoint(address, port);
+  boost::system::error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) {
+    acceptor.set_option(boost::asio::socket_base::reuse_address(true), error);
+  }
+  if (!error) {
+    acceptor.bind(endpoint, error);
+  }
+  if (!error) {
+    acceptor.listen(boost::asio::socket_base::max_listen_connections, error);
+  }
+  if (error) {
+    return Fail("listen on " + address.to_string() + " port " + std::to_string(port) + ": " +
+                error.message());
+  }
+  return acceptor;
+}
+
+// Where a client on this machine finds a listener.
+std::string UrlOf(const boost::asio::ip::address& address, std::uint16_t port) {
+  std::string host = address.to_string();
+  if (address.is_unspecified()) {
+    host = address.is_v4() ? "127.0.0.1" : "::1";
+  }
+  return "https://" + (address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Response Unauthorized() {
+  return ToResponse({.code = 401, .reason = "Unauthorized", .message = "Unauthorized"});
+}
 
 }  // namespace
 
-struct Server::State : std::enable_shared_from_this<Server::State> {
-  State(boost::asio::io_context& loop, ServerOptions server_options, Backend server_backend)
-      : acceptor(loop),
-        rest(loop),
-        options(std::move(server_options)),
-        backend(std::move(server_backend)) {}
+struct Server::State {
+  State(boost::asio::io_context& its_loop, ServerOptions its_options, Backend its_backend)
+      : loop(its_loop),
+        options(std::move(its_options)),
+        backend(std::make_shared<const Backend>(std::move(its_backend))) {}
 
-  void Accept();
-  void Serve(Local::socket socket);
-  void TurnAway(Local::socket socket) const;
-  void Stop();
-
-  Local::acceptor acceptor;
-  boost::asio::steady_timer rest;
-  ServerOptions options;
-  Backend backend;
-  std::list<std::weak_ptr<LocalSession>> sessions;
-  bool stopped = false;
-};
-
-void Server::State::Accept() {
-  acceptor.async_accept(
-      [self = shared_from_this()](boost::system::error_code error, Local::socket socket) {
-        if (self->stopped) {
-          return;
-        }
-        if (error) {
-          self->rest.expires_after(kRest);
-          self->rest.async_wait([self](boost::system::error_code ended) {
-            if (!ended && !self->stopped) {
-              self->Accept();
-            }
-          });
-          return;
-        }
-        if (self->sessions.size() < self->options.connections) {
-          self->Serve(std::move(socket));
-        } else {
-          self->TurnAway(std::move(socket));
-        }
-        self->Accept();
-      });
-}
-
-void Server::State::Serve(Local::socket socket) {
-  const auto place = sessions.insert(sessions.end(), std::weak_ptr<LocalSession>());
-  const auto session = std::make_shared<LocalSession>(
-      LocalSession::StreamType(std::move(socket)), options,
-      [self = shared_from_this()](const Request& request) {
-        return Answer(request, self->backend);
-      },
-      [self = shared_from_this(), place] { self->sessions.erase(place); });
-  *place = session;
-  session->Run();
-}
-
-// One write without waiting: a client that does not read is not worth a session.
-void Server::State::TurnAway(Local::socket socket) const {
-  const Response response = ToResponse({.code = 503,
-                                        .reason = "ServiceUnavailable",
-                                        .message = "there are too many connections already (" +
-                                                   std::to_string(options.connections) + ")"});
-  const std::string text =
-      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: application/json\r\n"
-      "Content-Length: " +
-      std::to_string(response.body.size()) + "\r\n\r\n" + response.body;
-  boost::system::error_code ignored;
-  socket.non_blocking(true, ignored);
-  socket.write_some(boost::asio::buffer(text), ignored);
-}
-
-void Server::State::Stop() {
-  stopped = true;
-  boost::system::error_code ignored;
-  acceptor.close(ignored);
-  for (const std::weak_ptr<LocalSession>& weak : sessions) {
-    if (const auto session = weak.lock()) {
-      session->Close();
+  void Stop() const {
+    local->Stop();
+    ::unlink(options.socket.c_str());
+    if (kube) {
+      kube->Stop();
+      ::unlink(kubeconfig.c_str());
     }
   }
-  ::unlink(options.socket.c_str());
-}
+
+  boost::asio::io_context& loop;
+  ServerOptions options;
+  std::shared_ptr<const Backend> backend;
+  std::shared_ptr<LocalListener> local;
+  std::shared_ptr<TlsListener> kube;  // null: there is none
+  std::string kubeconfig;
+};
 
 Result<Server> Server::Listen(boost::asio::io_context& loop, const ServerOptions& options,
                               Backend backend) {
-  const Result<int> listener = ListenOnFile(options.socket, options.group);
-  if (!listener) {
-    return tl::unexpected<Error>(listener.error());
+  const Result<int> file = ListenOnFile(options.socket, options.group);
+  if (!file) {
+    return tl::unexpected<Error>(file.error());
   }
-  auto state = std::make_shared<State>(loop, options, std::move(backend));
+  Local::acceptor acceptor(loop);
   boost::system::error_code error;
-  state->acceptor.assign(Local(), *listener, error);
+  acceptor.assign(Local(), *file, error);
   if (error) {
-    ::close(*listener);
+    ::close(*file);
     return Fail("listen on \"" + options.socket + "\": " + error.message());
   }
-  state->Accept();
+  auto state = std::make_shared<State>(loop, options, std::move(backend));
+  state->local = std::make_shared<LocalListener>(
+      std::move(acceptor), options,
+      [](Local::socket socket) { return boost::beast::basic_stream<Local>(std::move(socket)); },
+      [backend = state->backend](const Request& request) { return Answer(request, *backend); });
+  state->local->Accept();
   return Server(std::move(state));
+}
+
+Result<std::string> Server::ListenForKubectl(const KubeOptions& options) {
+  ::unlink(options.kubeconfig.c_str());  // of an agent before this one: its token is void
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(options.address, error);
+  if (error) {
+    return Fail("\"" + options.address + "\" is no IP address", Error::Reason::kInvalid);
+  }
+  const Result<Identity> identity = FindIdentity(options.identity, address.to_string());
+  if (!identity) {
+    return tl::unexpected<Error>(identity.error());
+  }
+  Result<boost::asio::ssl::context> made = MakeTlsContext(*identity);
+  const Result<std::string> token = MakeToken();
+  if (!made || !token) {
+    return tl::unexpected<Error>(made ? token.error() : made.error());
+  }
+  Result<Tcp::acceptor> acceptor = ListenOnPort(state_->loop, address, options.port);
+  if (!acceptor) {
+    return tl::unexpected<Error>(acceptor.error());
+  }
+  const std::string url = UrlOf(address, acceptor->local_endpoint(error).port());
+  if (const Result<void> written =
+          WritePrivateFile(options.kubeconfig, KubeconfigText(url, identity->certificate, *token),
+                           kKubeconfigMode, state_->options.group);
+      !written) {
+    return tl::unexpected<Error>(written.error());
+  }
+  const auto context = std::make_shared<boost::asio::ssl::context>(*std::move(made));
+  state_->kubeconfig = options.kubeconfig;
+  state_->kube = std::make_shared<TlsListener>(
+      *std::move(acceptor), state_->options,
+      [context](Tcp::socket socket) {
+        return TlsStream(boost::beast::tcp_stream(std::move(socket)), *context);
+      },
+      [backend = state_->backend, token = *token](const Request& request) {
+        return IsBearer(request.authorization, token) ? Answer(request, *backend) : Unauthorized();
+      });
+  state_->kube->Accept();
+  return url;
 }
 
 Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}

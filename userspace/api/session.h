@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/ssl/stream_base.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>
@@ -32,6 +33,8 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
  public:
   using StreamType = Stream;
   using Answerer = std::function<Response(const Request&)>;
+  // Whether clients have to shake hands before they ask.
+  static constexpr bool kSecure = requires(Stream stream) { stream.next_layer().socket(); };
 
   // `ended` is called once, when the session is destroyed.
   Session(Stream stream, const ServerOptions& options, Answerer answerer,
@@ -47,7 +50,19 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   Session& operator=(const Session&) = delete;
   Session& operator=(Session&&) = delete;
 
-  void Run() { AwaitRequest(); }
+  void Run() {
+    if constexpr (kSecure) {
+      Limit(options_.handshake);
+      stream_.async_handshake(boost::asio::ssl::stream_base::server,
+                              [self = this->shared_from_this()](ErrorCode error) {
+                                if (!error) {
+                                  self->AwaitRequest(self->options_.handshake);
+                                }
+                              });
+    } else {
+      AwaitRequest(options_.idle);
+    }
+  }
   // Operations under way end with an error, and with them the session.
   void Close() {
     boost::beast::error_code ignored;
@@ -59,6 +74,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Answer = boost::beast::http::response<boost::beast::http::string_body>;
   static constexpr std::size_t kBuffer = 64u << 10;
+  static constexpr unsigned kUnauthorized = 401;
   static constexpr std::size_t kDrain = 4u << 20;  // of a refused body, before closing
 
   auto Then(void (Session::*next)(ErrorCode, std::size_t)) {
@@ -69,12 +85,12 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     boost::beast::get_lowest_layer(stream_).expires_after(time);
   }
 
-  // The first byte of a request may be as late as `idle`; the rest of it has `request`.
-  void AwaitRequest() {
+  // The first byte of a request may be as late as `patience`; the rest of it has `request`.
+  void AwaitRequest(std::chrono::milliseconds patience) {
     parser_ = std::make_unique<Parser>();
     parser_->header_limit(static_cast<std::uint32_t>(options_.header_bytes));
     parser_->body_limit(options_.body_bytes);
-    Limit(options_.idle);
+    Limit(patience);
     boost::beast::http::async_read_some(stream_, buffer_, *parser_, Then(&Session::ReadHeader));
   }
 
@@ -131,7 +147,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         .authorization = std::string(message[boost::beast::http::field::authorization]),
         .user_agent = std::string(message[boost::beast::http::field::user_agent]),
         .if_none_match = std::string(message[boost::beast::http::field::if_none_match])};
-    Send(answerer_(request), keep_alive);
+    Response response = answerer_(request);
+    const bool known = response.status != kUnauthorized;  // who is not gets no second try
+    Send(std::move(response), keep_alive && known);
   }
 
   // Answers what is no HTTP or too large; a client that is gone or too slow gets nothing.
@@ -188,7 +206,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     const bool keep_alive = answer_->keep_alive();
     answer_.reset();
     if (keep_alive) {
-      return AwaitRequest();
+      return AwaitRequest(options_.idle);
     }
     boost::beast::get_lowest_layer(stream_).socket().shutdown(
         boost::asio::socket_base::shutdown_send, error);

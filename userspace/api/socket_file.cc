@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "socket_file.h"
 
-#include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
 
+#include "private_file.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -67,17 +66,6 @@ Result<void> RemoveStale(const std::string& path, const sockaddr_un& address) {
     return FailErrno("remove the stale socket \"" + path + "\"");
   }
   return {};
-}
-
-std::optional<gid_t> FindGroup(const std::string& name) {
-  std::array<char, 16 << 10> memory{};
-  group entry{};
-  group* found = nullptr;
-  if (::getgrnam_r(name.c_str(), &entry, memory.data(), memory.size(), &found) != 0 ||
-      found == nullptr) {
-    return std::nullopt;
-  }
-  return found->gr_gid;
 }
 
 }  // namespace

@@ -77,7 +77,9 @@ Json AroundJson(const AroundStatus& around) {
           {"names", around.names},
           {"failing_names", around.failing_names},
           {"names_left_out", around.names_left_out},
-          {"ended", around.ended}};
+          {"ended", around.ended},
+          {"kubeconfig", around.kubeconfig},
+          {"kube_trouble", around.kube_trouble}};
 }
 
 // Who holds how many connections of a cluster with maxConnections.

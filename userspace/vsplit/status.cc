@@ -108,6 +108,15 @@ std::string ObjectsText(const Json& status) {
   return text.empty() ? "none" : text;
 }
 
+// "export KUBECONFIG=/run/vsplit/kubeconfig", what a user types before kubectl.
+std::string KubectlText(const Json& status) {
+  const std::string trouble = TextAt(status, "/around/kube_trouble");
+  const std::string kubeconfig = TextAt(status, "/around/kubeconfig");
+  return !trouble.empty()      ? "NO: " + trouble
+         : !kubeconfig.empty() ? "export KUBECONFIG=" + kubeconfig
+                               : "no: started with --kube-port=0";
+}
+
 std::string Overview(const Json& status) {
   return fmt::format(
       "Agent:       vsplitd {}\n"
@@ -117,6 +126,7 @@ std::string Overview(const Json& status) {
       "Pins:        {}\n"
       "Observing:   {}\n"
       "Objects:     {}\n"
+      "kubectl:     {}\n"
       "{}",
       TextAt(status, "/version"), TextAt(status, "/generation"),
       TruthAt(status, "/passthrough")
@@ -124,7 +134,7 @@ std::string Overview(const Json& status) {
           : "yes",
       TextAt(status, "/cgroup"), TextAt(status, "/pins"),
       TruthAt(status, "/observe") ? "yes" : "no: started with --observe=off", ObjectsText(status),
-      TotalsText(status));
+      KubectlText(status), TotalsText(status));
 }
 
 }  // namespace

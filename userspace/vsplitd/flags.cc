@@ -9,12 +9,15 @@
 #include <CLI/Validators.hpp>
 #include <array>
 #include <climits>
+#include <filesystem>
 #include <map>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pods.h"
+#include "vsplit/api.h"
 #include "vsplit/datapath.h"
 #include "vsplit/image.h"
 #include "vsplit/policy.h"
@@ -88,6 +91,24 @@ void AddPlaces(CLI::App& app, Flags& flags) {
   app.add_option("--cgroup", flags.agent.datapath.cgroup,
                  "Folder of the cgroup2 whose processes are split. Default: the kubelet's pods\n"
                  "(kubepods), else all of the machine");
+}
+
+// Beside the state and the socket lies what belongs to them.
+KubeOptions FilesOf(KubeOptions kube, const Flags& flags) {
+  using std::filesystem::path;
+  kube.identity = path(flags.agent.state).parent_path() / "kube.pem";
+  kube.kubeconfig = path(flags.server.socket).parent_path() / "kubeconfig";
+  return kube;
+}
+
+void AddKube(CLI::App& app, KubeOptions& kube) {
+  app.add_option(
+         "--kube-address", kube.address,
+         "Address where kubectl is served, over TLS, with what the file `kubeconfig` beside\n"
+         "the socket holds; its mode is 0640, its group the socket's")
+      ->capture_default_str();
+  app.add_option("--kube-port", kube.port, "Port of the same; 0: kubectl is not served")
+      ->capture_default_str();
 }
 
 void AddRules(CLI::App& app, Flags& flags) {
@@ -165,6 +186,8 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
   app.set_version_flag("--version", "vsplitd " + version);
   app.footer(kMore);
   AddPlaces(app, flags);
+  KubeOptions kube;
+  AddKube(app, kube);
   AddRules(app, flags);
   AddNode(app, flags);
   AddTables(app, flags);
@@ -179,6 +202,9 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
     return result;
   }
   flags.uninstall = uninstall->parsed();
+  if (kube.port != 0) {
+    flags.kube = FilesOf(std::move(kube), flags);
+  }
   return result;
 }
 

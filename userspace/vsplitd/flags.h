@@ -14,6 +14,7 @@ struct Flags {
   bool uninstall = false;  // the verb
   AgentOptions agent;
   ServerOptions server;
+  std::optional<KubeOptions> kube;  // nothing: kubectl is not served
 };
 
 // The flags; or the exit code of a command line that is done with: help, version, or a mistake.

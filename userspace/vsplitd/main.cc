@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -24,6 +25,7 @@
 #include "vsplit/names.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
+#include "vsplit/telemetry.h"
 
 namespace vsplit {
 namespace {
@@ -77,6 +79,20 @@ Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& a
   return backend;
 }
 
+// Where kubectl is served, for `vsplit status`. The agent's work does not depend on it.
+AroundStatus ServeKubectl(Server& server, const std::optional<KubeOptions>& options) {
+  if (!options) {
+    return {};
+  }
+  const Result<std::string> url = server.ListenForKubectl(*options);
+  if (!url) {
+    Log(Priority::kError, "kubectl_not_served", {{"error", url.error().message}});
+    return {.kube_trouble = url.error().message};
+  }
+  Log(Priority::kInfo, "serving_kubectl", {{"url", *url}, {"kubeconfig", options->kubeconfig}});
+  return {.kubeconfig = options->kubeconfig};
+}
+
 int Serve(Flags flags) {
   const Result<Lock> lock = Lock::Take(kRunFolder, flags.agent.datapath.pins);
   if (!lock) {
@@ -97,7 +113,13 @@ int Serve(Flags flags) {
   if (!agent) {
     return GiveUp(agent.error());
   }
-  (*agent)->SetAround([&surroundings] { return (*surroundings)->Status(); });
+  AroundStatus kubectl;
+  (*agent)->SetAround([&surroundings, &kubectl] {
+    AroundStatus around = (*surroundings)->Status();
+    around.kubeconfig = kubectl.kubeconfig;
+    around.kube_trouble = kubectl.kube_trouble;
+    return around;
+  });
   (*surroundings)->Meet(**agent, kPatience);
   if (const Result<void> started = (*agent)->Start(); !started) {
     return GiveUp(started.error());
@@ -108,11 +130,12 @@ int Serve(Flags flags) {
   boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
   StopOnSignal(signals, loop);
   boost::asio::steady_timer idle(loop);
-  const Result<Server> server = Server::Listen(
+  Result<Server> server = Server::Listen(
       loop, flags.server, WithFollowUps((*agent)->MakeBackend(), idle, **agent, **surroundings));
   if (!server) {
     return GiveUp(server.error());
   }
+  kubectl = ServeKubectl(*server, flags.kube);
   Log(Priority::kInfo, "serving",
       {{"socket", flags.server.socket}, {"version", flags.agent.version}});
   loop.run();
