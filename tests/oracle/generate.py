@@ -34,6 +34,7 @@ PORTS = [
     {"name": "db", "port": 3306, "targetPort": 3306},
     {"name": "x", "port": 85, "targetPort": 8085, "appProtocol": "tcp"},
     {"name": "dns", "port": 53, "protocol": "UDP"},
+    {"name": "dns-tcp", "port": 53},
     {"name": "mongo", "port": 86},
 ]
 STAMPS = ["2024-01-0%dT00:00:00Z" % day for day in range(1, 5)]
@@ -129,7 +130,9 @@ class World:
         """Pods of one service and the EndpointSlices that list them, one for each family."""
         found = {"4": [], "6": []}
         for _ in range(self.random.choice([0, 1, 2, 2, 3, 3, 4])):
-            name, node, ips = self.pod(app, ns, self.pick(SUBSETS), family)
+            # Of a service of two families some pods may have one alone.
+            own = family[0] if len(family) > 1 and self.chance(0.15) else family
+            name, node, ips = self.pod(app, ns, self.pick(SUBSETS), own)
             conditions = self.conditions()
             for each, ip in ips.items():
                 endpoint = {"addresses": [ip], "conditions": conditions, "nodeName": node,
@@ -196,8 +199,9 @@ class World:
     def service_entry(self, index):
         ns = self.pick(NAMESPACES[:2])
         resolution = self.pick(["STATIC", "STATIC", "STATIC", "NONE", "DNS", "DNS_ROUND_ROBIN"])
-        hosts = [self.pick([host for host in EXTERNAL if (ns, host) not in self.entries])]
-        self.entries.add((ns, hosts[0]))
+        free = [host for host in EXTERNAL if (ns, host) not in self.entries]
+        hosts = self.some(free, 1, 2 if self.chance(0.15) else 1)
+        self.entries.update((ns, host) for host in hosts)
         if self.chance(0.1) and resolution == "NONE":
             hosts = ["*.example.org"]
         ports = []
@@ -229,7 +233,7 @@ class World:
                                  for i in range(self.random.randint(1, 3))]
         elif resolution == "DNS_ROUND_ROBIN" and self.chance(0.4):
             spec["endpoints"] = [self.workload(10 * index, resolution, ports)]
-        if self.chance(0.15):
+        if self.chance(0.2):
             spec["exportTo"] = [self.pick([".", "*", "prod", "default", "~"])]
         self.istio("ServiceEntry", "se%d" % index, ns, spec)
         for host in hosts:
@@ -422,13 +426,14 @@ class World:
 
     def load_balancer(self):
         draw = self.random.random()
-        if draw < 0.55:
+        if draw < 0.4:
             out = {"simple": self.pick(["ROUND_ROBIN", "LEAST_REQUEST", "RANDOM", "PASSTHROUGH",
                                         "LEAST_CONN", "UNSPECIFIED"])}
         elif draw < 0.7:
-            out = {"consistentHash": self.pick([{"useSourceIp": True},
+            out = {"consistentHash": self.pick([{"useSourceIp": True}, {"useSourceIp": True},
                                                 {"useSourceIp": True, "maglev": {"tableSize": 101}},
-                                                {"httpHeaderName": "x"}])}
+                                                {"httpHeaderName": "x"},
+                                                {"httpQueryParameterName": "q"}])}
         else:
             out = {"simple": "ROUND_ROBIN"}
         if self.chance(0.4):
@@ -537,11 +542,11 @@ class World:
                 self.service_entry(index)
             if self.chance(0.5):
                 self.workload_entries()
-        for index in range(self.random.choice([0, 1, 1, 2, 2, 3])):
+        for index in range(self.random.choice([0, 1, 2, 2, 3, 3, 4])):
             self.virtual_service(index)
         if self.chance(0.1):
             self.delegate(0)
-        for index in range(self.random.choice([0, 1, 1, 2, 3])):
+        for index in range(self.random.choice([0, 1, 2, 2, 3, 4])):
             self.destination_rule(index)
         if self.chance(0.12):
             for index in range(self.random.randint(1, 2)):
@@ -549,7 +554,7 @@ class World:
         # Order tells nothing, and must not.
         self.random.shuffle(self.objects)
         case = {"id": "seed-%d" % self.seed, "objects": self.objects, "source": self.source()}
-        if self.chance(0.08):
+        if self.chance(0.12):
             case["registry_only"] = True
         return case
 

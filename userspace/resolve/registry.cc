@@ -321,6 +321,16 @@ const Locality& Registry::LocalityOfNode(const Scene& scene, const std::string& 
   return known->second;
 }
 
+const std::vector<ObjectPtr>& Registry::WideEntries(const Scene& scene) {
+  if (!wide_) {
+    wide_ = scene.store.List(Kind::kServiceEntry);
+    std::erase_if(*wide_, [](const ObjectPtr& object) {
+      return !IsWide(std::get<ServiceEntry>(object->spec));
+    });
+  }
+  return *wide_;
+}
+
 RegistryService UnseenService(const Scene& scene, const HostName& host) {
   RegistryService service{.host = host};
   service.objects = scene.store.ServiceEntriesFor(host);

@@ -76,10 +76,14 @@ class Registry {
   // Of a Node, by its name; empty when it is not there.
   const Locality& LocalityOfNode(const Scene& scene, const std::string& node);
 
+  // The ServiceEntries of all hosts that are IsWide.
+  const std::vector<ObjectPtr>& WideEntries(const Scene& scene);
+
  private:
   std::map<HostName, std::optional<RegistryService>> services_;
   std::map<const RegistryService*, std::vector<Member>> members_;
   std::map<std::string, Locality> nodes_;
+  std::optional<std::vector<ObjectPtr>> wide_;
 };
 
 // What there is under a host that the client finds nothing under: the ports of all its objects,

@@ -14,7 +14,6 @@
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
-#include "vsplit/store.h"
 
 namespace vsplit::resolve {
 namespace {
@@ -33,12 +32,8 @@ void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number,
 // Of all entries that have ranges.
 std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std::uint16_t port) {
   std::vector<IpPrefix> ranges;
-  for (const ObjectPtr& object : scene.store.List(Kind::kServiceEntry)) {
-    const auto& entry = std::get<ServiceEntry>(object->spec);
-    if (!IsWide(entry)) {
-      continue;
-    }
-    for (const std::string& other : entry.hosts) {
+  for (const ObjectPtr& object : scene.registry.WideEntries(scene)) {
+    for (const std::string& other : std::get<ServiceEntry>(object->spec).hosts) {
       if (PlainHost(other) != host) {
         AddSeen(scene, PlainHost(other), port, ranges);
       }
