@@ -6,7 +6,6 @@
 #include <array>
 #include <cctype>
 #include <cstddef>
-#include <string>
 #include <string_view>
 
 #include "checks.h"

@@ -2,10 +2,8 @@
 // The blocks of a trafficPolicy: Istio's validateTrafficPolicy.
 #include <fmt/core.h>
 
-#include <array>
 #include <charconv>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <set>
 #include <string>

@@ -3,8 +3,6 @@
 // else sees them, as Istio's CustomResourceDefinitions say.
 #include "schema.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>

@@ -12,4 +12,10 @@ namespace vsplit::parse {
 // them ("*HTTPMirrorPolicy") or of a map with free keys to them ("%StringMatch"), deep down.
 void CheckMessage(const At& at, std::string_view type);
 
+// A reader for a field that no part of the object is made of.
+template <class T, const std::string_view& type>
+void Named(const At& at, T& /*out*/) {
+  CheckMessage(at, type);
+}
+
 }  // namespace vsplit::parse

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +13,6 @@
 #include "document.h"
 #include "fields.h"
 #include "kinds.h"
-#include "vsplit/address.h"
 #include "vsplit/objects.h"
 
 namespace vsplit::parse {

@@ -7,10 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "checks.h"
-#include "document.h"
 #include "fields.h"
 #include "kinds.h"
 #include "schema.h"
