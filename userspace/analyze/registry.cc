@@ -2,7 +2,6 @@
 #include "registry.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <set>
 #include <string>
 #include <string_view>
