@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent's objects on disk, for agents without Kubernetes: SQLite in WAL mode, one transaction
 // for each apply, durable when Commit returns. After a crash at any point Load gives the state
-// after some Commit that had begun, and never before the last one that returned.
+// after some Commit that had begun, and never before the last one that returned. Beside them what
+// the agent found out by itself and has to know again when it starts: it survives the agent at any
+// point, and a crash of the machine up to some moment before.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
 
 namespace vsplit {
+
+// The last good answer for each DNS name.
+using KnownNames = std::map<std::string, std::vector<IpAddress>>;
+
+// Since when a condition of an object's status has been what it is.
+struct StoredCondition {
+  ObjectKey object;
+  std::string type;
+  bool holds = false;
+  std::string since;  // RFC 3339
+
+  bool operator==(const StoredCondition&) const = default;
+};
 
 struct DiskContent {
   struct Stored {
@@ -22,6 +39,8 @@ struct DiskContent {
   };
   std::vector<Stored> objects;         // by kind, namespace, name
   std::uint64_t resource_version = 0;  // of the newest change, deletions included
+  KnownNames names;
+  std::vector<StoredCondition> conditions;  // by kind, namespace, name, type
 };
 
 class Disk {
@@ -40,6 +59,12 @@ class Disk {
   Result<DiskContent> Load() const;
   // On an error the disk is as before. Without a change that changes anything nothing is written.
   Result<void> Commit(const std::vector<Change>& changes, std::uint64_t resource_version);
+
+  // From now on these names, and no other; costs what differs.
+  Result<void> KeepNames(const KnownNames& names);
+  // These conditions as given, and none of the objects that are gone.
+  Result<void> KeepConditions(const std::vector<StoredCondition>& conditions,
+                              const std::vector<ObjectKey>& gone);
 
  private:
   struct State;

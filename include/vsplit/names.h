@@ -42,11 +42,14 @@ std::chrono::milliseconds RefreshAfter(const NamesOptions& options, std::chrono:
 // away up to half, so that names that failed together are not asked for together.
 std::chrono::milliseconds RetryAfter(const NamesOptions& options, unsigned failures, double chance);
 
+using KnownAddresses = std::map<std::string, std::vector<IpAddress>>;  // by name
+
 struct NameAnswer {
-  // Of both families, sorted, each once. The last good answer as long as questions fail. That there
-  // is no such name, or that it has no address, is an answer too, and an empty one.
+  // Of both families, sorted, each once. The last good answer as long as questions fail, however
+  // old it is, as in Envoy. That there is no such name, or that it has no address, is an answer
+  // too, and an empty one.
   std::vector<IpAddress> addresses;
-  bool answered = false;  // at least once
+  bool answered = false;  // at least once, or known before
   std::string trouble;    // why the last question failed; empty: it did not
 
   bool operator==(const NameAnswer&) const = default;
@@ -66,8 +69,9 @@ class Names {
   ~Names();  // what is under way is given up
 
   // The names to be resolved from now on. New ones are asked for at once, those left out are
-  // forgotten. Of more than max_names the first ones count; returns how many were too many.
-  std::size_t Want(const std::set<std::string>& names);
+  // forgotten. Of more than max_names the first ones count; returns how many were too many. What is
+  // `known` of a new one, from an agent before, is its last good answer.
+  std::size_t Want(const std::set<std::string>& names, const KnownAddresses& known = {});
 
   // One entry for each name wanted.
   const std::map<std::string, NameAnswer>& answers() const;

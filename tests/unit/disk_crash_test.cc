@@ -185,7 +185,7 @@ TEST(Disk, DamagedPageIsNamedAsDamage) {
   std::string bytes = Bytes(folder.file());
   std::fill(bytes.begin() + 4096, bytes.end(), '\x55');
   WriteBytes(folder.file(), bytes);
-  EXPECT_EQ(Open(folder.file()).Load().error().message,
+  EXPECT_EQ(Message(UseFully(folder.file())),
             folder.file() + ": damaged: database disk image is malformed");
 }
 

@@ -19,6 +19,7 @@
 #include <string>
 
 #include "disk_folder.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
@@ -154,6 +155,101 @@ TEST(Disk, EveryCommitIsSyncedBeforeItReturns) {
     ASSERT_TRUE(disk.Commit({Put(MakeObject(Kind::kPod, "a", "x", std::to_string(i)))}, i));
     EXPECT_GT(syncs, before);
   }
+}
+
+IpAddress Ip(const char* text) {
+  return ParseIpAddress(text).value_or(IpAddress{});
+}
+
+const KnownNames kNames = {{"a.example.com", {Ip("10.0.0.8"), Ip("fd00::8")}},
+                           {"b.example.com", {Ip("10.0.0.9")}},
+                           {"gone.example.com", {}}};
+
+TEST(Disk, NamesOutliveAnAgentThatCrashes) {
+  const TempFolder folder;
+  InChild([&] {
+    Disk disk = Open(folder.file());
+    return disk.KeepNames(kNames) ? "kept" : "failed";
+  });
+  EXPECT_EQ(Open(folder.file()).Load()->names, kNames);
+}
+
+TEST(Disk, NamesAreThoseOfTheLastCall) {
+  const TempFolder folder;
+  {
+    Disk disk = Open(folder.file());
+    ASSERT_TRUE(disk.KeepNames(kNames));
+  }
+  const KnownNames after = {{"b.example.com", {Ip("10.0.0.7")}}, {"c.example.com", {}}};
+  {
+    Disk disk = Open(folder.file());
+    ASSERT_TRUE(disk.KeepNames(after));
+    EXPECT_EQ(disk.Load()->names, after);
+  }
+  EXPECT_EQ(Open(folder.file()).Load()->names, after);
+}
+
+TEST(Disk, NamesThatCannotBeWrittenAreWrittenByTheNextCall) {
+  const TempFolder folder;
+  Disk disk = Open(folder.file());
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(folder.file().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(disk.KeepNames(kNames).error().message,
+            folder.file() + ": another process has it locked");
+  sqlite3_close(other);
+  EXPECT_THAT(disk.Load()->names, IsEmpty());
+  EXPECT_TRUE(disk.KeepNames(kNames));
+  EXPECT_EQ(disk.Load()->names, kNames);
+}
+
+TEST(Disk, AddressesThatAreNoneAreRefused) {
+  const TempFolder folder;
+  Open(folder.file());
+  RunSql(folder.file(), "INSERT INTO names VALUES('a', '10.0.0.8 300.1.1.1')");
+  EXPECT_EQ(OpenError(folder.file()),
+            folder.file() + ": names: a: \"10.0.0.8 300.1.1.1\" is no list of addresses");
+}
+
+TEST(Disk, ConditionsAreReplacedAndGoWithTheirObject) {
+  const TempFolder folder;
+  const ObjectKey a = {.kind = Kind::kVirtualService, .ns = "default", .name = "a"};
+  const ObjectKey b = {.kind = Kind::kDestinationRule, .ns = "default", .name = "a"};
+  const StoredCondition first = {
+      .object = a, .type = "Enforced", .holds = true, .since = "2024-10-10T07:03:57Z"};
+  const StoredCondition other = {
+      .object = b, .type = "Enforced", .holds = false, .since = "2024-10-10T07:03:58Z"};
+  const StoredCondition later = {
+      .object = a, .type = "Enforced", .holds = false, .since = "2024-10-10T07:03:59Z"};
+  InChild([&] {
+    Disk disk = Open(folder.file());
+    return disk.KeepConditions({first, other}, {}) ? "kept" : "failed";
+  });
+  Disk disk = Open(folder.file());
+  EXPECT_THAT(disk.Load()->conditions, ElementsAre(other, first));
+  ASSERT_TRUE(disk.KeepConditions({later}, {b}));
+  EXPECT_THAT(disk.Load()->conditions, ElementsAre(later));
+}
+
+TEST(Disk, FindingsAreNotWaitedForButObjectsStillAre) {
+  const TempFolder folder;
+  Disk disk = Open(folder.file());
+  int before = syncs;
+  ASSERT_TRUE(disk.KeepNames(kNames));
+  EXPECT_EQ(syncs, before);
+  before = syncs;
+  ASSERT_TRUE(disk.Commit({Put(MakeObject(Kind::kPod, "a", "x", "1"))}, 1));
+  EXPECT_GT(syncs, before);
+}
+
+TEST(Disk, DatabaseWithoutTheTablesOfFindingsGetsThem) {
+  const TempFolder folder;
+  ASSERT_TRUE(Open(folder.file()).Commit({Put(MakeObject(Kind::kPod, "a", "x", "1"))}, 1));
+  RunSql(folder.file(), "DROP TABLE names; DROP TABLE conditions");
+  Disk disk = Open(folder.file());
+  EXPECT_THAT(Texts(*disk.Load()), ElementsAre("1"));
+  ASSERT_TRUE(disk.KeepNames(kNames));
+  EXPECT_EQ(disk.Load()->names, kNames);
 }
 
 TEST(Disk, DatabaseOfAnotherProgramIsRefusedAndLeftAlone) {

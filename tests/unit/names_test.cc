@@ -133,6 +133,37 @@ TEST_F(NamesTest, ServerThatDoesNotAnswerIsAskedAgain) {
   EXPECT_THAT(Addresses("db.example.com"), ElementsAre("10.0.0.8"));
 }
 
+TEST_F(NamesTest, WhatAnAgentBeforeKnewStaysWhileTheServerFails) {
+  server.failing = true;
+  Start();
+  const IpAddress before = ParseIpAddress("10.0.0.8").value_or(IpAddress{});
+  names->Want({"db.example.com", "new.example.com"},
+              {{"db.example.com", {before}}, {"other.example.com", {before}}});
+  EXPECT_TRUE(Answer("db.example.com").answered);
+  EXPECT_FALSE(Answer("new.example.com").answered);
+  Until([&] {
+    return !Answer("db.example.com").trouble.empty() && !Answer("new.example.com").trouble.empty();
+  });
+  EXPECT_THAT(Addresses("db.example.com"), ElementsAre("10.0.0.8"));
+  EXPECT_EQ(names->answers().size(), 2u);
+  EXPECT_THAT(changes, IsEmpty());
+
+  server.failing = false;
+  server.records["db.example.com"] = {.addresses = {"10.0.0.9"}};
+  Until([&] { return !changes.empty() && Answer("db.example.com").trouble.empty(); });
+  EXPECT_THAT(Addresses("db.example.com"), ElementsAre("10.0.0.9"));
+}
+
+TEST_F(NamesTest, AnswerLikeTheOneKnownBeforeIsNoChange) {
+  server.records["db.example.com"] = {.addresses = {"10.0.0.8"}, .ttl = 1};
+  options.max_ttl = milliseconds(10);
+  Start();
+  names->Want({"db.example.com"},
+              {{"db.example.com", {ParseIpAddress("10.0.0.8").value_or(IpAddress{})}}});
+  Until([&] { return server.asked["db.example.com"] >= 3; });
+  EXPECT_THAT(changes, IsEmpty());
+}
+
 TEST_F(NamesTest, NameThatDoesNotExistAnyMoreHasNoAddresses) {
   options.max_ttl = milliseconds(10);
   server.records["db.example.com"] = {.addresses = {"10.0.0.8"}};

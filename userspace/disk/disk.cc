@@ -9,12 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
 #include "file.h"
+#include "notes.h"
 #include "sqlite.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
@@ -110,6 +112,7 @@ struct Disk::State {
   LockedFile file;    // first, so that it goes last
   Database database;  // before its statements
   Statement put, remove, set_version, select;
+  std::optional<Notes> notes;
 
   Result<void> Run(Statement& statement) const {
     Result<void> done =
@@ -164,7 +167,7 @@ struct Disk::State {
       return Fail(database.path() + ": has objects of kinds that this vsplitd does not know");
     }
     content.resource_version = static_cast<std::uint64_t>(*version);
-    return {};
+    return notes->Read(content);
   }
 };
 
@@ -196,6 +199,11 @@ Result<Disk> Disk::Open(const std::string& path) {
     }
     *statement = std::move(*prepared);
   }
+  Result<Notes> notes = Notes::Open(state->database);
+  if (!notes) {
+    return tl::unexpected<Error>(notes.error());
+  }
+  state->notes.emplace(*std::move(notes));
   return Disk(std::move(state));
 }
 
@@ -222,6 +230,15 @@ Result<void> Disk::Commit(const std::vector<Change>& changes, std::uint64_t reso
     state_->set_version.Bind(1, static_cast<std::int64_t>(resource_version));
     return state_->Run(state_->set_version);
   });
+}
+
+Result<void> Disk::KeepNames(const KnownNames& names) {
+  return state_->notes->KeepNames(names);
+}
+
+Result<void> Disk::KeepConditions(const std::vector<StoredCondition>& conditions,
+                                  const std::vector<ObjectKey>& gone) {
+  return state_->notes->KeepConditions(conditions, gone);
 }
 
 }  // namespace vsplit

@@ -157,7 +157,7 @@ Result<Names> Names::Start(boost::asio::io_context& loop, const NamesOptions& op
   return Names(std::move(state));
 }
 
-std::size_t Names::Want(const std::set<std::string>& names) {
+std::size_t Names::Want(const std::set<std::string>& names, const KnownAddresses& known) {
   State& state = *state_;
   std::erase_if(state.answers, [&](const auto& entry) { return !names.contains(entry.first); });
   std::erase_if(state.schedules, [&](const auto& entry) { return !names.contains(entry.first); });
@@ -170,7 +170,10 @@ std::size_t Names::Want(const std::set<std::string>& names) {
       ++too_many;
       continue;
     }
-    state.answers.emplace(name, NameAnswer{});
+    NameAnswer& answer = state.answers[name];
+    if (const auto before = known.find(name); before != known.end()) {
+      answer = {.addresses = before->second, .answered = true, .trouble = {}};
+    }
     state.schedules.emplace(name, std::make_unique<State::Schedule>(state.loop));
     state.queue.push_back(name);
   }
