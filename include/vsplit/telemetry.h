@@ -37,6 +37,8 @@ struct Live {
   std::function<const ResolvedHost*(const HostName&)> host;
   std::span<const endpoint_health> endpoint_healths = {};  // by endpoint id
   std::chrono::nanoseconds now{};                          // CLOCK_MONOTONIC
+  // Places held under maxConnections, by cluster.
+  std::vector<std::pair<pool_key, pool_value>> pools = {};
 };
 
 // ---- the split ---------------------------------------------------------------------------------
@@ -65,6 +67,12 @@ struct LiveEndpoint {
   std::uint32_t failures = 0;           // connections that failed in a row
 };
 
+// A workload's connections to a cluster with maxConnections, of all frontends.
+struct LivePool {
+  std::string workload;  // "default/web-1"; empty: everyone who is none that is known, together
+  std::int64_t active = 0;
+};
+
 // Positions first ... bound - 1 of the route's total are this cluster's.
 struct LiveCluster {
   std::string name;
@@ -74,6 +82,9 @@ struct LiveCluster {
   std::string broken;  // why it has no endpoints, where the rules say
   Counts counts;
   std::vector<LiveEndpoint> endpoints;
+  bool ejects = false;                           // has an outlierDetection
+  std::optional<std::uint32_t> max_connections;  // of one workload
+  std::vector<LivePool> pools;                   // that are not empty, the fullest first
 };
 
 struct LiveRoute {
@@ -123,17 +134,33 @@ struct AgentStatus {
   std::vector<Verdict> rules;  // of all hosts
   std::size_t hosts = 0;
   AroundStatus around;
-  std::vector<std::pair<pool_key, pool_value>> pools;  // places held under maxConnections
 };
 
 std::string StatusJson(const Live& live, const AgentStatus& status);
 
 // ---- an object's own status --------------------------------------------------------------------
 
-// status of a VirtualService or DestinationRule, as Istio and Kubernetes lay it out: conditions
-// Accepted, Programmed (some host that is served is made of it) and Enforced (every rule is, as
-// written), whose message names those that are not. `verdicts` are those about this object.
-std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& verdicts);
+// Of the verdicts about an object.
+struct VerdictTally {
+  std::size_t all = 0;
+  std::size_t lost = 0;  // rules that are not enforced
+
+  void Add(const Verdict& verdict);
+  void Remove(const Verdict& verdict);
+};
+
+// Whether they hold, by type: Accepted; Programmed: some host that is served is made of the object;
+// Enforced: and every rule is enforced.
+std::map<std::string, bool> ConditionsOf(const VerdictTally& tally);
+
+// By type: since when a condition has been what it is, RFC 3339.
+using ConditionTimes = std::map<std::string, std::string>;
+
+// status of a VirtualService or DestinationRule, as Istio and Kubernetes lay it out, with these
+// conditions; the message of Enforced names the rules that are not, or not as written. `verdicts`
+// are those about this object. A condition without a time has been so since the object was made.
+std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& verdicts,
+                             const ConditionTimes& since);
 
 // ---- metrics -----------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ vsplit apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
 expect_text "with the agent" 'risky 10
 safe 90' "$(split_of 100)"
 uid=$(vsplit get vs fleetman-staff-service -o yaml | grep uid:)
+times=$(vsplit get vs fleetman-staff-service -o json | grep lastTransitionTime)
+expect_text "a time for each condition" 3 "$(wc -l <<<"$times")"
 image=$(vsplit get image)
 
 kill -KILL "$AGENT"
@@ -18,9 +20,11 @@ wait "$AGENT" 2>/dev/null || true
 expect_run 1 "error: cannot reach the agent at $VSPLIT_SOCKET: Connection refused; is vsplitd running?" vsplit get vs
 expect_text "without the agent" 'risky 10
 safe 90' "$(split_of 100)"
+sleep 1 # so that a time of the start is another one
 
 sandbox_agent --observe=on
 expect_text "the object is the same" "$uid" "$(vsplit get vs fleetman-staff-service -o yaml | grep uid:)"
+expect_text "so are the times of its conditions" "$times" "$(vsplit get vs fleetman-staff-service -o json | grep lastTransitionTime)"
 expect_text "the tables are the same" "$image" "$(vsplit get image)"
 expect_text "with the agent again" 'risky 10
 safe 90' "$(split_of 100)"

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A pod for demonstrations and end-to-end tests.
 //
-//   pod serve NAME PORT [ADDRESS]             accepts TCP connections and answers each with NAME
+//   pod serve NAME PORT [ADDRESS] [--echo]    accepts TCP connections and answers each with NAME;
+//                                             with --echo then sends back what it gets, until the
+//                                             client closes
 //   pod connect ADDRESS:PORT COUNT [--interval MS] [--live]
 //                                             connects COUNT times, one after the other, and prints
 //                                             how often which name answered
 #include <fmt/core.h>
 #include <netinet/in.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGCHLD is POSIX
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -69,7 +73,24 @@ int Die(std::string_view what) {
   return 1;
 }
 
-int Serve(const std::string& name, const vsplit::SocketAddress& where) {
+// In a process of its own, which ends with its parent.
+void Echo(int connection) {
+  if (fork() != 0) {
+    return;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::array<char, 256> buffer{};
+  for (;;) {
+    const auto size = recv(connection, buffer.data(), buffer.size(), 0);
+    if (size <= 0 ||
+        send(connection, buffer.data(), static_cast<std::size_t>(size), MSG_NOSIGNAL) != size) {
+      _exit(0);
+    }
+  }
+}
+
+int Serve(const std::string& name, const vsplit::SocketAddress& where, bool echo) {
+  signal(SIGCHLD, SIG_IGN);
   const Address address = SystemAddress(where);
   const int listener = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int one = 1;
@@ -88,6 +109,9 @@ int Serve(const std::string& name, const vsplit::SocketAddress& where) {
       return Die("accept");
     }
     send(connection, name.data(), name.size(), MSG_NOSIGNAL);
+    if (echo) {
+      Echo(connection);
+    }
     close(connection);
   }
 }
@@ -197,7 +221,7 @@ std::optional<std::uint64_t> ParseNumber(std::string_view text) {
 
 int Usage() {
   fmt::print(stderr,
-             "usage: pod serve NAME PORT [ADDRESS]\n"
+             "usage: pod serve NAME PORT [ADDRESS] [--echo]\n"
              "       pod connect ADDRESS:PORT COUNT [--interval MS] [--live]\n");
   return 2;
 }
@@ -231,13 +255,14 @@ int main(int argc, char** argv) {
   }
   const std::string_view verb = arguments[1];
   if (verb == "serve") {
-    const std::string ip = argc > 4 ? arguments[4] : "0.0.0.0";
+    const bool echo = std::string_view(arguments.back()) == "--echo";
+    const std::string ip = arguments.size() > (echo ? 5U : 4U) ? arguments[4] : "0.0.0.0";
     const auto address = vsplit::ParseIpAddress(ip);
     const auto port = ParseNumber(arguments[3]);
     if (!address || !port || *port == 0 || *port > UINT16_MAX) {
       return Usage();
     }
-    return Serve(arguments[2], {.ip = *address, .port = static_cast<std::uint16_t>(*port)});
+    return Serve(arguments[2], {.ip = *address, .port = static_cast<std::uint16_t>(*port)}, echo);
   }
   if (verb == "connect") {
     const auto options = ParseConnect(arguments.subspan(2));

@@ -179,6 +179,46 @@ TEST(Cli, TheViewSaysWhyAClusterHasNoEndpoint) {
   EXPECT_EQ(view.substr(view.rfind("\n  safe") + 1), "  safe: no ready pod has version=safe\n");
 }
 
+TEST(Cli, TheViewShowsPoolsAndEjectionsWhereThereAreSome) {
+  Json now = SplitOf(900, 100, 0);
+  Json& safe = now["routes"][0]["clusters"][0];
+  safe["max_connections"] = 10;
+  safe["limited"] = 34;
+  safe["pools"] = Json::parse(
+      R"([{"workload": "shop/web", "active": 10}, {"workload": "", "active": 10},
+          {"workload": "shop/cart", "active": 9}])");
+  Json& rest = now["routes"][0]["clusters"][1];
+  rest["outlier_detection"] = true;
+  rest["endpoints"] = Json::parse(
+      R"([{"address": "10.1.0.21:8080", "workload": "shop/risky-1", "ejected_ms": 11400, "why": "5 in a row"},
+          {"address": "10.1.0.22:8080", "workload": ""}])");
+  EXPECT_EQ(SplitView(now, nullptr, {.width = 90, .utf8 = false}),
+            "reviews:80   10.96.0.7:80   exact   VirtualService default/reviews\n"
+            "  SUBSET    TARGET   TOTAL                  OPENED   ACTIVE   FAILED   REFUSED   POOL"
+            "    OVERFLOW   EJECTED\n"
+            "  safe      90.0 %   90.3 %   #########|.   900      2        0        0         10/10"
+            "   34         -\n"
+            "  reviews   10.0 %   9.7 %    #|.........   100      0        1        0         -"
+            "       0          1/2\n"
+            "  safe: the pool of shop/web is full: 10 of 10 connections (maxConnections)\n"
+            "  safe: the pool of everyone else is full: 10 of 10 connections (maxConnections)\n"
+            "  reviews: 10.1.0.21:8080 (shop/risky-1) is ejected for 12 s more: 5 in a row\n");
+}
+
+TEST(Cli, OfManyEjectionsTheFirstAreNamed) {
+  Json now = SplitOf(1, 1, 0);
+  Json& safe = now["routes"][0]["clusters"][0];
+  safe["outlier_detection"] = true;
+  for (int i = 0; i < 7; ++i) {
+    safe["endpoints"].push_back({{"address", std::to_string(i)}, {"ejected_ms", 1}, {"why", "x"}});
+  }
+  const std::string view = SplitView(now, nullptr, {.utf8 = false});
+  EXPECT_NE(view.find("\n  safe: 4 is ejected for 1 s more: x\n  safe: 2 more are ejected\n"),
+            std::string::npos)
+      << view;
+  EXPECT_NE(view.find("   7/7\n"), std::string::npos) << view;
+}
+
 TEST(Cli, OnlyRoutesThatAreAskedForAreShown) {
   EXPECT_EQ(SplitView(SplitOf(1, 1, 0), nullptr, {.host = "ratings"}), "");
   EXPECT_NE(SplitView(SplitOf(1, 1, 0), nullptr, {.host = "10.96.0.7"}), "");

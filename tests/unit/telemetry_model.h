@@ -90,6 +90,11 @@ class Canary {
       }
     }
   }
+  // Open connections of everyone who is no workload.
+  void Hold(const std::string& subset, std::int64_t active) {
+    pools_.push_back(
+        {{.workload = 0, .cluster = tables_.cluster_ids.at(Name(subset))}, {.active = active}});
+  }
   const Tables& tables() const { return tables_; }
   void Change(const ImageChange& change) { Carry(MakePlan(tables_, change).value(), tables_); }
   ResolvedHost& resolved() { return resolved_; }
@@ -103,7 +108,8 @@ class Canary {
         .host =
             [this](const HostName& host) { return host == resolved_.host ? &resolved_ : nullptr; },
         .endpoint_healths = healths_,
-        .now = std::chrono::seconds(100)};
+        .now = std::chrono::seconds(100),
+        .pools = pools_};
   }
 
  private:
@@ -145,6 +151,7 @@ class Canary {
   std::vector<endpoint_state> states_{kRows};
   std::vector<endpoint_health> healths_{kRows};
   std::vector<route_counter> counters_{kRows};
+  std::vector<std::pair<pool_key, pool_value>> pools_;
   Store store_;
   ResolvedHost resolved_;
 };

@@ -9,8 +9,12 @@
 #include <vector>
 
 #include "telemetry_model.h"
+#include "vsplit/address.h"
 #include "vsplit/datapath.h"
+#include "vsplit/image.h"
 #include "vsplit/objects.h"
+#include "vsplit/plan.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/schema.h"
 
@@ -53,6 +57,30 @@ TEST(Telemetry, SplitShowsSharesAndCountsOfEachCluster) {
       "\n");
 }
 
+TEST(Telemetry, SplitShowsLimitsAndWhoHasReachedThem) {
+  Canary canary;
+  ImageCluster safe = Canary::Cluster("safe", 9, "10.1.0.11:8080");
+  safe.settings.max_connections = 3;
+  ImageCluster risky = Canary::Cluster("risky", 1, "10.1.0.21:8080");
+  risky.settings.ejection = Ejection{.failures = 5, .field = "consecutive5xxErrors"};
+  ImageChange change;
+  change.frontends[Frontend{At("10.96.0.7:80")}] =
+      Everyone({.host = Canary::kHost, .stride = 1, .clusters = {safe, risky}});
+  canary.Change(change);
+  canary.Hold("safe", 3);
+  canary.Hold("risky", 7);  // without a limit it is nobody's business
+  canary.Counter("safe").refused_limit = 2;
+  const auto split = nlohmann::json::parse(SplitJson(canary.View(), {}));
+  const auto& clusters = split["routes"][0]["clusters"];
+  EXPECT_EQ(clusters[0]["max_connections"], 3);
+  EXPECT_EQ(clusters[0]["limited"], 2);
+  EXPECT_EQ(clusters[0]["pools"].dump(), R"([{"active":3,"workload":""}])");
+  EXPECT_FALSE(clusters[0].contains("outlier_detection"));
+  EXPECT_EQ(clusters[1]["outlier_detection"], true);
+  EXPECT_FALSE(clusters[1].contains("max_connections"));
+  EXPECT_FALSE(clusters[1].contains("pools"));
+}
+
 Verdict About(Verdict::Kind kind, const std::string& path, const std::string& reason = "") {
   return {.kind = kind,
           .object = {Kind::kVirtualService, "shop", "web"},
@@ -66,10 +94,12 @@ Verdict About(Verdict::Kind kind, const std::string& path, const std::string& re
 std::string ConditionOf(const std::string& type, const std::vector<Verdict>& verdicts) {
   Object object;
   object.version.generation = 3;
-  const auto status = nlohmann::json::parse(ObjectStatusJson(object, verdicts));
+  object.version.creation_timestamp = "2024-10-10T07:03:57Z";
+  const auto status = nlohmann::json::parse(ObjectStatusJson(object, verdicts, {}));
   EXPECT_EQ(status["observedGeneration"], 3);
   for (const auto& condition : status["conditions"]) {
     EXPECT_EQ(condition["observedGeneration"], 3);
+    EXPECT_EQ(condition["lastTransitionTime"], "2024-10-10T07:03:57Z");
     if (condition["type"] == type) {
       return condition["status"].get<std::string>() + " " + condition["reason"].get<std::string>() +
              ": " + condition["message"].get<std::string>();
@@ -99,6 +129,40 @@ TEST(Telemetry, RulesThatAreNotEnforcedAreNamedInTheConditions) {
   EXPECT_EQ(ConditionOf("Enforced", {lost}),
             "False NotEnforced: spec.http[1]: web:80: not enforced: needs the request");
   EXPECT_TRUE(ConditionOf("Enforced", std::vector(12, lost)).ends_with("; and 2 more"));
+}
+
+TEST(Telemetry, EveryConditionHasTheTimeOfItsOwn) {
+  const std::string created = "2024-10-10T07:03:57Z";
+  const std::string later = "2024-11-01T00:00:00Z";
+  Object object;
+  object.version.creation_timestamp = created;
+  const auto status =
+      nlohmann::json::parse(ObjectStatusJson(object, {}, {{"Enforced", later}, {"Other", "x"}}));
+  ASSERT_EQ(status["conditions"].size(), 3U);
+  for (const auto& condition : status["conditions"]) {
+    EXPECT_EQ(condition["lastTransitionTime"], condition["type"] == "Enforced" ? later : created);
+  }
+}
+
+// What tells when a condition changes says the same as the condition.
+TEST(Telemetry, ConditionsOfATallyAreThoseOfTheStatus) {
+  const Verdict whole = About(Verdict::Kind::kEnforced, "spec.tcp[0]");
+  const Verdict nearly = About(Verdict::Kind::kApproximated, "spec.http[0]", "per connection");
+  const Verdict lost = About(Verdict::Kind::kNotEnforced, "spec.http[1]", "needs the request");
+  const std::vector<std::vector<Verdict>> cases = {{},     {whole},         {nearly},
+                                                   {lost}, {whole, nearly}, {whole, nearly, lost}};
+  for (const std::vector<Verdict>& verdicts : cases) {
+    VerdictTally tally;
+    tally.Add(lost);
+    for (const Verdict& verdict : verdicts) {
+      tally.Add(verdict);
+    }
+    tally.Remove(lost);
+    for (const auto& [type, holds] : ConditionsOf(tally)) {
+      EXPECT_TRUE(ConditionOf(type, verdicts).starts_with(holds ? "True" : "False")) << type;
+    }
+    EXPECT_EQ(ConditionsOf(tally).size(), 3U);
+  }
 }
 
 TEST(Telemetry, FrontendWithoutRouteIsNotInTheSplit) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "json.h"
@@ -15,6 +16,11 @@ namespace {
 
 constexpr std::size_t kNamed = 10;  // rules in one message
 
+// Types of conditions.
+constexpr const char* kAccepted = "Accepted";
+constexpr const char* kProgrammed = "Programmed";
+constexpr const char* kEnforced = "Enforced";
+
 struct Condition {
   const char* type;
   bool holds;
@@ -22,19 +28,21 @@ struct Condition {
   std::string message;  // for people
 };
 
-Json ToJson(const Condition& condition, std::int64_t generation) {
+Json ToJson(const Condition& condition, const Version& version, const ConditionTimes& since) {
+  const auto time = since.find(condition.type);
   return {{"type", condition.type},
           {"status", condition.holds ? "True" : "False"},
           {"reason", condition.reason},
           {"message", condition.message},
-          {"observedGeneration", generation}};
+          {"lastTransitionTime", time == since.end() ? version.creation_timestamp : time->second},
+          {"observedGeneration", version.generation}};
 }
 
-Condition Programmed(const std::vector<Verdict>& verdicts) {
-  if (verdicts.empty()) {
-    return {"Programmed", false, "Unused", "no host that is served is made of it"};
+Condition Programmed(const VerdictTally& tally) {
+  if (tally.all == 0) {
+    return {kProgrammed, false, "Unused", "no host that is served is made of it"};
   }
-  return {"Programmed", true, "Programmed", "compiled into the tables in force"};
+  return {kProgrammed, true, "Programmed", "compiled into the tables in force"};
 }
 
 // What the first of them say, without the object itself in front.
@@ -49,39 +57,57 @@ std::string Named(const std::vector<const Verdict*>& verdicts) {
              : text + "; and " + std::to_string(verdicts.size() - kNamed) + " more";
 }
 
-Condition Enforced(const std::vector<Verdict>& verdicts) {
+Condition Enforced(const std::vector<Verdict>& verdicts, const VerdictTally& tally) {
   std::vector<const Verdict*> others;  // that are not enforced as written
-  std::size_t lost = 0;
   for (const Verdict& verdict : verdicts) {
     if (verdict.kind != Verdict::Kind::kEnforced) {
       others.push_back(&verdict);
-      lost += verdict.kind == Verdict::Kind::kNotEnforced ? 1 : 0;
     }
   }
   if (verdicts.empty()) {
-    return {"Enforced", false, "Unused", "no host that is served is made of it"};
+    return {kEnforced, false, "Unused", "no host that is served is made of it"};
   }
   if (others.empty()) {
-    return {"Enforced", true, "Enforced", "every rule, as written"};
+    return {kEnforced, true, "Enforced", "every rule, as written"};
   }
   std::stable_partition(others.begin(), others.end(), [](const Verdict* verdict) {
     return verdict->kind == Verdict::Kind::kNotEnforced;
   });
-  const char* reason = lost == verdicts.size() ? "NotEnforced"
-                       : lost > 0              ? "PartlyEnforced"
+  const char* reason = tally.lost == tally.all ? "NotEnforced"
+                       : tally.lost > 0        ? "PartlyEnforced"
                                                : "Approximated";
-  return {"Enforced", lost == 0, reason, Named(others)};
+  return {kEnforced, tally.lost == 0, reason, Named(others)};
 }
 
 }  // namespace
 
-std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& verdicts) {
-  const std::int64_t generation = object.version.generation;
-  const Condition accepted{"Accepted", true, "Accepted", "valid"};
-  return Dump({{"observedGeneration", generation},
-               {"conditions",
-                Json::array({ToJson(accepted, generation), ToJson(Programmed(verdicts), generation),
-                             ToJson(Enforced(verdicts), generation)})}});
+void VerdictTally::Add(const Verdict& verdict) {
+  ++all;
+  lost += verdict.kind == Verdict::Kind::kNotEnforced ? 1 : 0;
+}
+
+void VerdictTally::Remove(const Verdict& verdict) {
+  --all;
+  lost -= verdict.kind == Verdict::Kind::kNotEnforced ? 1 : 0;
+}
+
+std::map<std::string, bool> ConditionsOf(const VerdictTally& tally) {
+  return {{kAccepted, true},
+          {kProgrammed, tally.all > 0},
+          {kEnforced, tally.all > 0 && tally.lost == 0}};
+}
+
+std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& verdicts,
+                             const ConditionTimes& since) {
+  VerdictTally tally;
+  std::ranges::for_each(verdicts, [&tally](const Verdict& verdict) { tally.Add(verdict); });
+  Json conditions = Json::array();
+  for (const Condition& condition : {Condition{kAccepted, true, "Accepted", "valid"},
+                                     Programmed(tally), Enforced(verdicts, tally)}) {
+    conditions.push_back(ToJson(condition, object.version, since));
+  }
+  return Dump(
+      {{"observedGeneration", object.version.generation}, {"conditions", std::move(conditions)}});
 }
 
 }  // namespace vsplit

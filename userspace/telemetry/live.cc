@@ -11,9 +11,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "vsplit/address.h"
 #include "vsplit/image.h"
@@ -90,6 +92,22 @@ void ReadGroup(const Live& live, std::uint32_t cluster_id, const GroupRow& group
   }
 }
 
+std::vector<LivePool> PoolsOf(const Live& live, std::uint32_t cluster) {
+  std::vector<LivePool> pools;
+  const auto here = std::ranges::equal_range(live.pools, cluster, {},
+                                             [](const auto& pool) { return pool.first.cluster; });
+  for (const auto& [key, value] : here) {
+    if (value.active > 0) {
+      pools.push_back(
+          {.workload = NameAt(live.tables.workload_names, key.workload), .active = value.active});
+    }
+  }
+  std::ranges::sort(pools, [](const LivePool& left, const LivePool& right) {
+    return std::tie(right.active, left.workload) < std::tie(left.active, right.workload);
+  });
+  return pools;
+}
+
 LiveCluster ReadCluster(const Live& live, const route_cluster& row, std::uint32_t first) {
   const policy_value* policy = PolicyOf(live.tables, row);
   const std::uint8_t algorithm = policy == nullptr ? row.algorithm : policy->algorithm;
@@ -101,6 +119,14 @@ LiveCluster ReadCluster(const Live& live, const route_cluster& row, std::uint32_
   cluster.subset = TakeApart(cluster.name).subset;
   for (const GroupRow& group : GroupsOf(live.tables, row)) {
     ReadGroup(live, row.cluster, group, cluster);
+  }
+  if (policy == nullptr) {
+    return cluster;
+  }
+  cluster.ejects = (policy->flags & MANAGED_EJECTS) != 0;
+  if (policy->max_connections != NO_LIMIT) {
+    cluster.max_connections = policy->max_connections;
+    cluster.pools = PoolsOf(live, row.cluster);
   }
   return cluster;
 }

@@ -42,6 +42,20 @@ Json ToJson(const LiveEndpoint& endpoint) {
   return json;
 }
 
+// What a cluster without a policy has not.
+void AddLimits(Json& json, const LiveCluster& cluster) {
+  if (cluster.ejects) {
+    json["outlier_detection"] = true;
+  }
+  if (cluster.max_connections) {
+    json["max_connections"] = *cluster.max_connections;
+    json["pools"] = Json::array();
+    for (const LivePool& pool : cluster.pools) {
+      json["pools"].push_back({{"workload", pool.workload}, {"active", pool.active}});
+    }
+  }
+}
+
 Json ToJson(const LiveCluster& cluster, std::uint32_t total) {
   const std::uint32_t weight = cluster.bound - cluster.first;
   Json json = {{"name", cluster.name},
@@ -52,6 +66,7 @@ Json ToJson(const LiveCluster& cluster, std::uint32_t total) {
     json["broken"] = cluster.broken;
   }
   AddCounts(json, cluster.counts, true);
+  AddLimits(json, cluster);
   json["endpoints"] = Json::array();
   for (const LiveEndpoint& endpoint : cluster.endpoints) {
     json["endpoints"].push_back(ToJson(endpoint));

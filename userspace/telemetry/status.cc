@@ -83,9 +83,9 @@ Json AroundJson(const AroundStatus& around) {
 }
 
 // Who holds how many connections of a cluster with maxConnections.
-Json PoolsJson(const Live& live, const AgentStatus& status) {
+Json PoolsJson(const Live& live) {
   Json json = Json::array();
-  for (const auto& [key, value] : status.pools) {
+  for (const auto& [key, value] : live.pools) {
     const auto workload = live.tables.workload_names.find(key.workload);
     const auto cluster = live.tables.cluster_names.find(key.cluster);
     if (value.active > 0 && cluster != live.tables.cluster_names.end()) {
@@ -143,7 +143,7 @@ std::string StatusJson(const Live& live, const AgentStatus& status) {
                {"rules", std::move(rules)},
                {"hosts", status.hosts},
                {"around", AroundJson(status.around)},
-               {"pools", PoolsJson(live, status)},
+               {"pools", PoolsJson(live)},
                {"objects", ObjectsJson(live.store)}});
 }
 

@@ -22,6 +22,10 @@ struct ViewOptions {
 // reviews.default.svc.cluster.local:80   10.96.0.7:80   exact   VirtualService default/reviews
 //   SUBSET   TARGET   NOW      TOTAL    |                    OPENED   ACTIVE   FAILED   REFUSED
 //   safe     90.0 %   90.0 %   90.0 %   ##################|#    900        2        0         0
+//
+// Where a cluster has maxConnections: POOL, "3/10", connections of the workload that has the most
+// of them, and OVERFLOW, connections that were refused because a pool was full. Where one has an
+// outlierDetection: EJECTED, "1/3", of its endpoints. Below, which endpoints and pools these are.
 std::string SplitView(const Json& now, const Json* before, const ViewOptions& options);
 
 // "████████··|·": `share` and `target` are in [0, 1].

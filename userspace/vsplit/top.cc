@@ -29,7 +29,8 @@ double Drawn(const Json& split) {
   double drawn = 0;
   for (const Json& route : ItemsAt(split, "/routes")) {
     for (const Json& cluster : ItemsAt(route, "/clusters")) {
-      drawn += NumberAt(cluster, "/opened") + NumberAt(cluster, "/refused");
+      drawn += NumberAt(cluster, "/opened") + NumberAt(cluster, "/refused") +
+               NumberAt(cluster, "/limited");
     }
   }
   return drawn;

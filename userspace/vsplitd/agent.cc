@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "conditions.h"
 #include "hosts.h"
 #include "identity.h"
 #include "log.h"
@@ -103,7 +104,11 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
   }
   applied.kernel = watch.Lap();
   store_.Keep();
-  hosts_.Take(std::move(prepared->hosts));
+  std::set<ObjectKey> rules = hosts_.Take(std::move(prepared->hosts));
+  for (const Change& change : *changes) {
+    rules.insert(change.key);
+  }
+  KeepConditions(conditions_.Look(rules, store_, hosts_, Now()));
   pods_ = std::move(prepared->pods);
   return applied;
 }
@@ -182,7 +187,7 @@ Result<void> Agent::Follow(Result<Prepared> prepared, std::string_view event) {
          {"hosts", std::to_string(prepared->hosts.size())},
          {"pods", std::to_string(prepared->pods.workloads.size())}});
   }
-  hosts_.Take(std::move(prepared->hosts));
+  KeepConditions(conditions_.Look(hosts_.Take(std::move(prepared->hosts)), store_, hosts_, Now()));
   pods_ = std::move(prepared->pods);
   return {};
 }
@@ -211,6 +216,7 @@ Result<void> Agent::TakeNames(DnsAnswers answers) {
   }
   names_.swap(answers);
   if (datapath_ == nullptr) {
+    KeepNames();
     return {};  // not yet started
   }
   if (Result<void> repaired = broken_ ? Repair() : Result<void>{}; !repaired) {
@@ -220,8 +226,24 @@ Result<void> Agent::TakeNames(DnsAnswers answers) {
   Result<void> followed = Follow(Prepare(hosts_.DependingOn(changed), pods_), "names");
   if (!followed) {
     names_.swap(answers);
+    return followed;
   }
+  KeepNames();
   return followed;
+}
+
+// They are in force whether the disk has them or not; the next answers write what is missing.
+void Agent::KeepNames() {
+  if (const Result<void> kept = disk_.KeepNames(names_); !kept) {
+    Log(Priority::kWarning, "names_not_kept", {{"error", kept.error().message}});
+  }
+}
+
+// A time that is not kept becomes that of the next start, if the condition has changed until then.
+void Agent::KeepConditions(const Conditions::News& news) {
+  if (const Result<void> kept = disk_.KeepConditions(news.changed, news.gone); !kept) {
+    Log(Priority::kWarning, "conditions_not_kept", {{"error", kept.error().message}});
+  }
 }
 
 Result<void> Agent::PutIntoForce(const Plan& plan) {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "conditions.h"
 #include "hosts.h"
 #include "pods.h"
 #include "vsplit/address.h"
@@ -59,6 +60,8 @@ class Agent {
   Result<void> TakeNames(DnsAnswers answers);
   // The names that hosts are made of.
   std::set<HostName> DnsNames() const { return hosts_.DnsNames(); }
+  // What DNS said last, also to the agent before this one.
+  const DnsAnswers& names() const { return names_; }
 
   // Living connections that idleTimeout or maxConnectionDuration holds for.
   std::vector<SteeredConnection> Limited() const;
@@ -90,6 +93,8 @@ class Agent {
   Result<Prepared> Prepare(std::set<HostName> touched, LocalPods pods) const;
   Result<std::optional<ServedHost>> Serve(const HostName& host, const LocalPods& pods) const;
   Result<void> Follow(Result<Prepared> prepared, std::string_view event);
+  void KeepNames();
+  void KeepConditions(const Conditions::News& news);
   Result<void> PutIntoForce(const Plan& plan);
   Result<void> Repair();
   Error TakeBack(const std::vector<Change>& changes, const Error& cause);
@@ -111,6 +116,7 @@ class Agent {
   LocalPods pods_;
   DnsAnswers names_;
   ServedHosts hosts_;
+  Conditions conditions_;
   std::unique_ptr<Datapath> datapath_;  // there once Start has returned
   Tables tables_;                       // what datapath_ holds
   bool broken_ = false;                 // a plan failed midway and was not yet cleaned up

@@ -38,6 +38,12 @@ std::chrono::nanoseconds Monotonic() {
   return std::chrono::steady_clock::now().time_since_epoch();
 }
 
+std::vector<std::pair<pool_key, pool_value>> PoolsByCluster(const Datapath& datapath) {
+  std::vector<std::pair<pool_key, pool_value>> pools = datapath.Pools();
+  std::ranges::sort(pools, {}, [](const auto& pool) { return pool.first.cluster; });
+  return pools;
+}
+
 AppliedRule ToRule(const Verdict& verdict) {
   return {.verdict = ToString(verdict.kind),
           .object = ToString(verdict.object),
@@ -175,7 +181,7 @@ std::string Agent::StatusOf(const Object& object) const {
   } else {
     std::ranges::for_each(hosts, collect);
   }
-  return ObjectStatusJson(object, about);
+  return ObjectStatusJson(object, about, conditions_.Since(object.key));
 }
 
 Live Agent::LiveView() const {
@@ -189,7 +195,8 @@ Live Agent::LiveView() const {
                 return served == nullptr ? nullptr : &served->meaning.everyone;
               },
           .endpoint_healths = datapath_->endpoint_healths(),
-          .now = Monotonic()};
+          .now = Monotonic(),
+          .pools = PoolsByCluster(*datapath_)};
 }
 
 AgentStatus Agent::Status() const {
@@ -202,8 +209,7 @@ AgentStatus Agent::Status() const {
                      .attachments = datapath_->Attachments(),
                      .features = datapath_->Features(),
                      .hosts = hosts_.all().size(),
-                     .around = around_ ? around_() : AroundStatus{},
-                     .pools = datapath_->Pools()};
+                     .around = around_ ? around_() : AroundStatus{}};
   status.around.pods = pods_.workloads.size();
   for (const auto& [key, hint] : pods_.hints) {
     const std::string name = key.ns + "/" + key.name;

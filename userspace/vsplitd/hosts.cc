@@ -16,6 +16,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
+#include "vsplit/telemetry.h"
 
 namespace vsplit {
 namespace {
@@ -204,7 +205,12 @@ TableImage ServedHosts::Image() const {
   return image;
 }
 
-void ServedHosts::Forget(const HostName& host) {
+VerdictTally ServedHosts::TallyOf(const ObjectKey& rule) const {
+  const auto found = tallies_.find(rule);
+  return found == tallies_.end() ? VerdictTally{} : found->second;
+}
+
+void ServedHosts::Forget(const HostName& host, std::set<ObjectKey>& rules) {
   const auto found = hosts_.find(host);
   if (found == hosts_.end()) {
     return;
@@ -217,6 +223,14 @@ void ServedHosts::Forget(const HostName& host) {
       claims_.erase(claims);
     }
   }
+  for (const Verdict& verdict : served.meaning.verdicts()) {
+    rules.insert(verdict.object);
+    const auto tally = tallies_.find(verdict.object);
+    tally->second.Remove(verdict);
+    if (tally->second.all == 0) {
+      tallies_.erase(tally);
+    }
+  }
   const Dependencies& dependencies = served.meaning.everyone.dependencies;
   Strike(by_host_, dependencies.hosts, host);
   Strike(by_pod_, dependencies.pods, host);
@@ -227,9 +241,10 @@ void ServedHosts::Forget(const HostName& host) {
   hosts_.erase(found);
 }
 
-void ServedHosts::Take(HostChange change) {
+std::set<ObjectKey> ServedHosts::Take(HostChange change) {
+  std::set<ObjectKey> rules;
   for (const auto& [host, after] : change) {
-    Forget(host);
+    Forget(host, rules);
   }
   for (auto& [host, after] : change) {
     if (!after) {
@@ -237,6 +252,10 @@ void ServedHosts::Take(HostChange change) {
     }
     for (const auto& [frontend, route] : after->part.frontends) {
       claims_[frontend].insert({after->created, host});
+    }
+    for (const Verdict& verdict : after->meaning.verdicts()) {
+      rules.insert(verdict.object);
+      tallies_[verdict.object].Add(verdict);
     }
     const Dependencies& dependencies = after->meaning.everyone.dependencies;
     Enter(by_host_, dependencies.hosts, host);
@@ -251,6 +270,7 @@ void ServedHosts::Take(HostChange change) {
     }
     hosts_.emplace(host, *std::move(after));
   }
+  return rules;
 }
 
 }  // namespace vsplit

@@ -17,6 +17,7 @@
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
 #include "vsplit/resolve.h"
+#include "vsplit/telemetry.h"
 
 namespace vsplit {
 
@@ -49,10 +50,13 @@ class ServedHosts {
   std::string DifferenceOf(const HostChange& change) const;
   // Of a host that is served after the change: that others have some of its frontends.
   std::vector<Verdict> LossesOf(const HostName& host, const HostChange& change = {}) const;
+  // Of the verdicts about this rule, of all hosts.
+  VerdictTally TallyOf(const ObjectKey& rule) const;
   // All frontends, each with its owner's route.
   TableImage Image() const;
 
-  void Take(HostChange change);
+  // Returns the rules that had or have a verdict about any of them.
+  std::set<ObjectKey> Take(HostChange change);
 
  private:
   struct Claim {
@@ -73,7 +77,7 @@ class ServedHosts {
   const HostName* OwnerAfter(const Frontend& frontend, const After& after) const;
   std::set<Frontend> FrontendsOf(const HostChange& change) const;
   const ImageFrontend* RouteAfter(const Frontend& frontend, const After& after) const;
-  void Forget(const HostName& host);
+  void Forget(const HostName& host, std::set<ObjectKey>& rules);
 
   std::map<HostName, ServedHost> hosts_;
   std::map<Frontend, std::set<Claim>> claims_;  // the first one has it
@@ -84,6 +88,7 @@ class ServedHosts {
   std::map<HostName, std::set<HostName>> by_name_;
   std::set<HostName> with_sidecars_;
   std::set<HostName> telling_apart_;
+  std::map<ObjectKey, VerdictTally> tallies_;  // by rule
 };
 
 }  // namespace vsplit

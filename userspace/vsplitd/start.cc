@@ -9,6 +9,7 @@
 
 #include "agent.h"
 #include "hosts.h"
+#include "identity.h"
 #include "log.h"
 #include "pods.h"
 #include "vsplit/address.h"
@@ -40,7 +41,7 @@ Result<std::unique_ptr<Agent>> Agent::Load(const AgentOptions& options, CgroupFi
   return agent;
 }
 
-// What names mean is known only after those that are asked for are.
+// What names mean may be known only after those that are asked for are.
 Result<void> Agent::Start() {
   Result<void> served = DnsNames().empty() ? Result<void>{} : ServeAll();
   return served ? Adopt() : served;
@@ -64,6 +65,8 @@ Result<void> Agent::LoadObjects() {
     objects.back().version = stored.version;
   }
   store_.Load(std::move(objects), content->resource_version);
+  names_ = std::move(content->names);
+  conditions_.Load(content->conditions);
   return {};
 }
 
@@ -102,6 +105,7 @@ Result<void> Agent::Adopt() {
   if (Result<void> attached = datapath_->Attach(); !attached) {
     return attached;
   }
+  KeepConditions(conditions_.LookAtAll(store_, hosts_, Now()));
   Log(Priority::kInfo, "in_force",
       {{"generation", std::to_string(tables_.generation)},
        {"frontends", std::to_string(wanted.frontends.size())},

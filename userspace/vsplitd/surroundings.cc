@@ -74,7 +74,7 @@ void Surroundings::Meet(Agent& agent, std::chrono::milliseconds patience) {
 }
 
 void Surroundings::Follow() {
-  const std::size_t too_many = names_->Want(agent_->DnsNames());
+  const std::size_t too_many = names_->Want(agent_->DnsNames(), agent_->names());
   if (too_many > 0 && too_many != too_many_names_) {
     Log(Priority::kWarning, "too_many_names", {{"left_out", std::to_string(too_many)}});
   }

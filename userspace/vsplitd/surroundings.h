@@ -31,8 +31,8 @@ class Surroundings {
 
   CgroupFinder Finder();
 
-  // Before the agent starts: waits for the first answers about the names that it needs, so that it
-  // does not put out of force what an agent before it knew; at most as long as this.
+  // Before the agent starts: waits for the first answers about the names that no agent before it
+  // knew; at most as long as this.
   void Meet(Agent& agent, std::chrono::milliseconds patience);
   // After each write: the agent may need other names.
   void Follow();
