@@ -250,8 +250,17 @@ def shared(case, record, _):
     for thing in case["objects"]:
         addresses, ports = addresses_of(thing)
         anywhere = thing["kind"] == "ServiceEntry" and not addresses and network.num_addresses > 1
-        owners += (network in addresses or anywhere) and record["port"] in ports
+        if (network in addresses or anywhere) and record["port"] in ports:
+            owners += len(thing["spec"].get("hosts", ["it"]))
     return owners > 1
+
+
+def sniffed_range(_, record, entry):
+    """Another service has the listener for all addresses of the port already: Istio finds this one
+    by its Host header, and leaves other bytes alone."""
+    return record["declared"] == UNDECLARED and record["visible"] and record["sniffed"] and \
+        record["protocol"] == "tcp" and record["via"].startswith("0.0.0.0_") and \
+        entry.get("split") in (UNTOUCHED, [["", "", 1, "black hole"]])
 
 
 def captured(case, record, entry):
@@ -313,36 +322,83 @@ def other_family(_, record, entry):
                for row in entry.get("split", []))
 
 
+def effective(weight, healthy, size):
+    """Envoy's health of a level or a locality, with its overprovisioning factor of 1.4."""
+    return weight * min(1, 1.4 * healthy / size) if size else 0
+
+
+def spread(cluster, members):
+    """[(member, probability)]: Envoy's priorities, localities and weights, among the healthy ones of
+    these endpoints and the unhealthy ones of the cluster."""
+    sick = [each for each in cluster["endpoints"] if each["health"] != "HEALTHY"]
+    levels = sorted({each["priority"] for each in members + sick})
+
+    def within(some, **key):
+        return [each for each in some if all(each[name] == key[name] for name in key)]
+
+    def health(weight, **key):
+        healthy = len(within(members, **key))
+        return effective(weight, healthy, healthy + len(within(sick, **key)))
+
+    def weight_of(each):
+        return 1 if cluster["lb_policy"] == "RANDOM" else each["weight"]
+
+    available = {level: health(1, priority=level) for level in levels}
+    norm, left, out = min(1, sum(available.values())), 1, []
+    for level in levels:
+        load = min(left, available[level] / norm) if norm else 0
+        left -= load
+        parts = [within(members, priority=level)]
+        if cluster.get("locality_lb") == "weighted":
+            places = sorted({each["locality"] for each in parts[0]})
+            parts = [within(parts[0], locality=place) for place in places]
+        shares = [health(part[0]["locality_weight"] if len(parts) > 1 else 1, priority=level,
+                         locality=part[0]["locality"]) if part else 0 for part in parts]
+        for part, share in zip(parts, shares):
+            total = sum(map(weight_of, part))
+            out += [(each, load * share / sum(shares) * weight_of(each) / total)
+                    for each in part if share]
+    return out
+
+
 def same_family(case, record, entry):
-    """Connections keep their family: of a pod its address of that family, or none."""
+    """Connections keep their family: of a pod its address of that family, of others none. Those
+    that are left share, by priority, place and weight."""
     version = network_of(record["address"]).version
     pods = {}
     for thing in case["objects"]:
         ips = [ipaddress.ip_address(each["ip"])
                for each in thing.get("status", {}).get("podIPs", [])]
         pods.update({ip: other for ip in ips for other in ips if other.version == version})
-    kept, lost = [], {}
-    for endpoint, cluster, p, why in entry["split"]:
-        ip = ip_of(endpoint)
-        if ip is None or ip.version == version:
-            kept.append([endpoint, cluster, p, why])
-        elif ip in pods:
-            at = ("[%s]:%s" if version == 6 else "%s:%s") % (pods[ip], endpoint.rpartition(":")[2])
-            kept.append([at, cluster, p, why])
-        else:
-            lost[cluster] = lost.get(cluster, 0) + p
-    for cluster, p in lost.items():
-        rest = sum(row[2] for row in kept if row[1] == cluster)
-        kept = [[row[0], row[1], row[2] * (rest + p) / rest, row[3]] if row[1] == cluster else row
-                for row in kept]
-        if not rest:
-            kept.append(["", cluster, p, "no healthy endpoint"])
-    return dict(entry, split=merge(kept))
+
+    def reached(member):
+        """The same member at its address of the family; None: it has none."""
+        try:
+            ip = ipaddress.ip_address(member["address"])
+        except ValueError:
+            return member
+        ip = ip if ip.version == version else pods.get(ip)
+        return ip and dict(member, address=str(ip))
+
+    rows = [row for row in entry["split"] if not row[0] or row[0] == ORIGINAL]
+    for name in {row[1] for row in entry["split"] if row[0] and row[0] != ORIGINAL}:
+        cluster = record["clusters"][name]
+        share = sum(row[2] for row in entry["split"] if row[1] == name)
+        healthy = [reached(each) for each in cluster["endpoints"] if each["health"] == "HEALTHY"]
+        members = [each for each in healthy if each]
+        at = "[%s]:%s" if version == 6 else "%s:%s"
+        if not members:
+            rows.append((str(), name, share, "no healthy endpoint"))
+        for each, p in spread(cluster, members):
+            form = at if ":" in each["address"] or version == 4 else "%s:%s"
+            rows.append((form % (each["address"], each["port"]), name, share * p, ""))
+    return dict(entry, split=merge(rows))
 
 
 # Name, when, what becomes of the entry. README.md says why.
 DIFFERENCES = [
     ("shared-address", shared, leave_open),
+    ("sniffed-range", sniffed_range, leave_open),
     ("captured-port", captured, leave),
     ("blocked", blocked, refuse),
     ("needs-request", needs_request, leave_to_service),
