@@ -206,9 +206,11 @@ TEST(Registry, PortsOfAnotherResolutionLeadNowhere) {
 TEST(Registry, HostOfSeveralNamespacesIsThatOfTheClientsOwn) {
   const std::string first = "80 10.9.0.1: p0 [1.1.1.1:80]";
   const std::string second = "80 10.9.0.2: p0 [2.1.1.1:80]; 81 10.9.0.2: p0 [2.1.1.1:81]";
-  EXPECT_EQ(PortsAt(Twice("other"), kHost, {.ns = "default"}), first);
-  EXPECT_EQ(PortsAt(Twice("other"), kHost, {.ns = "other"}), second);
-  EXPECT_EQ(PortsAt(Twice("other"), kHost, {.ns = "third"}), first);
+  const std::string not_first = "; 80 10.9.0.1: untouched";
+  const std::string not_second = "; 80 10.9.0.2: untouched; 81 10.9.0.2: untouched";
+  EXPECT_EQ(PortsAt(Twice("other"), kHost, {.ns = "default"}), first + not_second);
+  EXPECT_EQ(PortsAt(Twice("other"), kHost, {.ns = "other"}), second + not_first);
+  EXPECT_EQ(PortsAt(Twice("other"), kHost, {.ns = "third"}), first + not_second);
 }
 
 TEST(Registry, ServiceGoesBeforeAServiceEntryOfItsHost) {
@@ -218,7 +220,7 @@ TEST(Registry, ServiceGoesBeforeAServiceEntryOfItsHost) {
             "ports: [{number: 80, name: tcp, protocol: TCP}]",
             "namespace: aaa");
   EXPECT_EQ(PortsAt(squatter + Slices("{addresses: [10.1.0.1]}"), "s.default.svc.cluster.local"),
-            "80 10.96.0.1: p0 [10.1.0.1:8080]");
+            "80 10.96.0.1: p0 [10.1.0.1:8080]; 80 10.9.0.9: untouched");
 }
 
 TEST(Registry, HeadlessServiceIsDialledAtItsReadyPodsAndKeepsThem) {
@@ -322,6 +324,34 @@ TEST(Registry, ServiceEntryThatRulesNameIsAHost) {
   EXPECT_EQ(HostsWithRules(StoreOf(entry), true), std::vector<HostName>{"x.example.com"});
   EXPECT_EQ(HostsWithRules(StoreOf(entry + Policy("'*.example.com'", "subsets: []")), false),
             std::vector<HostName>{"x.example.com"});
+}
+
+TEST(Registry, AliasIsFollowedOnceAndHasPortsOfItsOwn) {
+  const auto alias = [](const std::string& name, const std::string& target,
+                        const std::string& ports = "") {
+    return Document("Service", name,
+                    "type: ExternalName, externalName: " + target +
+                        (ports.empty() ? "" : ", ports: [" + ports + "]"));
+  };
+  const std::string host = "s.default.svc.cluster.local";
+  const std::string aliases = alias("one", host) + alias("two", "one.default.svc.cluster.local") +
+                              alias("other", host, "{name: a, port: 81}");
+  const auto cluster = [&](const std::string& destination) {
+    const ResolvedCluster found =
+        Resolve(StoreOf(Slices("{addresses: [10.1.0.1]}") + aliases +
+                        Document("VirtualService", "v",
+                                 "hosts: [s], tcp: [{route: [{destination: {host: " + destination +
+                                     "}}]}]")),
+                host, {}, Client{})
+            .ports.at(0)
+            .clusters.at(0);
+    return found.name + (found.broken.empty() ? "" : ": " + found.broken);
+  };
+  EXPECT_EQ(cluster("one"), "outbound|80||" + host);
+  EXPECT_EQ(cluster("two"),
+            "outbound|80||one.default.svc.cluster.local: \"two.default.svc.cluster.local\" is an "
+            "alias of \"one.default.svc.cluster.local\", which is one itself");
+  EXPECT_EQ(cluster("other"), "outbound|81||" + host + ": Service default/s has no port 81");
 }
 
 }  // namespace

@@ -60,6 +60,22 @@ TEST(Unseen, RangeOfHttpHasNoAddresses) {
             "80 10.9.0.1: broken");
 }
 
+TEST(Unseen, EntryOfAnotherNamespaceIsAnotherOne) {
+  const auto entry = [](const std::string& ns, const std::string& address, int port) {
+    return Entry("e",
+                 "hosts: [hidden.example.com], resolution: STATIC, addresses: [" + address +
+                     "], ports: [{number: " + std::to_string(port) +
+                     ", name: p, protocol: TCP}], endpoints: [{address: 1.1.1.1}]",
+                 "namespace: " + ns);
+  };
+  const std::string own = entry("default", "10.9.0.1", 80);
+  EXPECT_EQ(LeftTo(own + entry("other", "10.8.0.1", 80), true),
+            "80 10.9.0.1: p0 [1.1.1.1:80]; 80 10.8.0.1: broken");
+  EXPECT_EQ(LeftTo(own + entry("other", "10.8.0.1", 81), false),
+            "80 10.9.0.1: p0 [1.1.1.1:80]; 81 10.8.0.1: untouched");
+  EXPECT_EQ(LeftTo(own + entry("other", "10.9.0.1", 80), true), "80 10.9.0.1: p0 [1.1.1.1:80]");
+}
+
 TEST(Unseen, SidecarHidesEntriesToo) {
   const std::string yaml =
       Entry("hidden",

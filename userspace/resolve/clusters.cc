@@ -157,7 +157,7 @@ const RegistryService* FindTarget(const Scene& scene, Target& target) {
       named->FindPort(target.dialled) == nullptr) {
     return nullptr;
   }
-  return scene.registry.FollowAliases(scene, target.host);
+  return scene.registry.FollowAlias(scene, target.host);
 }
 
 std::vector<ObjectPtr> RulesFor(const Scene& scene, const RegistryService* service) {
@@ -174,11 +174,11 @@ bool HashesSource(const Target& target, const std::vector<ObjectPtr>& rules) {
 Destination DestinationOf(const Scene& scene, Target target) {
   const HostName named = target.host;
   const RegistryService* service = FindTarget(scene, target);
-  const std::uint16_t port =
-      service == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *service);
   Destination destination;
   // What Istio writes into the route it looks up by the name that is written, an alias or not.
   const RegistryService* own = scene.registry.Find(scene, named);
+  const std::uint16_t port =
+      own == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *own);
   const std::vector<ObjectPtr> rules = RulesFor(scene, own);
   destination.lifetime = LifetimeOf(rules);
   destination.hashes_source = HashesSource(target, rules);
@@ -193,6 +193,9 @@ Destination DestinationOf(const Scene& scene, Target target) {
          destination);
   } else if (named == target.host) {
     cluster.broken = own == nullptr ? WhyNotFound(scene, named) : WhyNoPort(*own, port);
+  } else if (scene.registry.Find(scene, target.host) != nullptr) {
+    cluster.broken =
+        fmt::format("\"{}\" is an alias of \"{}\", which is one itself", named, target.host);
   } else {
     cluster.broken =
         fmt::format("{}, which \"{}\" is an alias of", WhyNotFound(scene, target.host), named);

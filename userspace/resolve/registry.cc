@@ -28,9 +28,6 @@
 namespace vsplit::resolve {
 namespace {
 
-// Of ExternalName services that point at one another; more is a ring.
-constexpr int kAliasesMax = 8;
-
 constexpr std::string_view kAllocate = "networking.istio.io/enable-autoallocate-ip";
 
 // 0.0.0.0/0: as Istio's listener that is bound to no address.
@@ -292,15 +289,14 @@ const RegistryService* Registry::Find(const Scene& scene, const HostName& host) 
   return known->second ? &*known->second : nullptr;
 }
 
-const RegistryService* Registry::FollowAliases(const Scene& scene, HostName& host) {
-  for (int i = 0; i < kAliasesMax; ++i) {
-    const RegistryService* service = Find(scene, host);
-    if (service == nullptr || service->alias.empty()) {
-      return service;
-    }
-    host = service->alias;
+const RegistryService* Registry::FollowAlias(const Scene& scene, HostName& host) {
+  const RegistryService* service = Find(scene, host);
+  if (service == nullptr || service->alias.empty()) {
+    return service;
   }
-  return nullptr;
+  host = service->alias;
+  const RegistryService* target = Find(scene, host);
+  return target == nullptr || !target->alias.empty() ? nullptr : target;
 }
 
 std::vector<Member>& Registry::MembersOf(const Scene& scene, const RegistryService& service) {
@@ -331,11 +327,17 @@ const std::vector<ObjectPtr>& Registry::WideEntries(const Scene& scene) {
   return *wide_;
 }
 
-RegistryService UnseenService(const Scene& scene, const HostName& host) {
+RegistryService UnseenService(const Scene& scene, const HostName& host,
+                              const RegistryService* found) {
   RegistryService service{.host = host};
   service.objects = scene.store.ServiceEntriesFor(host);
   if (ObjectPtr own = ServiceOf(scene.store, host)) {
     service.objects.insert(service.objects.begin(), std::move(own));
+  }
+  if (found != nullptr) {
+    std::erase_if(service.objects, [found](const ObjectPtr& object) {
+      return std::ranges::find(found->objects, object) != found->objects.end();
+    });
   }
   for (const ObjectPtr& object : service.objects) {
     AddPorts(scene, *object, true, service);

@@ -66,9 +66,9 @@ class Registry {
   // Null when there is nothing, or nothing that the client can see. Valid as long as the registry.
   const RegistryService* Find(const Scene& scene, const HostName& host);
 
-  // The Service or ServiceEntry behind a host; `host` becomes that of what ExternalName Services
-  // stand for. Null with `host` as far as it was followed.
-  const RegistryService* FollowAliases(const Scene& scene, HostName& host);
+  // The Service or ServiceEntry behind a host; `host` becomes that of what an ExternalName Service
+  // stands for. Null where that is one itself: Istio follows one (GetDestinationCluster).
+  const RegistryService* FollowAlias(const Scene& scene, HostName& host);
 
   // MembersOf of endpoints.h, made once.
   std::vector<Member>& MembersOf(const Scene& scene, const RegistryService& service);
@@ -86,9 +86,10 @@ class Registry {
   std::optional<std::vector<ObjectPtr>> wide_;
 };
 
-// What there is under a host that the client finds nothing under: the ports of all its objects,
-// with their addresses.
-RegistryService UnseenService(const Scene& scene, const HostName& host);
+// What there is under a host besides what the client finds, which may be null: the ports of all
+// other objects, with their addresses.
+RegistryService UnseenService(const Scene& scene, const HostName& host,
+                              const RegistryService* found);
 
 // Whether connections to other hosts' addresses may be this entry's: it has a subnet, or no address
 // at all, which means any on its ports. Where those hosts have frontends of their own, these count.

@@ -134,8 +134,8 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
   return resolved;
 }
 
-void AddUnseenPorts(const Scene& scene, const std::string& why, ResolvedHost& resolved) {
-  for (const DialledPort& port : UnseenPorts(scene, resolved.host, why)) {
+void AddUnseenPorts(const Scene& scene, const RegistryService* service, ResolvedHost& resolved) {
+  for (const DialledPort& port : UnseenPorts(scene, resolved.host, service)) {
     const Choice choice{.addresses = port.addresses, .untouched = port.untouched};
     resolved.ports.push_back(ResolvePort(scene, resolved.host, port, choice));
   }
@@ -201,10 +201,8 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
   resolved.registry_only = sight.registry_only();
   const resolve::RegistryService* service = registry.Find(scene, host);
   const std::string obstacle = resolve::Obstacle(scene, host, service);
-  if (service == nullptr) {
-    resolve::AddUnseenPorts(scene, obstacle, resolved);
-  }
   if (!obstacle.empty()) {
+    resolve::AddUnseenPorts(scene, service, resolved);
     resolved.verdicts = resolve::RefuseRules(scene, host, obstacle);
     resolve::JudgeDestinationRules(scene, host, service, obstacle, resolved.verdicts);
     return resolved;
@@ -219,6 +217,7 @@ ResolvedHost Resolve(const Store& store, const HostName& host, const ResolveOpti
     }
   }
   resolve::TakeBack(resolved);
+  resolve::AddUnseenPorts(scene, service, resolved);
   resolve::JudgeDestinationRules(scene, host, service, "", resolved.verdicts);
   return resolved;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unseen.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -29,9 +31,10 @@ void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number,
   }
 }
 
-// Of all entries that have ranges.
+// Of the host itself, and of all entries that have ranges.
 std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std::uint16_t port) {
   std::vector<IpPrefix> ranges;
+  AddSeen(scene, host, port, ranges);
   for (const ObjectPtr& object : scene.registry.WideEntries(scene)) {
     for (const std::string& other : std::get<ServiceEntry>(object->spec).hosts) {
       if (PlainHost(other) != host) {
@@ -45,9 +48,12 @@ std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std
 }  // namespace
 
 std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
-                                     const std::string& why) {
+                                     const RegistryService* found) {
+  const std::string why = found == nullptr ? WhyNotFound(scene, host)
+                                           : fmt::format("\"{}\" is {} for the client", host,
+                                                         ToString(found->object().key));
   std::vector<DialledPort> ports;
-  for (const RegistryPort& port : UnseenService(scene, host).ports) {
+  for (const RegistryPort& port : UnseenService(scene, host, found).ports) {
     std::vector<IpPrefix> addresses = NotInRanges(scene, host, port);
     if (port.protocol != PortProtocol::kUdp && !addresses.empty()) {
       ports.push_back({.number = port.number,

@@ -13,13 +13,13 @@
 
 namespace vsplit::resolve {
 
-// The ports under a host that the client finds nothing under. `why`: it does not.
+// The ports under a host of objects that the client does not find there; what it finds may be null.
 std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
-                                     const std::string& why);
+                                     const RegistryService* found);
 
-// The addresses of a port that the client does not see, without those in a range that it sees under
-// another host: there Istio's listener for the range has the connections. On http ports it has one
-// listener for all addresses, and finds the service by its name.
+// The addresses of a port that the client does not see, without those that it sees under the same
+// host, or in a range under another one: there Istio's listener for the range has the connections.
+// On http ports it has one listener for all addresses, and finds the service by its name.
 std::vector<IpPrefix> NotInRanges(const Scene& scene, const HostName& host,
                                   const RegistryPort& port);
 
