@@ -160,23 +160,23 @@ class Walk {
 
  private:
   // Whether an earlier one is the same.
-  bool TakeMatch(const At& match, std::size_t rule, std::size_t index) {
-    const auto [earlier, added] = seen_.emplace(Canonical(match.node(), !http_), rule);
+  bool TakeMatch(const At& match, std::size_t index, std::size_t position) {
+    const auto [earlier, added] = seen_.emplace(Canonical(match.node(), !http_), index);
     if (!added) {
       match.Warn(fmt::format("never decides, rule [{}] has the same match", earlier->second));
       return true;
     }
     if (IsCatchAll(match.node())) {
-      catch_all_ = rule;
+      catch_all_ = index;
     }
     if (http_ && prefixes_.size() < kMostPrefixes) {
-      ComparePrefix(match, rule, index);
+      ComparePrefix(match, index, position);
     }
     return false;
   }
 
-  void ComparePrefix(const At& match, std::size_t rule, std::size_t index) {
-    auto found = ByPrefix(match.node(), rule, index);
+  void ComparePrefix(const At& match, std::size_t index, std::size_t position) {
+    auto found = ByPrefix(match.node(), index, position);
     if (!found) {
       return;
     }

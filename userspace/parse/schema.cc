@@ -155,8 +155,11 @@ void CheckSomeDuration(const At& at) {
 
 bool IsBase64(std::string_view text) {
   constexpr std::size_t kGroup = 4;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  const std::string_view digits = text.substr(0, text.size() - padding);
+  constexpr int kMostPadding = 2;
+  std::string_view digits = text;
+  for (int padding = 0; padding < kMostPadding && digits.ends_with('='); ++padding) {
+    digits.remove_suffix(1);
+  }
   return text.size() % kGroup == 0 && std::ranges::all_of(digits, [](char c) {
            return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' || c == '/';
          });

@@ -24,6 +24,7 @@
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
+#include "write.h"
 
 namespace vsplit {
 namespace {
@@ -33,56 +34,6 @@ constexpr std::size_t kKinds = std::variant_size_v<Spec>;
 using ServiceName = std::pair<std::string, std::string>;  // namespace, name
 using Label = std::pair<std::string, std::string>;
 using LabelIndex = Index<Label>;
-
-// `services "x"`, `virtualservices.networking.istio.io "x"`
-std::string ResourceName(const ObjectKey& key) {
-  const KindInfo& info = InfoOf(key.kind);
-  return fmt::format(R"({}{}{} "{}")", info.plural, info.group.empty() ? "" : ".", info.group,
-                     key.name);
-}
-
-tl::unexpected<Error> FailConflict(const ObjectKey& key) {
-  return Fail(fmt::format("Operation cannot be fulfilled on {}: the object has been modified; "
-                          "please apply your changes to the latest version and try again",
-                          ResourceName(key)),
-              Error::Reason::kConflict);
-}
-
-bool IsStale(const std::string& given, const Object& stored) {
-  return !given.empty() && given != "0" && given != std::to_string(stored.version.resource_version);
-}
-
-// Whether the mode allows the write, given what is stored (null: nothing).
-Result<void> CheckMode(const Write& write, const Object* stored) {
-  const ObjectKey& key = write.object.key;
-  if (write.mode == Write::Mode::kCreate && stored != nullptr) {
-    return Fail(ResourceName(key) + " already exists", Error::Reason::kExists);
-  }
-  if (write.mode == Write::Mode::kApply || write.mode == Write::Mode::kCreate) {
-    return {};
-  }
-  if (stored == nullptr) {
-    return Fail(ResourceName(key) + " not found", Error::Reason::kNotFound);
-  }
-  if (IsStale(write.object.given_resource_version, *stored)) {
-    return FailConflict(key);
-  }
-  return {};
-}
-
-// For each write whether a later one of the same object replaces it.
-std::vector<bool> FindOverruled(const std::vector<Write>& writes) {
-  std::vector<bool> overruled(writes.size(), false);
-  if (writes.size() < 2) {
-    return overruled;
-  }
-  const auto less = [](const ObjectKey* left, const ObjectKey* right) { return *left < *right; };
-  std::set<const ObjectKey*, decltype(less)> seen;
-  for (std::size_t i = writes.size(); i-- > 0;) {
-    overruled[i] = !seen.insert(&writes[i].object.key).second;
-  }
-  return overruled;
-}
 
 }  // namespace
 
@@ -171,14 +122,18 @@ struct Store::State {
     } else if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
       change(destination_rules, QualifyHost(rule->host, ns, domain));
     } else if (const auto* service = std::get_if<VirtualService>(&object.spec)) {
-      for (const std::string& host : service->hosts) {
-        change(virtual_services, QualifyHost(host, ns, domain));
-      }
-      for (const Rule& listed : service->http) {
-        if (listed.delegate) {
-          const Delegate& named = *listed.delegate;
-          change(delegating, ServiceName(named.ns.empty() ? ns : named.ns, named.name));
-        }
+      ForEachWordOf(*service, ns, change);
+    }
+  }
+
+  void ForEachWordOf(const VirtualService& service, const std::string& ns, const auto& change) {
+    for (const std::string& host : service.hosts) {
+      change(virtual_services, QualifyHost(host, ns, domain));
+    }
+    for (const Rule& listed : service.http) {
+      if (listed.delegate) {
+        const Delegate& named = *listed.delegate;
+        change(delegating, ServiceName(named.ns.empty() ? ns : named.ns, named.name));
       }
     }
   }
@@ -221,13 +176,7 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
       version = {.generation = 1, .uid = context.uids[number], .creation_timestamp = context.now};
     }
     version.resource_version = newest + 1;
-    if (auto* pod = std::get_if<Pod>(&write.object.spec)) {
-      const auto* old_pod = before ? std::get_if<Pod>(&before->spec) : nullptr;
-      if (pod->uid.empty() && old_pod != nullptr) {
-        pod->uid = old_pod->uid;
-      }
-      version.uid = pod->uid.empty() ? version.uid : pod->uid;
-    }
+    SettleUid(write.object, before.get(), version);
     write.object.version = std::move(version);
     change.after = std::make_shared<const Object>(std::move(write.object));
   }
