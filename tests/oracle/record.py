@@ -28,6 +28,8 @@ def recorded(oracle, cases):
     """The sets with what is wanted of vsplit, without the objects that Istio refuses."""
     theirs = answers.ask([oracle, "-batch"], [answers.question(case) for case in cases])
     for case, answer in zip(cases, theirs):
+        if answer.get("error"):
+            raise SystemExit("%s: %s" % (case["id"], answer["error"]))
         kept = answers.without_rejected(case, answer)
         yield dict(kept, wanted=answers.wanted(kept, answer), unasked=answers.unasked(kept))
 
