@@ -59,6 +59,8 @@ struct Backend {
   std::function<std::vector<std::string>()> not_ready;  // reasons; none: ready
   // What the agent says in an object's `status`, as JSON; empty: nothing.
   std::function<std::string(const Object& object)> object_status;
+  std::function<std::string()> now;                  // RFC 3339, UTC, whole seconds
+  std::function<Result<std::string>()> name_suffix;  // five random letters and digits
   std::function<Result<Explanation>(const std::string& from, const std::string& to)> explain;
 };
 

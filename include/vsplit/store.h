@@ -65,9 +65,10 @@ class Store {
   // Makes all of the writes, or none: on an error the store is as before, and the message names the
   // object. The changes come in the order of the writes. The same object twice in one list: the
   // later one counts, and the earlier one has no change. An object that is equal to the stored one
-  // (but for the server's own metadata, and for Istio's kinds the status) is `unchanged` and keeps
-  // its versions and its text. Generations grow as in Kubernetes, with anything outside of metadata
-  // and status. Until Keep or Undo is called no other Stage may be made; an error needs neither.
+  // (but for the server's own metadata, the times of its managers and the API version) is
+  // `unchanged` and keeps its versions and its text. Generations grow as in Kubernetes, with
+  // anything outside of metadata and status. Until Keep or Undo is called no other Stage may be
+  // made; an error needs neither.
   Result<std::vector<Change>> Stage(std::vector<Write> writes, const WriteContext& context);
   void Keep();
   void Undo();  // everything is as before Stage, resource_version() included

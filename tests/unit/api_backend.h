@@ -30,6 +30,8 @@ class StoreBackend {
                   return std::string(
                       object.kind() == Kind::kVirtualService ? R"({"observedGeneration":1})" : "");
                 },
+            .now = [] { return std::string("2024-10-10T07:03:57Z"); },
+            .name_suffix = [] { return Result<std::string>("x7b2c"); },
             .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {
               if (to == "nowhere:80") {
                 return Fail("there is no host \"nowhere\"", Error::Reason::kNotFound);

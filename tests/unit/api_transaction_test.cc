@@ -53,6 +53,44 @@ TEST_F(Transaction, SaysWhatBecameOfEachObject) {
   EXPECT_NE(second.find(ResultLine("cart", "unchanged")), std::string::npos) << second;
 }
 
+TEST_F(Transaction, LeavesWhatControllersWrote) {
+  constexpr const char* kRule =
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web}\n"
+      "spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}\n"
+      "status: {x: 1}\n";
+  const ObjectKey key{.kind = Kind::kVirtualService, .ns = "shop", .name = "web"};
+  const std::string path = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
+  Post(kApply, kRule);
+  EXPECT_EQ(backend_.store().Find(key)->json.find("status"), std::string::npos);
+  const auto patch = [&](const std::string& target, const std::string& body) {
+    const Response response = Answer({.method = "PATCH",
+                                      .target = target,
+                                      .content_type = "application/merge-patch+json",
+                                      .accept = "",
+                                      .body = body},
+                                     backend_.Make());
+    EXPECT_EQ(response.status, 200U) << response.body;
+  };
+  patch(path + "/status", R"({"status":{"y":2}})");
+  patch(path, R"({"metadata":{"finalizers":["a.b/c"],"managedFields":[{"manager":"m","operation":)"
+              R"("Update","fieldsType":"FieldsV1","fieldsV1":{"f:spec":{"f:hosts":{}}}}]}})");
+  std::string changed = kRule;
+  changed.replace(changed.find("[web]"), 5, "[other]");
+  EXPECT_NE(Post(kApply, changed).body.find("configured"), std::string::npos);
+  std::string text = backend_.store().Find(key)->json;
+  EXPECT_NE(text.find(R"("status":{"y":2})"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("finalizers":["a.b/c"])"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("manager":"vsplit","operation":"Update")"), std::string::npos) << text;
+  EXPECT_EQ(text.find(R"("manager":"m")"), std::string::npos) << text;
+  EXPECT_NE(Post(kApply, changed).body.find("unchanged"), std::string::npos);
+  EXPECT_NE(Post(kDelete, changed).body.find("configured"), std::string::npos);
+  Post(kApply, changed);
+  text = backend_.store().Find(key)->json;
+  EXPECT_NE(text.find("deletionTimestamp"), std::string::npos) << text;
+  patch(path, R"({"metadata":{"finalizers":[]}})");
+  EXPECT_EQ(backend_.store().Find(key), nullptr);
+}
+
 TEST_F(Transaction, IsRefusedAsAWholeWithEveryMistake) {
   const Response response =
       Post(kApply, std::string(kTwo) +
@@ -69,9 +107,9 @@ TEST_F(Transaction, IsRefusedAsAWholeWithEveryMistake) {
       R"(allowed; quote it\n)"
       R"(shop.yaml:19:33: Service shop/web3: spec.ports[0].name: found number 1, a string is )"
       R"(allowed; quote it","reason":"Invalid","details":{"causes":[)"
-      R"({"reason":"FieldValueInvalid","message":"found number 2, a string is allowed; quote it",)"
+      R"({"reason":"FieldValueTypeInvalid","message":"found number 2, a string is allowed; quote it",)"
       R"("field":"spec.ports[0].appProtocol"},)"
-      R"({"reason":"FieldValueInvalid","message":"found number 1, a string is allowed; quote it",)"
+      R"({"reason":"FieldValueTypeInvalid","message":"found number 1, a string is allowed; quote it",)"
       R"("field":"spec.ports[0].name"}]},"code":422})"
       "\n");
 }

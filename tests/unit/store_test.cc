@@ -84,17 +84,32 @@ TEST(Store, VersionIsOneCounterForAllKindsAndDeletions) {
 
 TEST(Store, EqualObjectIsUnchangedAndKeepsItsText) {
   Store store;
-  const Change first = Apply(store, MakeDocument("", R"(,"spec":{"hosts":["reviews"],"http":[]})"));
-  const Change again = Apply(
-      store, MakeDocument(R"(,"uid":"u","resourceVersion":"9","generation":4,"namespace":"default",
-                             "creationTimestamp":null,"managedFields":[{"manager":"kiali"}],
-                             "selfLink":"/x")",
-                          R"(,"status":{"observedGeneration":"1"},
-                             "spec":{"http":[],"hosts":["reviews"]})"));
+  const Change first =
+      Apply(store, MakeDocument(R"(,"managedFields":[{"manager":"kiali","time":"1"}])",
+                                R"(,"spec":{"hosts":["reviews"],"http":[]},"status":{"x":1})"));
+  Object equal = MakeDocument(R"(,"uid":"u","resourceVersion":"9","generation":4,
+                                 "namespace":"default","creationTimestamp":null,
+                                 "managedFields":[{"manager":"kiali","time":"2"}],
+                                 "selfLink":"/x")",
+                              R"(,"status":{"x":1},"spec":{"http":[],"hosts":["reviews"]})");
+  equal.json.insert(1, R"("apiVersion":"networking.istio.io/v1beta1",)");
+  const Change again = Apply(store, equal);
   EXPECT_TRUE(again.unchanged());
   EXPECT_EQ(again.after, first.after);
   EXPECT_EQ(again.resource_version, 0U);
   EXPECT_EQ(store.resource_version(), 1U);
+}
+
+TEST(Store, StatusAndManagersChangeAnObjectButNotItsGeneration) {
+  constexpr const char* kSpec = R"(,"spec":{"hosts":["reviews"]})";
+  Store store;
+  Apply(store, MakeDocument("", kSpec));
+  const Change status = Apply(store, MakeDocument("", std::string(kSpec) + R"(,"status":{"x":1})"));
+  EXPECT_EQ(status.resource_version, 2U);
+  EXPECT_EQ(status.after->version.generation, 1);
+  const Change managed = Apply(store, MakeDocument(R"(,"managedFields":[{"manager":"m"}])", kSpec));
+  EXPECT_EQ(managed.resource_version, 3U);
+  EXPECT_EQ(managed.after->version.generation, 1);
 }
 
 TEST(Store, MetadataAloneKeepsGeneration) {

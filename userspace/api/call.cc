@@ -119,9 +119,13 @@ Outcome<bool> Flag(const Call& call, const std::string& name) {
   return value == "true";
 }
 
+std::string MediaType(const Request& request) {
+  std::string_view rest = request.content_type;
+  return Lower(Trim(TakeUntil(rest, ';')));
+}
+
 Outcome<TextFormat> BodyFormat(const Call& call) {
-  std::string_view rest = call.request.content_type;
-  const std::string type = Lower(Trim(TakeUntil(rest, ';')));
+  const std::string type = MediaType(call.request);
   if (type.empty()) {
     return TextFormat::kAny;
   }

@@ -31,6 +31,9 @@ Outcome<bool> IsDryRun(const Call& call);
 // A parameter that is "true", "false" or absent; 400 for anything else.
 Outcome<bool> Flag(const Call& call, const std::string& name);
 
+// The Content-Type without its parameters, in lower case; empty: none.
+std::string MediaType(const Request& request);
+
 // What the body is by its Content-Type; 415 for what is neither JSON nor YAML.
 Outcome<TextFormat> BodyFormat(const Call& call);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "failure.h"
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -9,9 +10,30 @@
 
 #include "json.h"
 #include "vsplit/api.h"
+#include "vsplit/objects.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
+namespace {
+
+const char* ReasonOf(Diagnostic::Reason reason) {
+  switch (reason) {
+    case Diagnostic::Reason::kMissing:
+      return "FieldValueRequired";
+    case Diagnostic::Reason::kType:
+      return "FieldValueTypeInvalid";
+    case Diagnostic::Reason::kDuplicateField:
+      return "FieldValueDuplicate";
+    case Diagnostic::Reason::kTooLong:
+      return "FieldValueTooLong";
+    case Diagnostic::Reason::kUnknownField:
+    case Diagnostic::Reason::kInvalid:
+      break;
+  }
+  return "FieldValueInvalid";
+}
+
+}  // namespace
 
 tl::unexpected<Failure> BadRequest(std::string message) {
   return tl::unexpected(
@@ -40,10 +62,73 @@ tl::unexpected<Failure> Invalid(const Diagnostics& diagnostics) {
     }
     failure.message += ToString(diagnostic);
     if (diagnostic.severity == Diagnostic::Severity::kError) {
-      failure.causes.push_back({"FieldValueInvalid", diagnostic.path, diagnostic.message});
+      failure.causes.push_back({.reason = ReasonOf(diagnostic.reason),
+                                .field = diagnostic.path,
+                                .message = diagnostic.message});
     }
   }
   return tl::unexpected(std::move(failure));
+}
+
+bool IsStrict(const Diagnostic& diagnostic) {
+  return diagnostic.severity == Diagnostic::Severity::kError &&
+         (diagnostic.reason == Diagnostic::Reason::kUnknownField ||
+          diagnostic.reason == Diagnostic::Reason::kDuplicateField);
+}
+
+std::string Sentence(const Diagnostic& diagnostic) {
+  constexpr std::string_view kUnknown = "unknown field";
+  const std::string quoted = "\"" + diagnostic.path + "\"";
+  if (diagnostic.reason == Diagnostic::Reason::kUnknownField &&
+      diagnostic.message.starts_with(kUnknown)) {
+    return std::string(kUnknown) + " " + quoted + diagnostic.message.substr(kUnknown.size());
+  }
+  if (diagnostic.reason == Diagnostic::Reason::kDuplicateField) {
+    return "duplicate field " + quoted;
+  }
+  return diagnostic.path.empty() ? diagnostic.message : diagnostic.path + ": " + diagnostic.message;
+}
+
+tl::unexpected<Failure> StrictDecoding(const KindInfo& info, const std::string& version,
+                                       const Diagnostics& diagnostics) {
+  std::string sentences;
+  for (const Diagnostic& diagnostic : diagnostics) {
+    if (IsStrict(diagnostic)) {
+      sentences += (sentences.empty() ? "" : ", ") + Sentence(diagnostic);
+    }
+  }
+  const std::string kind(info.name);
+  return BadRequest(kind + " in version \"" + version + "\" cannot be handled as a " + kind +
+                    ": strict decoding error: " + sentences);
+}
+
+tl::unexpected<Failure> InvalidObject(const KindInfo& info, const std::string& name,
+                                      const Diagnostics& diagnostics) {
+  Failure failure{.code = 422,
+                  .reason = "Invalid",
+                  .message = "",
+                  .name = name,
+                  .group = std::string(info.group),
+                  .kind = std::string(info.name)};
+  std::string sentences;
+  for (const Diagnostic& diagnostic : diagnostics) {
+    if (diagnostic.severity == Diagnostic::Severity::kError) {
+      sentences += (sentences.empty() ? "" : ", ") + Sentence(diagnostic);
+      failure.causes.push_back({.reason = ReasonOf(diagnostic.reason),
+                                .field = diagnostic.path,
+                                .message = diagnostic.message});
+    }
+  }
+  failure.message =
+      failure.kind + (failure.group.empty() ? "" : "." + failure.group) + " \"" + name +
+      "\" is invalid: " + (failure.causes.size() > 1 ? "[" + sentences + "]" : sentences);
+  return tl::unexpected(std::move(failure));
+}
+
+Failure TooLarge(std::size_t bytes) {
+  return {.code = 413,
+          .reason = "RequestEntityTooLarge",
+          .message = "Request entity too large: limit is " + std::to_string(bytes)};
 }
 
 Failure FailureOf(const Error& error) {

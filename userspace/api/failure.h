@@ -2,12 +2,14 @@
 // What a request fails with: a Kubernetes Status object.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
 #include <vector>
 
 #include "vsplit/api.h"
+#include "vsplit/objects.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -35,6 +37,17 @@ tl::unexpected<Failure> BadRequest(std::string message);
 tl::unexpected<Failure> NoSuchPath();
 tl::unexpected<Failure> MethodNotAllowed(std::string allow);
 tl::unexpected<Failure> Invalid(const Diagnostics& diagnostics);
+// The same for one object that a client wrote: a cause for each error.
+tl::unexpected<Failure> InvalidObject(const KindInfo& info, const std::string& name,
+                                      const Diagnostics& diagnostics);
+// Fields that nobody knows, or that are there twice: what Kubernetes calls strict decoding.
+bool IsStrict(const Diagnostic& diagnostic);
+tl::unexpected<Failure> StrictDecoding(const KindInfo& info, const std::string& version,
+                                       const Diagnostics& diagnostics);
+// `unknown field "spec.x", did you mean "y"?`, `spec.x: found ...`: without object and place.
+std::string Sentence(const Diagnostic& diagnostic);
+// 413
+Failure TooLarge(std::size_t bytes);
 
 Failure FailureOf(const Error& error);
 

@@ -41,26 +41,35 @@ const KindInfo* FindKind(std::string_view group, std::string_view version, std::
   return nullptr;
 }
 
-// The segments after the version: PLURAL, PLURAL/NAME, namespaces/NS/PLURAL[/NAME].
+// The segments after the version: PLURAL, PLURAL/NAME[/status],
+// namespaces/NS/PLURAL[/NAME[/status]].
 Outcome<Place> FindPlace(std::string_view group, const std::string& version,
                          const std::vector<std::string>& rest) {
   Place place{.version = version};
-  const bool in_namespace = rest.size() >= 3 && rest[0] == "namespaces";
+  const bool of_namespace = rest.size() == 3 && rest[2] == "status";  // namespaces/NAME/status
+  const bool in_namespace = rest.size() >= 3 && rest[0] == "namespaces" && !of_namespace;
   const std::size_t plural = in_namespace ? 2 : 0;
-  if (rest.size() <= plural || rest.size() > plural + 2) {
+  const bool is_status = rest.size() == plural + 3 && rest.back() == "status";
+  if (rest.size() <= plural || rest.size() > plural + (is_status ? 3 : 2)) {
     return NoSuchPath();
   }
   place.info = FindKind(group, version, rest[plural], in_namespace);
-  const bool has_name = rest.size() == plural + 2;
-  if (place.info == nullptr || (has_name && place.info->namespaced && !in_namespace)) {
+  const bool has_name = rest.size() >= plural + 2;
+  if (place.info == nullptr || (is_status && !HasStatus(place.info->kind)) ||
+      (has_name && place.info->namespaced && !in_namespace)) {
     return NoSuchPath();
   }
   place.ns = in_namespace ? rest[1] : "";
-  place.name = has_name ? rest.back() : "";
+  place.name = has_name ? rest[plural + 1] : "";
+  place.subresource = is_status ? "status" : "";
   return place;
 }
 
 }  // namespace
+
+bool HasStatus(Kind kind) {
+  return kind != Kind::kEndpointSlice;
+}
 
 Outcome<Place> FindPlace(const std::vector<std::string>& path) {
   if (path.size() >= 3 && path[0] == "api") {
@@ -88,6 +97,18 @@ tl::unexpected<Failure> About(const ObjectKey& key, Failure failure) {
                       "version and try again";
   }
   return tl::unexpected(std::move(failure));
+}
+
+tl::unexpected<Failure> Stale(const ObjectKey& key, const std::string& why) {
+  tl::unexpected<Failure> failure = About(key, {.code = 409, .reason = "Conflict"});
+  const KindInfo& info = InfoOf(key.kind);
+  failure.value().message =
+      "Operation cannot be fulfilled on " + ResourceName(info) + " \"" + key.name + "\": " + why;
+  return failure;
+}
+
+bool HasOwnStatus(Kind kind) {
+  return InfoOf(kind).group == InfoOf(Kind::kVirtualService).group;
 }
 
 Response Show(const Call& call, unsigned status, const Object& object, const Place& place) {

@@ -18,18 +18,30 @@ namespace vsplit {
 struct Place {
   const KindInfo* info = nullptr;
   std::string version;
-  std::string ns;    // empty: all namespaces, or a kind without them
-  std::string name;  // empty: the collection
+  std::string ns;           // empty: all namespaces, or a kind without them
+  std::string name;         // empty: the collection
+  std::string subresource;  // "status", or empty: the object itself
 
   ObjectKey key() const { return {.kind = info->kind, .ns = ns, .name = name}; }
+  bool is_status() const { return !subresource.empty(); }
   std::string api_version() const { return ApiVersion(*info, version); }
 };
 
 // 404 for a path that means nothing.
 Outcome<Place> FindPlace(const std::vector<std::string>& path);
 
+// Whether the kind has the subresource "status".
+bool HasStatus(Kind kind);
+
 // The failure, about this object and in the words of Kubernetes where it has some.
 tl::unexpected<Failure> About(const ObjectKey& key, Failure failure);
+
+// Of a kind whose status is the agent's and other controllers' alone. The others' is part of what a
+// user writes: where there is no kubelet nobody else would.
+bool HasOwnStatus(Kind kind);
+
+// 409 for this reason.
+tl::unexpected<Failure> Stale(const ObjectKey& key, const std::string& why);
 
 // The object as it is seen at this place.
 Response Show(const Call& call, unsigned status, const Object& object, const Place& place);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "json.h"
+#include "metadata_rules.h"
 #include "vsplit/objects.h"
 
 namespace vsplit {
@@ -39,7 +40,8 @@ Json Render(const Object& object, const std::string& api_version, const std::str
   metadata["generation"] = object.version.generation;
   metadata["creationTimestamp"] = object.version.creation_timestamp;
   if (!status.empty()) {
-    document["status"] = Json::parse(status, nullptr, false);
+    document["status"] =
+        WholeStatus(document.value("status", Json()), Json::parse(status, nullptr, false));
   }
   return document;
 }

@@ -16,7 +16,7 @@ std::string ApiVersion(const KindInfo& info, std::string_view version);
 std::string ResourceName(const KindInfo& info);
 
 // The object as it was given, in the API version asked for, with the store's metadata filled in.
-// `status` is JSON that replaces its status; empty: it stays as given.
+// `status` is the agent's own, as JSON: it joins what others wrote there. Empty: it has none.
 Json Render(const Object& object, const std::string& api_version, const std::string& status);
 
 }  // namespace vsplit

@@ -33,16 +33,21 @@ Outcome<void> RefuseParameters(const Call& call) {
   return {};
 }
 
+enum class On { kCollection, kItem, kStatus };
+
 struct Verb {
   std::string_view method;
-  bool on_item;  // else on the collection
+  On on;
   Outcome<Response> (*answer)(const Call&, const Place&);
 };
 
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr std::array kVerbs = {
-    Verb{"GET", false, List}, Verb{"POST", false, Post},    Verb{"GET", true, Get},
-    Verb{"PUT", true, Put},   Verb{"DELETE", true, Delete},
+    Verb{"GET", On::kCollection, List}, Verb{"POST", On::kCollection, Post},
+    Verb{"GET", On::kItem, Get},        Verb{"PUT", On::kItem, Put},
+    Verb{"PATCH", On::kItem, Patch},    Verb{"DELETE", On::kItem, Delete},
+    Verb{"GET", On::kStatus, Get},      Verb{"PUT", On::kStatus, Put},
+    Verb{"PATCH", On::kStatus, Patch},
 };
 // NOLINTEND(modernize-use-designated-initializers)
 
@@ -54,9 +59,12 @@ Outcome<Response> AnswerResource(const Call& call) {
     return tl::unexpected(place.error());
   }
   const bool everywhere = place->info->namespaced && place->ns.empty();  // can only be listed
+  const On on = place->is_status()    ? On::kStatus
+                : place->name.empty() ? On::kCollection
+                                      : On::kItem;
   std::string allow;
   for (const Verb& verb : kVerbs) {
-    if (verb.on_item != !place->name.empty() || (everywhere && verb.method != "GET")) {
+    if (verb.on != on || (everywhere && verb.method != "GET")) {
       continue;
     }
     if (verb.method == call.request.method) {

@@ -8,14 +8,19 @@
 
 #include "answers.h"
 #include "call.h"
+#include "deletion.h"
 #include "failure.h"
 #include "json.h"
+#include "managed_fields.h"
+#include "metadata_rules.h"
+#include "place.h"
 #include "render.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
 #include "vsplit/parse.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
+#include "writing.h"
 
 namespace vsplit {
 namespace {
@@ -40,6 +45,54 @@ Outcome<ParseResult> Documents(const Call& call) {
     return BadRequest("the body holds no objects");
   }
   return parsed;
+}
+
+// Whether the text has anything that a transaction leaves as it is. Looks for words, because most
+// texts have none of them, and they come by the thousand.
+bool MayHaveMore(const Object& object) {
+  const auto has = [&object](const char* word) {
+    return object.json.find(word) != std::string::npos;
+  };
+  return has("\"managedFields\"") || has("\"finalizers\"") ||
+         (HasOwnStatus(object.kind()) && has("\"status\""));
+}
+
+// Puts into the object what a text does not speak for: the status that controllers wrote, the
+// finalizers that it does not name, and the account of who manages what, if there is one.
+void KeepMore(Object& object, const Object* live, const std::string& now) {
+  if (!MayHaveMore(object) && (live == nullptr || !MayHaveMore(*live))) {
+    return;
+  }
+  const Json kept = live == nullptr ? Json::object() : KeptDocument(*live);
+  Json document = KeptDocument(object);
+  if (HasOwnStatus(object.kind())) {
+    document.erase("status");
+    if (kept.contains("status")) {
+      document["status"] = kept["status"];
+    }
+  }
+  Json& metadata = document["metadata"];
+  if (HasFinalizers(kept) && !metadata.contains("finalizers")) {
+    metadata["finalizers"] = kept["metadata"]["finalizers"];
+  }
+  if (HasFinalizers(document) && IsDeleting(kept)) {
+    metadata["deletionTimestamp"] = kept["metadata"]["deletionTimestamp"];
+  }
+  metadata.erase("managedFields");
+  if (Result<ManagedFields> managed = ReadManagedFields(kept); managed && !managed->empty()) {
+    RecordUpdate(
+        kept, document,
+        {.manager = "vsplit", .subresource = "", .api_version = object.api_version, .now = now},
+        *managed);
+    WriteManagedFields(*std::move(managed), document);
+  }
+  ParseResult parsed = Parse(Dump(document), {.format = TextFormat::kJson,
+                                              .default_namespace = object.key.ns,
+                                              .source = "",
+                                              .stored = true});
+  if (parsed.objects.size() == 1) {
+    object = std::move(parsed.objects.front());
+  }
 }
 
 std::string ResultOf(const Change& change) {
@@ -122,7 +175,9 @@ Outcome<Response> AnswerApply(const Call& call) {
   }
   std::vector<Write> writes;
   writes.reserve(parsed->objects.size());
+  const std::string now = call.backend.now();
   for (Object& object : parsed->objects) {
+    KeepMore(object, call.backend.store->Find(object.key).get(), now);
     writes.push_back({.mode = Write::Mode::kApply, .object = std::move(object)});
   }
   return Transact(call, *parsed, std::move(writes), begin);
@@ -138,11 +193,12 @@ Outcome<Response> AnswerDelete(const Call& call) {
   if (!parsed) {
     return tl::unexpected(parsed.error());
   }
+  const std::string now = call.backend.now();
   std::vector<Write> writes;
   Failure absent{.code = 404, .reason = "NotFound"};
   for (const Object& object : parsed->objects) {
-    if (call.backend.store->Find(object.key) != nullptr) {
-      writes.push_back({.mode = Write::Mode::kDelete, .object = {.key = object.key}});
+    if (const ObjectPtr live = call.backend.store->Find(object.key)) {
+      writes.push_back(DeletionOf(*live, now));
     } else {
       absent.message += (absent.message.empty() ? "" : "\n") + ResourceName(InfoOf(object.kind())) +
                         " \"" + object.key.name + "\" not found";

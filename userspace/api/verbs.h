@@ -14,6 +14,7 @@ Outcome<Response> List(const Call& call, const Place& place);
 
 Outcome<Response> Post(const Call& call, const Place& place);
 Outcome<Response> Put(const Call& call, const Place& place);
+Outcome<Response> Patch(const Call& call, const Place& place);
 Outcome<Response> Delete(const Call& call, const Place& place);
 
 }  // namespace vsplit

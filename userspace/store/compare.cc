@@ -47,27 +47,34 @@ bool IsTypedSame(const Object& before, const Object& after) {
          before.annotations == after.annotations && before.deleting == after.deleting;
 }
 
-// The document without what the server writes: the order of members does not matter.
+// The document without what the store writes, and without the API version, which is only the form
+// in which it came. When somebody last managed a field says nothing about the object.
 Json ContentOf(const Object& object) {
   Json document = Json::parse(object.json, nullptr, false);
   if (!document.is_object()) {
     return {};
   }
+  document.erase("apiVersion");
   const auto metadata = document.find("metadata");
   if (metadata != document.end() && metadata->is_object()) {
-    for (const char* own : {"uid", "resourceVersion", "generation", "creationTimestamp",
-                            "managedFields", "selfLink", "namespace", "name"}) {
+    for (const char* own : {"uid", "resourceVersion", "generation", "creationTimestamp", "selfLink",
+                            "namespace", "name"}) {
       metadata->erase(own);
     }
-  }
-  if (IsIstio(object.kind())) {
-    document.erase("status");
+    const auto managers = metadata->find("managedFields");
+    if (managers != metadata->end() && managers->is_array()) {
+      for (Json& manager : *managers) {
+        if (manager.is_object()) {
+          manager.erase("time");
+        }
+      }
+    }
   }
   return document;
 }
 
 Json SpecOf(Json content) {
-  for (const char* other : {"apiVersion", "kind", "metadata", "status"}) {
+  for (const char* other : {"kind", "metadata", "status"}) {
     content.erase(other);
   }
   return content;

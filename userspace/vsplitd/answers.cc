@@ -15,6 +15,7 @@
 
 #include "agent.h"
 #include "hosts.h"
+#include "identity.h"
 #include "log.h"
 #include "vsplit/address.h"
 #include "vsplit/analyze.h"
@@ -84,6 +85,8 @@ Backend Agent::MakeBackend() {
           .metrics = [this] { return MetricsText(LiveView(), Status(), record_); },
           .not_ready = [this] { return NotReady(); },
           .object_status = [this](const Object& object) { return StatusOf(object); },
+          .now = Now,
+          .name_suffix = RandomSuffix,
           .explain = [this](const std::string& from,
                             const std::string& to) { return ExplainTo(from, to); }};
 }

@@ -13,6 +13,8 @@
 #include <ctime>
 #include <span>
 #include <string>
+#include <string_view>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "vsplit/result.h"
@@ -32,10 +34,8 @@ std::string UidOf(std::span<std::uint8_t> bytes) {
   return uid;
 }
 
-}  // namespace
-
-Result<std::vector<std::string>> RandomUids(std::size_t count) {
-  std::vector<std::uint8_t> bytes(count * kUidBytes);
+Result<std::vector<std::uint8_t>> RandomBytes(std::size_t count) {
+  std::vector<std::uint8_t> bytes(count);
   std::size_t filled = 0;
   while (filled < bytes.size()) {
     const ssize_t got = ::getrandom(bytes.data() + filled, bytes.size() - filled, 0);
@@ -44,6 +44,31 @@ Result<std::vector<std::string>> RandomUids(std::size_t count) {
     }
     filled += got < 0 ? 0 : static_cast<std::size_t>(got);
   }
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::string> RandomSuffix() {
+  constexpr std::string_view kAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+  constexpr std::size_t kLetters = 5;
+  const Result<std::vector<std::uint8_t>> random = RandomBytes(kLetters);
+  if (!random) {
+    return tl::unexpected<Error>(random.error());
+  }
+  std::string suffix;
+  for (const std::uint8_t byte : *random) {
+    suffix += kAlphabet[byte % kAlphabet.size()];
+  }
+  return suffix;
+}
+
+Result<std::vector<std::string>> RandomUids(std::size_t count) {
+  Result<std::vector<std::uint8_t>> random = RandomBytes(count * kUidBytes);
+  if (!random) {
+    return tl::unexpected<Error>(random.error());
+  }
+  std::vector<std::uint8_t>& bytes = *random;
   std::vector<std::string> uids;
   uids.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects written by one request each: what of a document is kept, and what is refused.
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "api_call.h"
+#include "vsplit/api.h"
+#include "vsplit/objects.h"
+
+namespace vsplit {
+namespace {
+
+TEST_F(ApiWrites, ServersMetadataIsNotTheClients) {
+  const Json created = Body(
+      201, Call("POST", kRules,
+                Rule(R"(,"uid":"mine","generation":7,"creationTimestamp":null,"selfLink":"/x",)"
+                     R"("deletionTimestamp":"2020-01-01T00:00:00Z","labels":{"a":"b"},)"
+                     R"("finalizers":["x.y/z"],"ownerReferences":[{"apiVersion":"v1",)"
+                     R"("kind":"Pod","name":"p","uid":"u"}])")));
+  Json metadata = created["metadata"];
+  metadata.erase("managedFields");
+  EXPECT_EQ(metadata.dump(),
+            R"({"name":"web","labels":{"a":"b"},"finalizers":["x.y/z"],"ownerReferences":)"
+            R"([{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u"}],"namespace":"default",)"
+            R"("uid":"uid-1","resourceVersion":"1","generation":1,)"
+            R"("creationTimestamp":"2024-10-10T07:03:57Z"})");
+}
+
+TEST_F(ApiWrites, SpecComesBackAsGivenInEveryVersion) {
+  std::string rule = Rule("", "", 0);
+  rule.replace(rule.find(R"("hosts")"), 7, R"("gateways":[],"exportTo":["*"],"hosts")");
+  Body(201, Call("POST", kRules, rule));
+  for (const char* version : {"v1", "v1beta1", "v1alpha3"}) {
+    std::string target = web_;
+    target.replace(target.find("/v1/"), 4, std::string("/") + version + "/");
+    const Json object = Get(target);
+    EXPECT_EQ(object["apiVersion"], std::string("networking.istio.io/") + version);
+    EXPECT_EQ(object["spec"], Json::parse(rule)["spec"]);
+  }
+}
+
+TEST_F(ApiWrites, WhatChangesNothingKeepsItsVersion) {
+  const Json created = Body(201, Call("POST", kRules, Rule()));
+  EXPECT_EQ(Body(200, Call("PUT", web_, Rule())), created);
+  EXPECT_EQ(Body(200, Call("PATCH", web_, R"({"spec":{"hosts":["web"]}})", kMerge)), created);
+  std::string alpha = Rule();
+  alpha.replace(alpha.find("/v1"), 3, "/v1alpha3");
+  std::string target = web_;
+  target.replace(target.find("/v1/"), 4, "/v1alpha3/");
+  EXPECT_EQ(Body(200, Call("PUT", target, alpha))["metadata"]["resourceVersion"], "1");
+  EXPECT_EQ(backend_.store().resource_version(), 1U);
+}
+
+TEST_F(ApiWrites, GenerationFollowsTheSpecAlone) {
+  Body(201, Call("POST", kRules, Rule()));
+  const Json labelled = Body(200, Call("PUT", web_, Rule(R"(,"labels":{"a":"b"})")));
+  EXPECT_EQ(labelled["metadata"]["generation"], 1);
+  EXPECT_EQ(labelled["metadata"]["resourceVersion"], "2");
+  EXPECT_EQ(Body(200, Call("PUT", web_, Rule("", "", 50)))["metadata"]["generation"], 2);
+}
+
+TEST_F(ApiWrites, PreconditionsOfAPutAreItsMetadata) {
+  Body(201, Call("POST", kRules, Rule()));
+  EXPECT_EQ(Call("PUT", web_, Rule(R"(,"resourceVersion":"1")", "", 50)).status, 200U);
+  const Response stale = Call("PUT", web_, Rule(R"(,"resourceVersion":"1")", "", 60));
+  EXPECT_EQ(stale.status, 409U);
+  EXPECT_EQ(Message(stale),
+            "Operation cannot be fulfilled on virtualservices.networking.istio.io \"web\": the "
+            "object has been modified; please apply your changes to the latest version and try "
+            "again");
+  EXPECT_EQ(Message(Call("PUT", web_, Rule(R"(,"uid":"other")"))),
+            "Operation cannot be fulfilled on virtualservices.networking.istio.io \"web\": "
+            "Precondition failed: UID in precondition: other, UID in object meta: uid-1");
+}
+
+TEST_F(ApiWrites, NamesAreGenerated) {
+  std::string rule = Rule();
+  rule.replace(rule.find(R"("name":"web")"), 12, R"("generateName":"web-")");
+  EXPECT_EQ(Body(201, Call("POST", kRules, rule))["metadata"]["name"], "web-x7b2c");
+  EXPECT_EQ(Call("POST", kRules, rule).status, 409U);
+}
+
+TEST_F(ApiWrites, UnknownFieldsAreWhatTheClientWantsThemToBe) {
+  std::string rule = Rule();
+  rule.replace(rule.find("weight"), 6, "weigth");
+  const std::string strict =
+      "VirtualService in version \"v1\" cannot be handled as a VirtualService: strict decoding "
+      "error: unknown field \"spec.http[0].route[0].weigth\", did you mean \"weight\"?";
+  const std::string target = std::string(kRules) + "?fieldValidation=";
+  const Response refused = Call("POST", target + "Strict", rule);
+  EXPECT_EQ(refused.status, 400U);
+  EXPECT_EQ(Message(refused), strict);
+  EXPECT_EQ(Message(Call("POST", kRules, rule)), strict);  // kubectl 1.20 says nothing
+  const Response warned = Call("POST", target + "Warn&dryRun=All", rule);
+  EXPECT_EQ(warned.warnings,
+            std::vector<std::string>{"unknown field \"spec.http[0].route[0].weigth\", did you "
+                                     "mean \"weight\"?"});
+  EXPECT_FALSE(Body(201, warned)["spec"]["http"][0]["route"][0].contains("weigth"));
+  EXPECT_TRUE(Call("POST", target + "Ignore&dryRun=All", rule).warnings.empty());
+  user_agent_ = "flagger/1.41";
+  EXPECT_EQ(Call("POST", kRules, rule).warnings, warned.warnings);
+  EXPECT_EQ(Message(Call("POST", target + "Maybe", rule)),
+            "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: "
+            "\"Maybe\": supported values: \"Ignore\", \"Strict\", \"Warn\"");
+}
+
+TEST_F(ApiWrites, FieldsThatAreThereTwiceAreStrictMistakes) {
+  const std::string rule = Rule(R"(,"labels":{"a":"1","a":"2"})");
+  EXPECT_EQ(Message(Call("POST", kRules, rule)),
+            "VirtualService in version \"v1\" cannot be handled as a VirtualService: strict "
+            "decoding error: duplicate field \"metadata.labels.a\"");
+  const Response warned = Call("POST", std::string(kRules) + "?fieldValidation=Warn", rule);
+  EXPECT_EQ(warned.warnings, std::vector<std::string>{"duplicate field \"metadata.labels.a\""});
+  EXPECT_EQ(Body(201, warned)["metadata"]["labels"]["a"], "2");
+}
+
+TEST_F(ApiWrites, MistakesAreCauses) {
+  std::string rule = Rule("", "", -1);
+  rule.replace(rule.find(R"(["web"])"), 7, "7");
+  const Json status = Body(422, Call("POST", kRules, rule));
+  EXPECT_EQ(status["message"],
+            "VirtualService.networking.istio.io \"web\" is invalid: [spec.hosts: found number 7, "
+            "a list is allowed, spec.http[0].route[0].weight: found -1, an integer from 0 to "
+            "2147483647 is allowed]");
+  EXPECT_EQ(status["reason"], "Invalid");
+  EXPECT_EQ(
+      status["details"].dump(),
+      R"({"name":"web","group":"networking.istio.io","kind":"VirtualService","causes":)"
+      R"([{"reason":"FieldValueTypeInvalid","message":"found number 7, a list is allowed",)"
+      R"("field":"spec.hosts"},{"reason":"FieldValueInvalid","message":"found -1, an )"
+      R"(integer from 0 to 2147483647 is allowed","field":"spec.http[0].route[0].weight"}]})");
+}
+
+TEST_F(ApiWrites, HostileBodiesAreRefused) {
+  EXPECT_EQ(Call("POST", kRules, std::string(std::size_t{4} << 20, ' ')).status, 413U);
+  EXPECT_EQ(Call("POST", kRules, std::string(100'000, '[')).status, 400U);
+  EXPECT_EQ(Call("POST", kRules, R"({"a":1e999})").status, 400U);
+  EXPECT_EQ(Call("POST", kRules, "[]").status, 400U);
+  EXPECT_EQ(Call("POST", kRules, R"({"kind":7,"metadata":[]})").status, 400U);
+  EXPECT_EQ(Call("POST", kRules,
+                 R"({"apiVersion":"networking.istio.io/v1","kind":"VirtualService",)"
+                 R"("metadata":[]})")
+                .status,
+            422U);
+}
+
+// ---- status ------------------------------------------------------------------------------------
+
+TEST_F(ApiWrites, StatusOfOthersIsKeptBesideTheAgents) {
+  Body(201, Call("POST", kRules, Rule("", R"(,"status":{"x":1})")));
+  EXPECT_EQ(Get(web_)["status"].dump(), R"({"observedGeneration":1})");
+  const std::string status = web_ + "/status";
+  const Json patched =
+      Body(200, Call("PATCH", status,
+                     R"({"metadata":{"labels":{"a":"b"}},"spec":{"hosts":["other"]},"status":)"
+                     R"({"observedGeneration":9,"conditions":[{"type":"Ready","status":"True"}]}})",
+                     kMerge));
+  const char* const whole =
+      R"({"observedGeneration":1,"conditions":[{"type":"Ready","status":"True"}]})";
+  EXPECT_EQ(patched["status"].dump(), whole);
+  EXPECT_EQ(patched["spec"]["hosts"].dump(), R"(["web"])");
+  EXPECT_FALSE(patched["metadata"].contains("labels"));
+  EXPECT_EQ(patched["metadata"]["generation"], 1);
+  EXPECT_EQ(patched["metadata"]["resourceVersion"], "2");
+  EXPECT_EQ(Get(status), patched);
+  const Json put = Body(200, Call("PUT", web_, Rule("", R"(,"status":{"x":1})", 50)));
+  EXPECT_EQ(put["status"].dump(), whole);
+  EXPECT_EQ(Body(200, Call("PUT", status, put.dump())), put);
+  EXPECT_EQ(Call("PATCH", std::string(kRules) + "/nobody/status", "{}", kMerge).status, 404U);
+}
+
+TEST_F(ApiWrites, StatusOfCoreKindsIsWhatIsWritten) {
+  const std::string pods = "/api/v1/namespaces/default/pods";
+  const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","uid":"k"})";
+  Body(201, Call("POST", pods, pod + R"(,"status":{"podIP":"10.0.0.1"}})"));
+  EXPECT_EQ(Get(pods + "/p")["metadata"]["uid"], "k");
+  EXPECT_EQ(Body(200, Call("PUT", pods + "/p", pod + "}"))["status"]["podIP"], "10.0.0.1");
+  EXPECT_EQ(Body(200, Call("PATCH", pods + "/p/status", R"({"status":{"phase":"Running"}})",
+                           kMerge))["status"]
+                .dump(),
+            R"({"podIP":"10.0.0.1","phase":"Running"})");
+  EXPECT_EQ(
+      Call("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/e/status").status,
+      404U);
+}
+
+// ---- deletion ----------------------------------------------------------------------------------
+
+TEST_F(ApiWrites, ObjectsWithFinalizersGoWithTheLastOfThem) {
+  Body(201, Call("POST", kRules, Rule(R"(,"finalizers":["x.y/z","u.v/w"])")));
+  const Json marked = Body(200, Call("DELETE", web_, R"({"propagationPolicy":"Background"})"));
+  EXPECT_EQ(marked["metadata"]["deletionTimestamp"], "2024-10-10T07:03:57Z");
+  EXPECT_EQ(marked["metadata"]["deletionGracePeriodSeconds"], 0);
+  EXPECT_EQ(Body(200, Call("DELETE", web_)), marked);
+  const Json fewer =
+      Body(200, Call("PATCH", web_,
+                     R"({"metadata":{"finalizers":["x.y/z"],"deletionTimestamp":null}})", kMerge));
+  EXPECT_EQ(fewer["metadata"]["deletionTimestamp"], "2024-10-10T07:03:57Z");
+  EXPECT_EQ(Call("PATCH", web_, R"({"metadata":{"finalizers":["n.e/w","x.y/z"]}})", kMerge).status,
+            422U);
+  EXPECT_EQ(Body(200, Call("PATCH", web_, R"({"metadata":{"finalizers":null}})", kMerge))["kind"],
+            "VirtualService");
+  EXPECT_EQ(Call("GET", web_).status, 404U);
+}
+
+TEST_F(ApiWrites, DeleteOptionsAreHonouredOrRefused) {
+  Body(201, Call("POST", kRules, Rule()));
+  EXPECT_EQ(Message(Call("DELETE", web_, R"({"propagationPolicy":"Slowly"})")),
+            "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: "
+            "\"Slowly\": supported values: \"Background\", \"Foreground\", \"Orphan\"");
+  EXPECT_EQ(Message(Call("DELETE", web_, R"({"preconditions":{"resourceVersion":"7"}})")),
+            "Operation cannot be fulfilled on virtualservices.networking.istio.io \"web\": "
+            "Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object "
+            "meta: 1");
+  EXPECT_EQ(Call("DELETE", web_, R"({"dryRun":["All"]})").status, 200U);
+  EXPECT_EQ(Get(web_)["metadata"]["name"], "web");
+  EXPECT_EQ(Body(200, Call("DELETE", web_,
+                           R"({"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":1,)"
+                           R"("propagationPolicy":"Foreground"})"))["status"],
+            "Success");
+  EXPECT_EQ(Call("GET", web_).status, 404U);
+}
+
+}  // namespace
+}  // namespace vsplit

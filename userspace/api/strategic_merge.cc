@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "strategic_merge.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "field_paths.h"
+#include "json.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+namespace {
+
+// A list whose items are merged, and the field that tells them apart; "": the items are plain
+// values.
+struct MergedList {
+  std::optional<Kind> kind;  // none: of all kinds
+  std::string_view path;
+  std::string_view key;
+};
+
+// NOLINTBEGIN(modernize-use-designated-initializers): a table
+constexpr auto kMergedLists = std::to_array<MergedList>({
+    {std::nullopt, "metadata.finalizers", ""},
+    {std::nullopt, "metadata.ownerReferences", "uid"},
+    {std::nullopt, "status.conditions", "type"},
+    {Kind::kService, "spec.ports", "port"},
+    {Kind::kNode, "spec.podCIDRs", ""},
+    {Kind::kNode, "status.addresses", "type"},
+    {Kind::kPod, "spec.volumes", "name"},
+    {Kind::kPod, "spec.containers", "name"},
+    {Kind::kPod, "spec.containers.ports", "containerPort"},
+    {Kind::kPod, "spec.containers.env", "name"},
+    {Kind::kPod, "spec.containers.volumeMounts", "mountPath"},
+    {Kind::kPod, "spec.initContainers", "name"},
+    {Kind::kPod, "spec.initContainers.ports", "containerPort"},
+    {Kind::kPod, "spec.initContainers.env", "name"},
+    {Kind::kPod, "spec.initContainers.volumeMounts", "mountPath"},
+    {Kind::kPod, "spec.imagePullSecrets", "name"},
+    {Kind::kPod, "spec.hostAliases", "ip"},
+    {Kind::kPod, "spec.topologySpreadConstraints", "topologyKey"},
+    {Kind::kPod, "status.podIPs", "ip"},
+    {Kind::kPod, "status.hostIPs", "ip"},
+});
+// NOLINTEND(modernize-use-designated-initializers)
+
+constexpr std::size_t kItems = 2000;  // of a list that is merged
+constexpr std::string_view kOrder = "$setElementOrder/";
+constexpr std::string_view kDelete = "$deleteFromPrimitiveList/";
+
+class Merger {
+ public:
+  explicit Merger(Kind kind) : kind_(kind) {}
+
+  // Of a map into a value, which becomes one.
+  Result<void> Merge(const Json& patch, const std::string& path, Json& target);
+
+ private:
+  const MergedList* Find(const std::string& path) const {
+    const auto* const found = std::ranges::find_if(kMergedLists, [&](const MergedList& list) {
+      return list.path == path && list.kind.value_or(kind_) == kind_;
+    });
+    return found == kMergedLists.end() ? nullptr : &*found;
+  }
+
+  Result<void> MergeField(const std::string& name, const Json& value, const std::string& path,
+                          Json& target);
+  Result<void> MergeList(const MergedList& list, const Json& patch, Json& target);
+  Result<void> MergeItem(const MergedList& list, const Json& item, Json& target);
+  Result<void> Direct(std::string_view name, const Json& value, const std::string& path,
+                      Json& target) const;
+
+  Kind kind_;
+};
+
+std::string DirectiveOf(const Json& patch) {
+  const Json directive = patch.is_object() ? patch.value("$patch", Json()) : Json();
+  return directive.is_string() ? directive.get<std::string>() : "";
+}
+
+tl::unexpected<Error> Broken(std::string_view directive) {
+  return Fail("the directive " + std::string(directive) + " is not what it has to be",
+              Error::Reason::kInvalid);
+}
+
+bool IsItem(const MergedList& list, const Json& left, const Json& right) {
+  if (list.key.empty()) {
+    return IsSame(left, right);
+  }
+  const std::string key(list.key);
+  return left.is_object() && right.is_object() && left.contains(key) && right.contains(key) &&
+         IsSame(left[key], right[key]);
+}
+
+// The items that the order names take each other's places in that order.
+void Reorder(const MergedList& list, const Json& order, Json& items) {
+  std::vector<std::size_t> places;
+  std::vector<Json> wanted;
+  for (const Json& named : order) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (IsItem(list, items[i], named) && std::ranges::find(places, i) == places.end()) {
+        places.push_back(i);
+        wanted.push_back(items[i]);
+        break;
+      }
+    }
+  }
+  std::ranges::sort(places);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    items[places[i]] = std::move(wanted[i]);
+  }
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
+Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& target) {
+  const std::string directive = DirectiveOf(patch);
+  if (!directive.empty() && directive != "merge" && directive != "replace" &&
+      directive != "delete") {
+    return Broken("$patch");
+  }
+  if (!target.is_object() || directive == "replace" || directive == "delete") {
+    target = Json::object();
+  }
+  if (directive == "delete") {
+    return {};
+  }
+  for (const auto& [name, value] : patch.items()) {
+    if (name == "$patch" || name.starts_with(kOrder)) {
+      continue;
+    }
+    Result<void> done = name.starts_with('$') ? Direct(name, value, path, target)
+                                              : MergeField(name, value, path, target);
+    if (!done) {
+      return done;
+    }
+  }
+  for (const auto& [name, value] : patch.items()) {  // when all items are there
+    if (!name.starts_with(kOrder)) {
+      continue;
+    }
+    if (Result<void> done = Direct(name, value, path, target); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+// What a member whose name begins with "$" says about another one.
+Result<void> Merger::Direct(std::string_view name, const Json& value, const std::string& path,
+                            Json& target) const {
+  if (!value.is_array()) {
+    return Broken(name);
+  }
+  if (name == "$retainKeys") {
+    std::vector<std::string> gone;
+    for (const auto& [key, ignored] : target.items()) {
+      if (std::find(value.begin(), value.end(), key) == value.end()) {
+        gone.push_back(key);
+      }
+    }
+    for (const std::string& key : gone) {
+      target.erase(key);
+    }
+    return {};
+  }
+  const bool orders = name.starts_with(kOrder);
+  if (!orders && !name.starts_with(kDelete)) {
+    return Broken(name);
+  }
+  const std::string field(name.substr(orders ? kOrder.size() : kDelete.size()));
+  const MergedList* const list = Find(path.empty() ? field : path + "." + field);
+  const auto items = target.find(field);
+  if (list == nullptr || (!orders && !list->key.empty())) {
+    return Broken(name);
+  }
+  if (items == target.end() || !items->is_array()) {
+    return {};
+  }
+  if (orders) {
+    Reorder(*list, value, *items);
+    return {};
+  }
+  Json left = Json::array();
+  for (const Json& item : *items) {
+    if (std::find(value.begin(), value.end(), item) == value.end()) {
+      left.push_back(item);
+    }
+  }
+  *items = std::move(left);
+  return {};
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
+Result<void> Merger::MergeField(const std::string& name, const Json& value, const std::string& path,
+                                Json& target) {
+  const std::string below = path.empty() ? name : path + "." + name;
+  if (value.is_null()) {
+    target.erase(name);
+    return {};
+  }
+  if (value.is_object()) {
+    const bool goes = DirectiveOf(value) == "delete";
+    Result<void> done = Merge(value, below, target[name]);
+    if (goes) {
+      target.erase(name);
+    }
+    return done;
+  }
+  const MergedList* const list = value.is_array() ? Find(below) : nullptr;
+  if (list == nullptr) {
+    target[name] = value;
+    return {};
+  }
+  return MergeList(*list, value, target[name]);
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
+Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& target) {
+  const bool replaces = std::any_of(
+      patch.begin(), patch.end(), [](const Json& item) { return DirectiveOf(item) == "replace"; });
+  if (!target.is_array() || replaces) {
+    target = Json::array();
+  }
+  if (std::max(patch.size(), target.size()) > kItems) {  // each is compared with each
+    return Fail(std::string(list.path) + ": found more than " + std::to_string(kItems) + " items",
+                Error::Reason::kInvalid);
+  }
+  for (const Json& item : patch) {
+    if (replaces && DirectiveOf(item) == "replace") {
+      continue;
+    }
+    if (Result<void> done = MergeItem(list, item, target); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
+Result<void> Merger::MergeItem(const MergedList& list, const Json& item, Json& target) {
+  if (!list.key.empty() && (!item.is_object() || !item.contains(std::string(list.key)))) {
+    return Fail(std::string(list.path) + ": found an item without " + std::string(list.key),
+                Error::Reason::kInvalid);
+  }
+  const auto found = std::find_if(target.begin(), target.end(),
+                                  [&](const Json& present) { return IsItem(list, present, item); });
+  if (DirectiveOf(item) == "delete") {
+    if (found != target.end()) {
+      target.erase(found);
+    }
+    return {};
+  }
+  if (list.key.empty()) {
+    if (found == target.end()) {
+      target.push_back(item);
+    }
+    return {};
+  }
+  if (found == target.end()) {
+    target.push_back(Json::object());
+    return Merge(item, std::string(list.path), target.back());
+  }
+  return Merge(item, std::string(list.path), *found);
+}
+
+}  // namespace
+
+Result<void> StrategicMerge(Kind kind, const Json& patch, Json& document) {
+  if (!patch.is_object()) {
+    return Fail("a strategic merge patch is a map", Error::Reason::kInvalid);
+  }
+  return Merger(kind).Merge(patch, "", document);
+}
+
+}  // namespace vsplit
