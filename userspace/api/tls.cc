@@ -16,6 +16,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -174,9 +175,8 @@ Result<std::string> MakeToken() {
   }
   std::string token =
       Base64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});  // bytes as text
-  for (char& c : token) {
-    c = c == '+' ? '-' : c == '/' ? '_' : c;
-  }
+  std::ranges::replace(token, '+', '-');
+  std::ranges::replace(token, '/', '_');
   return token.substr(0, token.find('='));
 }
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vsplit/address.h"

@@ -17,6 +17,7 @@
 
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"

@@ -3,9 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "vsplit/address.h"

@@ -136,6 +136,21 @@ bool IsNamespacePattern(std::string_view entry, Exported what) {
          IsHostLabel(entry);
 }
 
+// What all entries of an exportTo say together: `exported`, "." as the rule's namespace `ns`.
+void CheckExported(const At& list, std::string_view ns, Exported what,
+                   const std::set<std::string_view>& exported, std::size_t entries) {
+  for (const std::string_view alone : {"*", "~"}) {
+    if (entries > 1 && exported.contains(alone)) {
+      list.Error(fmt::format("found \"{}\" among others, it is allowed alone", alone));
+    }
+  }
+  const bool own_only = exported.size() == 1 && exported.contains(ns);
+  if (what == Exported::kRuleWithSelector && !exported.empty() && !own_only) {
+    list.Error(fmt::format(
+        R"(a rule with a workloadSelector is for its own namespace: "." or "{}" is allowed)", ns));
+  }
+}
+
 }  // namespace
 
 void CheckExportTo(const At& spec, std::string_view ns, Exported what) {
@@ -149,25 +164,14 @@ void CheckExportTo(const At& spec, std::string_view ns, Exported what) {
     const std::string_view entry = item.node().text;
     if (!IsNamespacePattern(entry, what)) {
       item.NotAllowed(what == Exported::kServiceEntry
-                          ? "\".\", \"*\", \"~\" or the name of a namespace is allowed"
-                          : "\".\", \"*\" or the name of a namespace is allowed");
+                          ? R"(".", "*", "~" or the name of a namespace is allowed)"
+                          : R"(".", "*" or the name of a namespace is allowed)");
     } else if (!exported.insert(entry == "." ? ns : entry).second) {
       item.Error(fmt::format("found namespace \"{}\" twice", entry == "." ? ns : entry));
     }
   });
-  WithField(spec, "exportTo", [&](const At& list) {
-    for (const std::string_view alone : {"*", "~"}) {
-      if (entries > 1 && exported.contains(alone)) {
-        list.Error(fmt::format("found \"{}\" among others, it is allowed alone", alone));
-      }
-    }
-    const bool own_only = exported.size() == 1 && exported.contains(ns);
-    if (what == Exported::kRuleWithSelector && !exported.empty() && !own_only) {
-      list.Error(fmt::format(
-          "a rule with a workloadSelector is for its own namespace: \".\" or \"{}\" is allowed",
-          ns));
-    }
-  });
+  WithField(spec, "exportTo",
+            [&](const At& list) { CheckExported(list, ns, what, exported, entries); });
 }
 
 void CheckLength(const At& at, std::size_t most) {

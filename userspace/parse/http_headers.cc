@@ -71,11 +71,9 @@ class ValueWalk {
       case State::kLiteral:
         return c != '%' || Percent();
       case State::kVariable:
-        state_ = c == '%' ? State::kLiteral : c == '(' ? State::kArguments : state_;
-        return true;
+        return Variable(c);
       case State::kArguments:
-        state_ = c == '[' ? State::kString : c != ' ' ? State::kInString : state_;
-        return true;
+        return Arguments(c);
       case State::kInString:
         return InString(c);
       case State::kString:
@@ -103,11 +101,33 @@ class ValueWalk {
     return true;
   }
 
+  bool Variable(char c) {
+    if (c == '%') {
+      state_ = State::kLiteral;
+    } else if (c == '(') {
+      state_ = State::kArguments;
+    }
+    return true;
+  }
+
+  bool Arguments(char c) {
+    if (c == '[') {
+      state_ = State::kString;
+    } else if (c != ' ') {
+      state_ = State::kInString;
+    }
+    return true;
+  }
+
   bool InString(char c) {
     if (c == '\\') {
       return ++at_ < text_.size();
     }
-    state_ = c == ')' ? State::kVariableEnd : c == '"' ? State::kNextOrEnd : state_;
+    if (c == ')') {
+      state_ = State::kVariableEnd;
+    } else if (c == '"') {
+      state_ = State::kNextOrEnd;
+    }
     return true;
   }
 

@@ -195,7 +195,7 @@ Destination DestinationOf(const Scene& scene, Target target) {
     cluster.broken = own == nullptr ? WhyNotFound(scene, named) : WhyNoPort(*own, port);
   } else if (scene.registry.Find(scene, target.host) != nullptr) {
     cluster.broken =
-        fmt::format("\"{}\" is an alias of \"{}\", which is one itself", named, target.host);
+        fmt::format(R"("{}" is an alias of "{}", which is one itself)", named, target.host);
   } else {
     cluster.broken =
         fmt::format("{}, which \"{}\" is an alias of", WhyNotFound(scene, target.host), named);

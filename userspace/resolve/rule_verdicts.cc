@@ -62,10 +62,8 @@ std::string Court::Unread(std::size_t port, const RuleRef& ref) const {
     return fmt::format("port {} is udp", dialled.number);
   }
   const bool tcp = ReadsTcp(port);
-  const RuleList read = dialled.protocol == PortProtocol::kTls ? RuleList::kTls
-                        : tcp                                  ? RuleList::kTcp
-                                                               : RuleList::kHttp;
-  if (ref.list != read) {
+  const RuleList plain = tcp ? RuleList::kTcp : RuleList::kHttp;
+  if (ref.list != (dialled.protocol == PortProtocol::kTls ? RuleList::kTls : plain)) {
     return dialled.protocol == PortProtocol::kUndeclared
                ? fmt::format("port {} declares no protocol and is read as {}", dialled.number,
                              tcp ? "tcp" : "http")
@@ -133,9 +131,11 @@ std::vector<Verdict> Court::TakeVerdicts() {
       continue;
     }
     Verdict verdict = Blank(ref, 0);
-    verdict.reason = candidate.excluded.empty() ? RuleAt(ref).refused
-                     : candidate.for_others     ? ForOthers(candidate.excluded)
-                                                : candidate.excluded;
+    if (candidate.excluded.empty()) {
+      verdict.reason = RuleAt(ref).refused;
+    } else {
+      verdict.reason = candidate.for_others ? ForOthers(candidate.excluded) : candidate.excluded;
+    }
     verdicts_[{ref, 0}].push_back(verdict);
   }
   std::vector<Verdict> all;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vsplit/store.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -11,7 +9,6 @@
 #include <iterator>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>

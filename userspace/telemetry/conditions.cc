@@ -73,10 +73,11 @@ Condition Enforced(const std::vector<Verdict>& verdicts, const VerdictTally& tal
   std::stable_partition(others.begin(), others.end(), [](const Verdict* verdict) {
     return verdict->kind == Verdict::Kind::kNotEnforced;
   });
-  const char* reason = tally.lost == tally.all ? "NotEnforced"
-                       : tally.lost > 0        ? "PartlyEnforced"
-                                               : "Approximated";
-  return {kEnforced, tally.lost == 0, reason, Named(others)};
+  if (tally.lost == 0) {
+    return {kEnforced, true, "Approximated", Named(others)};
+  }
+  const char* reason = tally.lost == tally.all ? "NotEnforced" : "PartlyEnforced";
+  return {kEnforced, false, reason, Named(others)};
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"

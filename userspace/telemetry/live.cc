@@ -21,6 +21,7 @@
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/plan.h"
+#include "vsplit/policy.h"
 #include "vsplit/resolve.h"
 #include "vsplit/schema.h"
 #include "vsplit/store.h"
@@ -42,6 +43,18 @@ std::string BrokenReason(const ResolvedPort* port, const std::string& cluster) {
   return found == port->clusters.end() ? "" : found->broken;
 }
 
+// The field of outlierDetection whose number of failures ejected.
+const char* FieldOf(std::uint32_t reason) {
+  switch (reason) {
+    case EJECTION_GATEWAY:
+      return "consecutiveGatewayErrors";
+    case EJECTION_LOCAL_ORIGIN:
+      return "consecutiveLocalOriginFailures";
+    default:
+      return "consecutive5xxErrors";
+  }
+}
+
 // "5 failed connections in a row (consecutive5xxErrors)"
 std::string WhyEjected(const Live& live, std::uint32_t cluster) {
   const auto found = live.tables.cluster_states.find(cluster);
@@ -49,11 +62,8 @@ std::string WhyEjected(const Live& live, std::uint32_t cluster) {
     return "";
   }
   const cluster_state& state = found->second;
-  const char* field = state.reason == EJECTION_GATEWAY        ? "consecutiveGatewayErrors"
-                      : state.reason == EJECTION_LOCAL_ORIGIN ? "consecutiveLocalOriginFailures"
-                                                              : "consecutive5xxErrors";
   return fmt::format("{} failed connection{} in a row ({})", state.failures,
-                     state.failures == 1 ? "" : "s", field);
+                     state.failures == 1 ? "" : "s", FieldOf(state.reason));
 }
 
 LiveEndpoint ReadEndpoint(const Live& live, std::uint32_t cluster, std::uint32_t id,

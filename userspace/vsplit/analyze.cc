@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
@@ -37,6 +38,13 @@ Result<std::vector<Finding>> FindingsInFiles(const AnalyzeOptions& options) {
   return findings;
 }
 
+Finding::Level LevelNamed(std::string_view name) {
+  if (name == "Error") {
+    return Finding::Level::kError;
+  }
+  return name == "Warning" ? Finding::Level::kWarning : Finding::Level::kInfo;
+}
+
 Result<std::vector<Finding>> FindingsOfAgent(const Agent& agent) {
   const Result<Json> answer = agent.CallJson({.target = "/apis/vsplit.io/v1/analyze"});
   if (!answer) {
@@ -44,11 +52,8 @@ Result<std::vector<Finding>> FindingsOfAgent(const Agent& agent) {
   }
   std::vector<Finding> findings;
   for (const Json& line : *answer) {
-    const std::string level = TextAt(line, "/level");
     findings.push_back({.code = TextAt(line, "/code"),
-                        .level = level == "Error"     ? Finding::Level::kError
-                                 : level == "Warning" ? Finding::Level::kWarning
-                                                      : Finding::Level::kInfo,
+                        .level = LevelNamed(TextAt(line, "/level")),
                         .object = TextAt(line, "/object"),
                         .message = TextAt(line, "/message")});
   }

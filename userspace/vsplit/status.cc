@@ -111,10 +111,11 @@ std::string ObjectsText(const Json& status) {
 // "export KUBECONFIG=/run/vsplit/kubeconfig", what a user types before kubectl.
 std::string KubectlText(const Json& status) {
   const std::string trouble = TextAt(status, "/around/kube_trouble");
+  if (!trouble.empty()) {
+    return "NO: " + trouble;
+  }
   const std::string kubeconfig = TextAt(status, "/around/kubeconfig");
-  return !trouble.empty()      ? "NO: " + trouble
-         : !kubeconfig.empty() ? "export KUBECONFIG=" + kubeconfig
-                               : "no: started with --kube-port=0";
+  return kubeconfig.empty() ? "no: started with --kube-port=0" : "export KUBECONFIG=" + kubeconfig;
 }
 
 std::string Overview(const Json& status) {

@@ -83,7 +83,11 @@ struct Tally {
 
 void Count(const ParseResult& result, Tally& tally) {
   for (const ParsedDocument& document : result.documents) {
-    ++(!document.known ? tally.skipped : document.valid ? tally.valid : tally.invalid);
+    if (document.known) {
+      ++(document.valid ? tally.valid : tally.invalid);
+    } else {
+      ++tally.skipped;
+    }
   }
 }
 

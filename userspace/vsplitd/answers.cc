@@ -123,9 +123,12 @@ void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds tota
 // Of a host as it is after the change: of its rules, and of frontends that others have.
 std::vector<Verdict> Agent::VerdictsOf(const HostName& host, const HostChange& change) const {
   const auto changed = change.find(host);
-  const ServedHost* served = changed == change.end() ? hosts_.Find(host)
-                             : changed->second       ? &*changed->second
-                                                     : nullptr;
+  const ServedHost* served = nullptr;
+  if (changed == change.end()) {
+    served = hosts_.Find(host);
+  } else if (changed->second) {
+    served = &*changed->second;
+  }
   if (served == nullptr) {
     return {};
   }
