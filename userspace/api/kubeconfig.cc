@@ -2,6 +2,7 @@
 #include "kubeconfig.h"
 
 #include <string>
+#include <utility>
 
 #include "json.h"
 #include "tls.h"

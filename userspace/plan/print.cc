@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The text of operations.
 #include <fmt/core.h>
-#include <fmt/ranges.h>
+#include <fmt/format.h>
 
 #include <string>
 #include <string_view>

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <limits>
 #include <tl/expected.hpp>
-#include <utility>
 #include <vector>
 
 #include "allotment.h"

@@ -16,7 +16,6 @@
 #include "agent.h"
 #include "log.h"
 #include "pods.h"
-#include "vsplit/datapath.h"
 #include "vsplit/names.h"
 #include "vsplit/reaper.h"
 #include "vsplit/resolve.h"
