@@ -84,13 +84,16 @@ class Store {
   std::vector<ObjectPtr> SlicesOf(const std::string& ns, const std::string& service) const;
   std::vector<ObjectPtr> PodsWithIp(const IpAddress& ip) const;
   // VirtualServices (DestinationRules) whose fully qualified host is exactly this one, and those
-  // with a wildcard host that covers it. Hosts are qualified with the domain given to SetDomain.
+  // with a wildcard host that covers it; VirtualServices also with hosts that the host, a wildcard,
+  // covers. Hosts are qualified with the domain given to SetDomain.
   std::vector<ObjectPtr> VirtualServicesFor(const HostName& host) const;
   std::vector<ObjectPtr> DestinationRulesFor(const HostName& host) const;
   // VirtualServices with a rule that delegates to the VirtualService of this name.
   std::vector<ObjectPtr> DelegatingTo(const std::string& ns, const std::string& name) const;
   // ServiceEntries that have this host among theirs; a wildcard is a host like any other.
   std::vector<ObjectPtr> ServiceEntriesFor(const HostName& host) const;
+  // Those, and those with a wildcard that covers it.
+  std::vector<ObjectPtr> ServiceEntriesCovering(const HostName& host) const;
   // Pods and WorkloadEntries of the namespace that the selector selects by WorkloadLabel. The first
   // question about a namespace costs its size.
   std::vector<ObjectPtr> WorkloadsSelectedBy(const std::string& ns, const Labels& selector) const;

@@ -79,6 +79,32 @@ TEST(Store, RulesAreFoundByExactAndWildcardHosts) {
   EXPECT_THAT(Names(store.VirtualServicesFor("example.com")), ElementsAre("all"));
 }
 
+TEST(Store, WildcardsFindTheRulesOfNarrowerHosts) {
+  Store store;
+  Apply(store, MakeRoute("exact", {"a.example.com"}));
+  Apply(store, MakeRoute("deep", {"*.a.example.com", "b.org"}));
+  Apply(store, MakeRoute("wide", {"*.com"}));
+  Apply(store, MakeRoute("other", {"example.com", "aexample.com"}));
+  EXPECT_THAT(Names(store.VirtualServicesFor("*.example.com")),
+              ElementsAre("deep", "exact", "wide"));
+  EXPECT_THAT(Names(store.VirtualServicesFor("*")), ElementsAre("deep", "exact", "other", "wide"));
+  EXPECT_THAT(Names(store.VirtualServicesFor("*.org")), ElementsAre("deep"));
+  Apply(store, MakeRoute("deep", {"b.org"}));
+  EXPECT_THAT(Names(store.VirtualServicesFor("*.example.com")), ElementsAre("exact", "wide"));
+}
+
+TEST(Store, ServiceEntriesAreFoundByTheirHostsAndWhatTheseCover) {
+  Store store;
+  Apply(store, Make("default", "wide", ServiceEntry{.hosts = {"*.example.com", "x.org"}}));
+  Apply(store, Make("default", "exact", ServiceEntry{.hosts = {"A.example.com"}}));
+  EXPECT_THAT(Names(store.ServiceEntriesFor("*.example.com")), ElementsAre("wide"));
+  EXPECT_THAT(Names(store.ServiceEntriesFor("a.example.com")), ElementsAre("exact"));
+  EXPECT_THAT(Names(store.ServiceEntriesFor("*.com")), IsEmpty());
+  EXPECT_THAT(Names(store.ServiceEntriesCovering("a.example.com")), ElementsAre("exact", "wide"));
+  EXPECT_THAT(Names(store.ServiceEntriesCovering("*.a.example.com")), ElementsAre("wide"));
+  EXPECT_THAT(Names(store.ServiceEntriesCovering("example.com")), IsEmpty());
+}
+
 TEST(Store, RootsAreFoundByTheirDelegates) {
   Store store;
   VirtualService root{.hosts = {"x"}};

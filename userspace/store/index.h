@@ -2,6 +2,7 @@
 // Objects in order, and maps from something in them to the objects that have it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -27,7 +28,7 @@ struct ByKey {
 // Ordered by key; no key twice.
 using ObjectSet = std::set<ObjectPtr, ByKey>;
 
-template <class Word>
+template <class Word, class Less = std::less<>>
 class Index {
  public:
   void Add(const Word& word, const ObjectPtr& object) { sets_[word].insert(object); }
@@ -47,8 +48,35 @@ class Index {
 
   bool IsEmpty() const { return sets_.empty(); }
 
+ protected:
+  using Sets = std::map<Word, ObjectSet, Less>;
+  const Sets& sets() const { return sets_; }
+
  private:
-  std::map<Word, ObjectSet, std::less<>> sets_;
+  Sets sets_;
+};
+
+// Orders texts by their ends, so that those with one ending are neighbours.
+struct ByEnding {
+  using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
+  bool operator()(std::string_view left, std::string_view right) const {
+    return std::lexicographical_compare(left.rbegin(), left.rend(), right.rbegin(), right.rend());
+  }
+};
+
+// Objects by the hosts they name, wildcards among them.
+class EndingIndex : public Index<HostName, ByEnding> {
+ public:
+  // Adds those with a host that the wildcard covers.
+  void AddWithin(std::string_view wildcard, ObjectSet& found) const {
+    const std::string_view ending = wildcard.substr(1);
+    for (auto it = sets().lower_bound(ending); it != sets().end(); ++it) {
+      if (!it->first.ends_with(ending)) {
+        break;
+      }
+      found.insert(it->second.begin(), it->second.end());
+    }
+  }
 };
 
 // Objects by the hosts they name. A wildcard is found by its suffix: only as many lookups are made
@@ -77,8 +105,18 @@ class HostIndex {
     }
   }
 
-  std::vector<ObjectPtr> Covering(const HostName& host) const {
-    ObjectSet found;
+  // Those that name the host itself; for a wildcard that is written so.
+  const ObjectSet* Find(const HostName& host) const {
+    if (!IsWildcard(host)) {
+      return exact_.Find(host);
+    }
+    const auto found = wildcards_.find(host.size() - 1);
+    return found == wildcards_.end() ? nullptr
+                                     : found->second.Find(std::string_view(host).substr(1));
+  }
+
+  // Adds those whose host is this one or a wildcard that covers it.
+  void AddCovering(const HostName& host, ObjectSet& found) const {
     const auto take = [&found](const ObjectSet* objects) {
       if (objects != nullptr) {
         found.insert(objects->begin(), objects->end());
@@ -91,6 +129,11 @@ class HostIndex {
       }
       take(suffixes.Find(std::string_view(host).substr(host.size() - length)));
     }
+  }
+
+  std::vector<ObjectPtr> Covering(const HostName& host) const {
+    ObjectSet found;
+    AddCovering(host, found);
     return {found.begin(), found.end()};
   }
 

@@ -40,9 +40,10 @@ struct Store::State {
   Index<ServiceName> slices;
   Index<IpAddress> pods;
   HostIndex virtual_services;
+  EndingIndex virtual_services_by_ending;
   HostIndex destination_rules;
   Index<ServiceName> delegating;  // VirtualServices by the delegates that they name
-  Index<HostName> service_entries;
+  HostIndex service_entries;
   // Of the namespaces that were asked about: few have ServiceEntries that select.
   std::map<std::string, LabelIndex, std::less<>> workloads;
   std::uint64_t newest = 0;
@@ -125,7 +126,9 @@ struct Store::State {
 
   void ForEachWordOf(const VirtualService& service, const std::string& ns, const auto& change) {
     for (const std::string& host : service.hosts) {
-      change(virtual_services, QualifyHost(host, ns, domain));
+      const HostName full = QualifyHost(host, ns, domain);
+      change(virtual_services, full);
+      change(virtual_services_by_ending, full);
     }
     for (const Rule& listed : service.http) {
       if (listed.delegate) {
@@ -282,7 +285,12 @@ std::vector<ObjectPtr> Store::PodsWithIp(const IpAddress& ip) const {
 }
 
 std::vector<ObjectPtr> Store::VirtualServicesFor(const HostName& host) const {
-  return state_->virtual_services.Covering(host);
+  ObjectSet found;
+  state_->virtual_services.AddCovering(host, found);
+  if (IsWildcard(host)) {
+    state_->virtual_services_by_ending.AddWithin(host, found);
+  }
+  return {found.begin(), found.end()};
 }
 
 std::vector<ObjectPtr> Store::DelegatingTo(const std::string& ns, const std::string& name) const {
@@ -299,6 +307,10 @@ std::vector<ObjectPtr> Store::ServiceEntriesFor(const HostName& host) const {
   const ObjectSet* entries = state_->service_entries.Find(host);
   return entries == nullptr ? std::vector<ObjectPtr>()
                             : std::vector<ObjectPtr>(entries->begin(), entries->end());
+}
+
+std::vector<ObjectPtr> Store::ServiceEntriesCovering(const HostName& host) const {
+  return state_->service_entries.Covering(host);
 }
 
 std::vector<ObjectPtr> Store::WorkloadsSelectedBy(const std::string& ns,
