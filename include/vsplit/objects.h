@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -331,6 +332,20 @@ struct DestinationRule {
 // ---- Istio: VirtualService ---------------------------------------------------------------------
 
 // One entry of a `match` list; its conditions are ANDed.
+// What an http match asks of a text of the request.
+struct StringMatch {
+  enum class Kind {
+    kAny,  // none of the others, or an empty text: that it is there
+    kExact,
+    kPrefix,
+    kRegex,
+  };
+  Kind kind = Kind::kAny;
+  std::string text;
+
+  bool operator==(const StringMatch&) const = default;
+};
+
 struct Match {
   std::string name;
   std::optional<std::uint16_t> port;  // of the service, as dialled
@@ -339,7 +354,11 @@ struct Match {
   std::string source_namespace;
   std::vector<std::string> destination_subnets;  // tcp, tls
   std::vector<std::string> sni_hosts;            // tls
-  std::vector<std::string> request_fields;  // http: those given that need the request, "uri", ...
+  // http: what it asks of the request, by field ("uri"), and in headers, withoutHeaders and
+  // queryParams by name.
+  std::map<std::pair<std::string, std::string>, StringMatch> request;
+  bool ignore_uri_case = false;
+  std::vector<std::string> request_fields;  // those fields of `request` that some request fails
 
   bool operator==(const Match&) const = default;
 };

@@ -67,7 +67,11 @@ TEST(Parse, VirtualServiceKeepsItsRules) {
   expected.export_to = {"*"};
   expected.http = {
       {.name = "first",
-       .matches = {{.name = "m", .port = 80}, {.port = 81}},
+       .matches = {{.name = "m",
+                    .port = 80,
+                    .request = {{{"uri", ""}, {.kind = StringMatch::Kind::kPrefix, .text = "/"}}}},
+                   {.port = 81,
+                    .request = {{{"uri", ""}, {.kind = StringMatch::Kind::kRegex, .text = ".*"}}}}},
        .routes = {{.host = "a", .subset = "s", .port = 8080, .weight = 3}, {.host = "b"}}}};
   expected.tcp = {{.matches = {{.port = 90}}, .routes = {{.host = "c"}}}};
   EXPECT_EQ(spec, expected);
@@ -161,10 +165,38 @@ TEST(Parse, FieldsThatNeedTheRequestAreWarnedOf) {
   for (const std::string field :
        {"uri: {prefix: /a}", "uri: {exact: /}", "scheme: {exact: https}", "method: {exact: GET}",
         "authority: {exact: a}", "headers: {x: {exact: a}}", "queryParams: {x: {exact: a}}",
-        "withoutHeaders: {x: {}}", "ignoreUriCase: true"}) {
+        "withoutHeaders: {x: {}}"}) {
     EXPECT_EQ(HttpProblems("match: [{" + field + "}]"),
               HttpWarning(50, "match[0]." + field.substr(0, field.find(':'))));
   }
+}
+
+TEST(Parse, MatchesThatEveryRequestFulfilsAreNotWarnedOf) {
+  for (const std::string field :
+       {"uri: {prefix: /}", "uri: {regex: .*}", "headers: {}", "ignoreUriCase: true"}) {
+    EXPECT_EQ(HttpProblems("match: [{" + field + "}]"), "") << field;
+  }
+}
+
+TEST(Parse, WhatMatchesAskOfTheRequestIsKept) {
+  using Kind = StringMatch::Kind;
+  const ParseResult parsed = Parse(VirtualServiceWith(R"(
+  hosts: [a]
+  http:
+  - match:
+    - {uri: {prefix: /}, method: {exact: GET}, headers: {x: {regex: a+}, z: {}}, ignoreUriCase: true}
+    route: [{destination: {host: a}}]
+)"));
+  const auto& spec = std::get<VirtualService>(parsed.objects.at(0).spec);
+  const Match& match = spec.http.at(0).matches.at(0);
+  EXPECT_TRUE(match.ignore_uri_case);
+  EXPECT_EQ(match.request_fields, (std::vector<std::string>{"method", "headers"}));
+  EXPECT_EQ(match.request, (decltype(match.request){
+                               {{"uri", ""}, {.kind = Kind::kPrefix, .text = "/"}},
+                               {{"method", ""}, {.kind = Kind::kExact, .text = "GET"}},
+                               {{"headers", "x"}, {.kind = Kind::kRegex, .text = "a+"}},
+                               {{"headers", "z"}, {}},
+                           }));
 }
 
 TEST(Parse, ActionsWithoutARouteAreWarnedOf) {

@@ -6,9 +6,10 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "resolve_text.h"
+#include "resolve_rules_text.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
@@ -19,67 +20,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-constexpr std::string_view kHost = "reviews.default.svc.cluster.local";
-
-// Service default/reviews with these ports and annotations.
-std::string Reviews(const std::string& ports, const std::string& annotations = "") {
-  return "{kind: Service, apiVersion: v1, metadata: {name: reviews, namespace: default, "
-         "annotations: {" +
-         annotations + "}}, spec: {clusterIP: 10.96.0.7, ports: [" + ports + "]}}\n---\n";
-}
-
-std::string Object(const std::string& kind, const std::string& ns, const std::string& name,
-                   const std::string& spec, int day = 1) {
-  return "{kind: " + kind + ", apiVersion: networking.istio.io/v1, metadata: {name: " + name +
-         ", namespace: " + ns + ", creationTimestamp: '2024-01-0" + std::to_string(day) +
-         "T00:00:00Z'}, spec: {" + spec + "}}\n---\n";
-}
-
-std::string Rules(const std::string& ns, const std::string& name, const std::string& spec,
-                  int day = 1) {
-  return Object("VirtualService", ns, name, "hosts: [" + std::string(kHost) + "], " + spec, day);
-}
-
-// A route to this subset of reviews.
-std::string To(const std::string& subset) {
-  return "route: [{destination: {host: " + std::string(kHost) + ", subset: " + subset + "}}]";
-}
-
-// With the ages that the objects give.
-Store Aged(const std::string& yaml) {
-  std::vector<vsplit::Object> objects = ObjectsOf(yaml);
-  for (vsplit::Object& object : objects) {
-    object.version.creation_timestamp = object.given_creation_timestamp;
-  }
-  Store store;
-  store.Load(std::move(objects), 1);
-  return store;
-}
-
-Client In(const std::string& ns, const Labels& labels = {}) {
-  return {.ns = ns, .labels = labels, .node = "n1"};
-}
-
-// Port, rule and subsets, for each port.
-std::string Outcome(const ResolvedHost& host) {
-  std::string text;
-  for (const ResolvedPort& port : host.ports) {
-    text += (text.empty() ? "" : "; ") + std::to_string(port.port);
-    for (const IpPrefix& prefix : port.addresses) {
-      text += prefix.bits == 128 && port.addresses.size() == 1 ? "" : " " + ToString(prefix);
-    }
-    text += port.untouched.empty() ? "" : " untouched";
-    for (const ResolvedCluster& cluster : port.clusters) {
-      text += " " + (cluster.subset.empty() ? "plain" : cluster.subset);
-    }
-  }
-  return text;
-}
-
-std::string OutcomeFor(const std::string& yaml, const Client& client) {
-  return Outcome(Resolve(Aged(yaml), HostName(kHost), {}, client));
-}
 
 TEST(Resolve, SourceLabelsAndNamespaceDecideForEachClient) {
   for (const std::string list : {"http", "tcp"}) {
@@ -134,8 +74,8 @@ TEST(Resolve, NextVirtualServiceStepsInOnlyForAnExactHost) {
   EXPECT_EQ(OutcomeFor(exact, In("other")), "80 rest");
   const std::string wildcard =
       Reviews("{name: http, port: 80}") +
-      Object("VirtualService", "default", "a", "hosts: ['*.svc.cluster.local'], " + first, 1) +
-      Object("VirtualService", "default", "b", "hosts: ['*.svc.cluster.local'], " + second, 2);
+      IstioObject("VirtualService", "default", "a", "hosts: ['*.svc.cluster.local'], " + first, 1) +
+      IstioObject("VirtualService", "default", "b", "hosts: ['*.svc.cluster.local'], " + second, 2);
   EXPECT_EQ(OutcomeFor(wildcard, In("other")), "80 plain");
   EXPECT_EQ(OutcomeFor(wildcard, In("shop")), "80 shop");
 }
@@ -197,9 +137,9 @@ TEST(Resolve, TlsRuleForTheHostIsFollowed) {
   EXPECT_EQ(OutcomeFor(Tls(Sni(host, "v1")), {}), "443 v1");
   const std::string wide =
       Reviews("{name: tls, port: 443}") +
-      Object("VirtualService", "default", "a",
-             "hosts: ['*.default.svc.cluster.local'], tls: [" +
-                 Sni("'*.default.svc.cluster.local'", "wide") + ", " + Sni(host, "v1") + "]");
+      IstioObject("VirtualService", "default", "a",
+                  "hosts: ['*.default.svc.cluster.local'], tls: [" +
+                      Sni("'*.default.svc.cluster.local'", "wide") + ", " + Sni(host, "v1") + "]");
   EXPECT_EQ(OutcomeFor(wide, {}), "443 v1");
   EXPECT_EQ(OutcomeFor(Tls(Sni(host, "v1", ", sourceNamespace: shop") + ", " + Sni(host, "v2")),
                        In("other")),
@@ -207,10 +147,10 @@ TEST(Resolve, TlsRuleForTheHostIsFollowed) {
 }
 
 TEST(Resolve, TlsRulesForOtherNamesLeaveConnectionsAsTheyAre) {
-  const std::string yaml =
-      Reviews("{name: tls, port: 443}") + Object("VirtualService", "default", "a",
-                                                 "hosts: ['*.svc.cluster.local'], tls: [" +
-                                                     Sni("x.shop.svc.cluster.local", "v1") + "]");
+  const std::string yaml = Reviews("{name: tls, port: 443}") +
+                           IstioObject("VirtualService", "default", "a",
+                                       "hosts: ['*.svc.cluster.local'], tls: [" +
+                                           Sni("x.shop.svc.cluster.local", "v1") + "]");
   EXPECT_EQ(OutcomeFor(yaml, {}), "443 untouched");
 }
 
@@ -218,36 +158,6 @@ TEST(Resolve, TlsRulesForOtherPortsOrClientsAreThePlainService) {
   EXPECT_EQ(OutcomeFor(Tls(Sni(std::string(kHost), "v1", ", port: 444")), {}), "443 plain");
   EXPECT_EQ(OutcomeFor(Tls(Sni(std::string(kHost), "v1", ", sourceNamespace: shop")), In("other")),
             "443 plain");
-}
-
-// ---- delegates ---------------------------------------------------------------------------------
-
-TEST(Resolve, RulesOfADelegateTakeThePlaceOfTheRoots) {
-  const std::string yaml =
-      Reviews("{name: http, port: 80}, {name: http-b, port: 81}") +
-      Rules("default", "root",
-            "http: [{match: [{port: 81}], delegate: {name: d, namespace: shop}}, {" + To("rest") +
-                "}]") +
-      Object("VirtualService", "shop", "d",
-             "http: [{match: [{port: 80}], " + To("never") + "}, {match: [{sourceNamespace: x}], " +
-                 To("x") + "}, {" + To("d") + "}]");
-  EXPECT_EQ(OutcomeFor(yaml, In("x")), "80 rest; 81 x");
-  EXPECT_EQ(OutcomeFor(yaml, In("y")), "80 rest; 81 d");
-}
-
-TEST(Resolve, DelegateThatIsMissingOrNotExportedIsLeftOut) {
-  const auto yaml = [](const std::string& name) {
-    return Reviews("{name: http, port: 80}") +
-           Rules(
-               "default", "root",
-               "http: [{delegate: {name: " + name + ", namespace: shop}}, {" + To("rest") + "}]") +
-           Object("VirtualService", "shop", "d", "exportTo: ['.'], http: [{" + To("d") + "}]");
-  };
-  EXPECT_EQ(OutcomeFor(yaml("d"), {}), "80 rest");
-  EXPECT_EQ(OutcomeFor(yaml("none"), {}), "80 rest");
-  EXPECT_THAT(ToString(Resolve(Aged(yaml("none")), HostName(kHost), {}, {}).verdicts.at(0)),
-              "VirtualService default/root: spec.http[0]: reviews.default.svc.cluster.local: not "
-              "enforced: no VirtualService shop/none");
 }
 
 // ---- DestinationRules --------------------------------------------------------------------------
@@ -266,7 +176,7 @@ Algorithm AlgorithmFor(const std::string& rules, const Client& client) {
 
 std::string Balance(const std::string& ns, const std::string& name, const std::string& algorithm,
                     const std::string& more = "", const std::string& host = std::string(kHost)) {
-  return Object(
+  return IstioObject(
       "DestinationRule", ns, name,
       "host: '" + host + "', trafficPolicy: {loadBalancer: {simple: " + algorithm + "}}" + more);
 }
@@ -309,12 +219,12 @@ TEST(Resolve, SidecarHidesWhatItDoesNotImport) {
   const std::string yaml =
       Reviews("{name: http, port: 80}, {name: http-b, port: 81}") +
       Rules("default", "a", "http: [{" + To("v1") + "}]") +
-      Object("Sidecar", "shop", "s", "egress: [{hosts: ['istio-system/*']}]") +
-      Object("Sidecar", "news", "s",
-             "egress: [{port: {number: 81, protocol: HTTP, name: x}, hosts: ['default/*']}, "
-             "{hosts: ['./*']}]") +
-      Object("Sidecar", "shop", "web",
-             "workloadSelector: {labels: {app: web}}, egress: [{hosts: ['*/*']}]");
+      IstioObject("Sidecar", "shop", "s", "egress: [{hosts: ['istio-system/*']}]") +
+      IstioObject("Sidecar", "news", "s",
+                  "egress: [{port: {number: 81, protocol: HTTP, name: x}, hosts: ['default/*']}, "
+                  "{hosts: ['./*']}]") +
+      IstioObject("Sidecar", "shop", "web",
+                  "workloadSelector: {labels: {app: web}}, egress: [{hosts: ['*/*']}]");
   EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 untouched; 81 untouched");
   EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "web"}})), "80 v1; 81 v1");
   EXPECT_EQ(OutcomeFor(yaml, In("news")), "80 untouched; 81 v1");
@@ -324,8 +234,8 @@ TEST(Resolve, SidecarHidesWhatItDoesNotImport) {
 TEST(Resolve, SidecarOfTheRootNamespaceIsForAllThatHaveNone) {
   const std::string yaml =
       Reviews("{name: http, port: 80}") +
-      Object("Sidecar", "istio-system", "s", "egress: [{hosts: ['./*']}]") +
-      Object("Sidecar", "shop", "s", "egress: [{hosts: ['*/*', '~default/*']}]");
+      IstioObject("Sidecar", "istio-system", "s", "egress: [{hosts: ['./*']}]") +
+      IstioObject("Sidecar", "shop", "s", "egress: [{hosts: ['*/*', '~default/*']}]");
   EXPECT_EQ(OutcomeFor(yaml, In("default")), "80 plain");
   EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 untouched");
   EXPECT_EQ(OutcomeFor(yaml, In("shop")), "80 untouched");
@@ -334,9 +244,9 @@ TEST(Resolve, SidecarOfTheRootNamespaceIsForAllThatHaveNone) {
 TEST(Resolve, SidecarWithASelectorThatDoesNotFitLeavesTheRootNamespaces) {
   const std::string yaml =
       Reviews("{name: http, port: 80}") +
-      Object("Sidecar", "shop", "web",
-             "workloadSelector: {labels: {app: web}}, egress: [{hosts: ['*/*']}]") +
-      Object("Sidecar", "istio-system", "s", "egress: [{hosts: ['./*']}]");
+      IstioObject("Sidecar", "shop", "web",
+                  "workloadSelector: {labels: {app: web}}, egress: [{hosts: ['*/*']}]") +
+      IstioObject("Sidecar", "istio-system", "s", "egress: [{hosts: ['./*']}]");
   EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "web"}})), "80 plain");
   EXPECT_EQ(OutcomeFor(yaml, In("shop", {{"app", "db"}})), "80 untouched");
 }
@@ -344,9 +254,9 @@ TEST(Resolve, SidecarWithASelectorThatDoesNotFitLeavesTheRootNamespaces) {
 TEST(Resolve, ListenerForAPortHidesWhatLaterOnesImportForHttpOnly) {
   const auto yaml = [](const std::string& protocol) {
     return Reviews("{name: " + protocol + ", port: 80}") +
-           Object("Sidecar", "shop", "s",
-                  "egress: [{port: {number: 80, protocol: HTTP, name: x}, hosts: ['news/*']}, "
-                  "{hosts: ['default/*']}]");
+           IstioObject("Sidecar", "shop", "s",
+                       "egress: [{port: {number: 80, protocol: HTTP, name: x}, hosts: ['news/*']}, "
+                       "{hosts: ['default/*']}]");
   };
   EXPECT_EQ(OutcomeFor(yaml("http"), In("shop")), "80 untouched");
   EXPECT_EQ(OutcomeFor(yaml("tcp"), In("shop")), "80 plain");
@@ -356,8 +266,8 @@ TEST(Resolve, WhatIsNotSeenIsRefusedUnderRegistryOnly) {
   const std::string yaml =
       Reviews("{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}",
               "networking.istio.io/exportTo: news") +
-      Object("Sidecar", "shop", "s",
-             "outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ['*/*']}]");
+      IstioObject("Sidecar", "shop", "s",
+                  "outboundTrafficPolicy: {mode: REGISTRY_ONLY}, egress: [{hosts: ['*/*']}]");
   EXPECT_EQ(OutcomeFor(yaml, In("news")), "80 plain");
   EXPECT_EQ(OutcomeFor(yaml, In("other")), "80 untouched");
   const ResolvedHost refused = Resolve(Aged(yaml), HostName(kHost), {}, In("shop"));
@@ -415,7 +325,7 @@ TEST(Resolve, EveryAnswerHasTheFrontendsOfAll) {
   const HostMeaning meaning = Meaning(
       TwoAddresses("tcp: [{match: [{sourceNamespace: shop, destinationSubnets: ['fd00::/8']}], " +
                    To("six") + "}]") +
-          Object("Sidecar", "news", "s", "egress: [{hosts: ['./*']}]"),
+          IstioObject("Sidecar", "news", "s", "egress: [{hosts: ['./*']}]"),
       {Pod("shop", "a"), Pod("news", "b")});
   EXPECT_EQ(Outcome(meaning.everyone), "80 10.96.0.7 fd00::7 plain");
   ASSERT_EQ(meaning.sources.size(), 2U);

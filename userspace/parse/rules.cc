@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "checks.h"
@@ -35,12 +36,6 @@ struct RequestField {
 
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr auto kRequestFields = std::to_array<RequestField>({
-    {"uri", "StringMatch"},
-    {"scheme", "StringMatch"},
-    {"method", "StringMatch"},
-    {"authority", "StringMatch"},
-    {"withoutHeaders", "%StringMatch"},
-    {"queryParams", "%StringMatch"},
     {"redirect", "HTTPRedirect"},
     {"directResponse", "HTTPDirectResponse"},
     {"rewrite", "HTTPRewrite"},
@@ -56,18 +51,12 @@ constexpr auto kRequestFields = std::to_array<RequestField>({
 });
 // NOLINTEND(modernize-use-designated-initializers)
 
-template <class T>
-void NeedsRequest(const At& at, T& out) {
+void NeedsRequest(const At& at, Rule& out) {
   out.request_fields.emplace_back(at.name());
   const auto* const found = std::ranges::find(kRequestFields, at.name(), &RequestField::field);
   if (found != kRequestFields.end()) {
     CheckMessage(at, found->message);
   }
-}
-
-void ReadHeaderMatch(const At& at, Match& out) {
-  out.request_fields.emplace_back(at.name());
-  CheckMessage(at, "%StringMatch");
 }
 
 void ReadHeaderChange(const At& at, Rule& out) {
@@ -79,22 +68,40 @@ void CheckHeaderChange(const At& at, RouteDestination& /*out*/) {
   CheckMessage(at, "Headers");
 }
 
-void ReadUri(const At& at, Match& out) {
-  CheckMessage(at, "StringMatch");
-  if (!MatchesEveryUri(at.node())) {
-    out.request_fields.emplace_back(at.name());
-  }
-}
-
-void ReadIgnoreCase(const At& at, Match& out) {
-  bool ignore = false;
-  ReadBool(at, ignore);
-  if (ignore) {
-    out.request_fields.emplace_back(at.name());
-  }
-}
-
 // ---- match -------------------------------------------------------------------------------------
+
+StringMatch StringMatchOf(const Node& node) {
+  using Kind = StringMatch::Kind;
+  constexpr auto kKinds = std::to_array<std::pair<std::string_view, Kind>>(
+      {{"exact", Kind::kExact}, {"prefix", Kind::kPrefix}, {"regex", Kind::kRegex}});
+  for (const auto& [field, kind] : kKinds) {
+    if (const std::string_view text = TextOf(node, field); !text.empty()) {
+      return {.kind = kind, .text = std::string(text)};
+    }
+  }
+  return {};
+}
+
+void ReadStringMatch(const At& at, Match& out) {
+  CheckMessage(at, "StringMatch");
+  const bool is_any = at.name() == "uri" && MatchesEveryUri(at.node());
+  if (!is_any) {
+    out.request_fields.emplace_back(at.name());
+  }
+  out.request.emplace(std::pair(at.name(), ""), StringMatchOf(at.node()));
+}
+
+// By the names of headers or query parameters.
+void ReadStringMatches(const At& at, Match& out) {
+  CheckMessage(at, "%StringMatch");
+  if (at.node().kind != Node::Kind::kMap || at.node().count == 0) {
+    return;
+  }
+  out.request_fields.emplace_back(at.name());
+  for (const Node* entry = at.node().first; entry != nullptr; entry = entry->next) {
+    out.request.emplace(std::pair(at.name(), entry->key), StringMatchOf(*entry));
+  }
+}
 
 void ReadNamespaceName(const At& at, std::string& out) {
   ReadString(at, out);
@@ -124,14 +131,14 @@ constexpr auto kHttpMatchFields = std::to_array<Field<Match>>({
     {"gateways", Into<&Match::gateways, ReadGateways>},
     {"sourceLabels", Into<&Match::source_labels, ReadSelectorLabels>},
     {"sourceNamespace", Into<&Match::source_namespace, ReadNamespaceName>},
-    {"uri", ReadUri},
-    {"ignoreUriCase", ReadIgnoreCase},
-    {"scheme", NeedsRequest<Match>},
-    {"method", NeedsRequest<Match>},
-    {"authority", NeedsRequest<Match>},
-    {"headers", ReadHeaderMatch},
-    {"withoutHeaders", NeedsRequest<Match>},
-    {"queryParams", NeedsRequest<Match>},
+    {"uri", ReadStringMatch},
+    {"ignoreUriCase", Into<&Match::ignore_uri_case, ReadBool>},
+    {"scheme", ReadStringMatch},
+    {"method", ReadStringMatch},
+    {"authority", ReadStringMatch},
+    {"headers", ReadStringMatches},
+    {"withoutHeaders", ReadStringMatches},
+    {"queryParams", ReadStringMatches},
 });
 constexpr Shape<Match> kHttpMatch = {"HTTPMatchRequest", kHttpMatchFields, ""};
 
@@ -258,18 +265,18 @@ constexpr auto kHttpFields = std::to_array<Field<Rule>>({
     {"match", Into<&Rule::matches, List<Match, ReadMatch<kHttpMatch>>>},
     {"route", Into<&Rule::routes, ReadRoutes<kHttpRoute>>},
     {"delegate", Into<&Rule::delegate, Optional<Delegate, ReadDelegate>>},
-    {"redirect", NeedsRequest<Rule>},
-    {"directResponse", NeedsRequest<Rule>},
-    {"rewrite", NeedsRequest<Rule>},
-    {"timeout", NeedsRequest<Rule>},
-    {"retries", NeedsRequest<Rule>},
-    {"fault", NeedsRequest<Rule>},
-    {"mirror", NeedsRequest<Rule>},
-    {"mirrors", NeedsRequest<Rule>},
-    {"mirrorPercent", NeedsRequest<Rule>},
-    {"mirror_percent", NeedsRequest<Rule>},  // as the proto has it, an alias in the CRD
-    {"mirrorPercentage", NeedsRequest<Rule>},
-    {"corsPolicy", NeedsRequest<Rule>},
+    {"redirect", NeedsRequest},
+    {"directResponse", NeedsRequest},
+    {"rewrite", NeedsRequest},
+    {"timeout", NeedsRequest},
+    {"retries", NeedsRequest},
+    {"fault", NeedsRequest},
+    {"mirror", NeedsRequest},
+    {"mirrors", NeedsRequest},
+    {"mirrorPercent", NeedsRequest},
+    {"mirror_percent", NeedsRequest},  // as the proto has it, an alias in the CRD
+    {"mirrorPercentage", NeedsRequest},
+    {"corsPolicy", NeedsRequest},
     {"headers", ReadHeaderChange},
 });
 constexpr Shape<Rule> kHttp = {"HTTPRoute", kHttpFields, ""};

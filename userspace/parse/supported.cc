@@ -63,7 +63,6 @@ constexpr auto kUnenforced = std::to_array<Unenforced>({
 
     {"HTTPMatchRequest", "authority", nullptr, kRequest},
     {"HTTPMatchRequest", "headers", IsEmpty, kRequest},
-    {"HTTPMatchRequest", "ignoreUriCase", IsFalse, kRequest},
     {"HTTPMatchRequest", "method", nullptr, kRequest},
     {"HTTPMatchRequest", "queryParams", IsEmpty, kRequest},
     {"HTTPMatchRequest", "scheme", nullptr, kRequest},

@@ -40,9 +40,30 @@ bool Contains(const std::vector<std::string>& words, const std::string& word) {
   return std::ranges::find(words, word) != words.end();
 }
 
-// hasConflict() of Istio, for what is known of a match here. Conditions on the request are known
-// only by their names and never conflict; a rule that has one cannot be decided in any case.
+// Whether the delegate asks for the same as the root, or for less of it, as far as Istio compares
+// texts: never with a regex, nor with what is only to be there.
+bool Narrows(const StringMatch& root, const StringMatch& leaf) {
+  using Kind = StringMatch::Kind;
+  if (root.kind == Kind::kExact) {
+    return leaf == root;
+  }
+  return root.kind == Kind::kPrefix && (leaf.kind == Kind::kPrefix || leaf.kind == Kind::kExact) &&
+         leaf.text.starts_with(root.text);
+}
+
+bool RequestsConflict(const Match& root, const Match& leaf) {
+  return root.ignore_uri_case != leaf.ignore_uri_case ||
+         std::ranges::any_of(leaf.request, [&root](const auto& condition) {
+           const auto found = root.request.find(condition.first);
+           return found != root.request.end() && !Narrows(found->second, condition.second);
+         });
+}
+
+// hasConflict() of Istio.
 bool Conflict(const Match& root, const Match& leaf) {
+  if (RequestsConflict(root, leaf)) {
+    return true;
+  }
   if (root.port && leaf.port && *root.port != *leaf.port) {
     return true;
   }
@@ -81,6 +102,7 @@ Match Merge(const Match& root, const Match& leaf) {
   if (merged.gateways.empty()) {
     merged.gateways = root.gateways;
   }
+  merged.request.insert(root.request.begin(), root.request.end());
   AddMissing(root.request_fields, merged.request_fields);
   return merged;
 }
