@@ -3,17 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstddef>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "resolve_rules_text.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
-#include "vsplit/store.h"
 
 namespace vsplit {
 namespace {

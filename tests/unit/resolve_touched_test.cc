@@ -62,7 +62,8 @@ class World {
     return Of({"s0", "s0", "s1", "s0.a.svc.cluster.local", "s1.b.svc.cluster.local"});
   }
   std::string RuleHost() {
-    return Chance(4) ? Of({"'*.a.svc.cluster.local'", "'*.cluster.local'", "x.org", "'*.org'"})
+    return Chance(4) ? Of({"'*.a.svc.cluster.local'", "'*.cluster.local'", "x.org", "'*.org'",
+                           "'*.x.org'"})
                      : Host();
   }
   std::string Service() {
@@ -94,11 +95,11 @@ class World {
   }
   std::string ServiceEntry() {
     return "{kind: ServiceEntry, apiVersion: networking.istio.io/v1, " + Meta(Of({"s0", "s1"})) +
-           "}, spec: {hosts: [" + Of({"x.org", "s0.a.svc.cluster.local"}) +
+           "}, spec: {hosts: [" + Of({"x.org", "s0.a.svc.cluster.local", "'*.org'"}) +
            "], addresses: [10.97.0." + Of({"1", "2"}) + "], ports: [{number: 80, name: tcp, " +
            "protocol: TCP}], resolution: STATIC, " +
            Of({"workloadSelector: {labels: {version: v1}}", "endpoints: [{address: 10.2.0.1}]"}) +
-           Of({"", ", exportTo: ['.']"}) + "}}";
+           Of({"", ", exportTo: ['.']", ", exportTo: ['~']"}) + "}}";
   }
   std::string WorkloadEntry() {
     return "{kind: WorkloadEntry, apiVersion: networking.istio.io/v1, " + Meta(Of({"w0", "w1"})) +
@@ -253,6 +254,29 @@ TEST(Resolve, MovedRuleTouchesTheHostItLeavesAndTheHostItComesTo) {
       "{host: ";
   TouchedByApply(store, rule + "one.org}}");
   EXPECT_THAT(TouchedByApply(store, rule + "two.org}}").hosts, ElementsAre("one.org", "two.org"));
+}
+
+TEST(Resolve, RuleForANameTouchesTheWildcardAroundIt) {
+  Store store;
+  const std::string entry =
+      "{kind: ServiceEntry, apiVersion: networking.istio.io/v1, metadata: {name: e}, spec: {hosts: "
+      "['*.wide.org'], addresses: [10.0.0.1], resolution: NONE, ports: [{number: 80, name: tcp, "
+      "protocol: TCP}]}}";
+  TouchedByApply(store, entry);
+  EXPECT_THAT(HostsWithRules(store, false), IsEmpty());
+  const auto rule = [&store](const std::string& kind, const std::string& spec) {
+    return TouchedByApply(store, "{kind: " + kind +
+                                     ", apiVersion: networking.istio.io/v1, metadata: {name: r}, "
+                                     "spec: {" +
+                                     spec + "}}")
+        .hosts;
+  };
+  EXPECT_THAT(rule("DestinationRule", "host: a.wide.org"), ElementsAre("a.wide.org"));
+  EXPECT_THAT(HostsWithRules(store, false), ElementsAre("a.wide.org"));
+  EXPECT_THAT(
+      rule("VirtualService", "hosts: ['*.a.wide.org'], tcp: [{route: [{destination: {host: b}}]}]"),
+      ElementsAre("*.wide.org"));
+  EXPECT_THAT(HostsWithRules(store, false), ElementsAre("*.wide.org", "a.wide.org"));
 }
 
 // Else its connections would go by the entry's rule: of two frontends the narrower counts.

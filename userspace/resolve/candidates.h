@@ -17,7 +17,8 @@ namespace vsplit::resolve {
 
 struct Candidate {
   ObjectPtr object;
-  HostName pattern;                              // the most specific of its hosts for this host
+  HostName pattern;                              // the most specific of its hosts for this host;
+                                                 // empty: they are all narrower
   std::vector<HostName> hosts;                   // all of them, qualified
   std::string excluded;                          // why none of its rules can count; empty: they can
   bool for_others = false;                       // excluded, but not for every client

@@ -101,18 +101,13 @@ Sni ChainForHost(const std::vector<Chain>& chains, const std::vector<std::size_t
     const std::size_t closeness = Closeness(chains[i], host);
     if (closeness > closest) {
       closest = closeness;
-      found = {.kind = Sni::Kind::kChain, .chain = i};
+      found.chain = i;
     }
   }
-  if (!IsWildcard(host)) {
-    return found;
-  }
-  for (const std::size_t i : among) {
-    const auto within = [&host](const HostName& name) { return HostCovers(host, name); };
-    if (i != found.chain && std::ranges::any_of(chains[i].sni_hosts, within)) {
-      found.kind = Sni::Kind::kUnknown;
-    }
-  }
+  const auto within = [&host](const HostName& name) { return HostCovers(host, name); };
+  found.is_divided = IsWildcard(host) && std::ranges::any_of(among, [&](std::size_t i) {
+                       return i != found.chain && std::ranges::any_of(chains[i].sni_hosts, within);
+                     });
   return found;
 }
 

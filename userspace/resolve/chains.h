@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,15 +30,11 @@ std::vector<Chain> TlsChains(const Scene& scene, const std::vector<const Rule*>&
                              std::uint16_t port);
 
 // Which of these chains takes a connection whose hello names the host: the one with the most
-// specific name.
+// specific name, if any has such a name.
 struct Sni {
-  enum class Kind {
-    kChain,
-    kNone,    // none of the chains has such a name
-    kUnknown  // the host is a wildcard, and its names lead to different chains
-  };
-  Kind kind = Kind::kNone;
-  std::size_t chain = 0;
+  std::optional<std::size_t> chain;
+  // The host is a wildcard, and some of the names that it stands for lead to other chains.
+  bool is_divided = false;
 };
 Sni ChainForHost(const std::vector<Chain>& chains, const std::vector<std::size_t>& among,
                  const HostName& host);

@@ -62,9 +62,10 @@ std::string WhyNoPort(const RegistryService& service, std::uint16_t port) {
              : fmt::format("port {} of {} is udp", port, ToString(service.object().key));
 }
 
-// Why a cluster has no endpoint that is ready. `missing`: names that resolve to nothing.
+// Why a cluster has no endpoint that is ready. `missing`: names that resolve to nothing; `any`:
+// whether there is an endpoint, which does not count for the client.
 std::string WhyEmpty(const RegistryService& service, std::uint16_t port, const Subset* subset,
-                     const std::vector<std::string>& missing) {
+                     const std::vector<std::string>& missing, bool any) {
   const std::string name = ToString(service.object().key);
   if (!missing.empty()) {
     return fmt::format("no address of {} is known, for {} port {}", Join(missing), name, port);
@@ -72,7 +73,7 @@ std::string WhyEmpty(const RegistryService& service, std::uint16_t port, const S
   // Istio makes no cluster at all of names that are not there.
   const bool is_dns =
       service.resolution == Resolution::kDns || service.resolution == Resolution::kDnsRoundRobin;
-  const std::string_view what = is_dns ? "endpoint" : "ready endpoint";
+  const std::string_view what = is_dns && !any ? "endpoint" : "ready endpoint";
   return subset == nullptr ? fmt::format("no {} of {} port {}", what, name, port)
                            : fmt::format("no {} of {} port {} has the labels of subset \"{}\"",
                                          what, name, port, subset->name);
@@ -88,6 +89,7 @@ void FillGroups(const Scene& scene, const RegistryService& service, const Regist
   if (cluster.settings.panic_percent > 0) {
     std::erase_if(endpoints, [](const Chosen& each) { return !each.member->ready; });
   }
+  const bool any = !endpoints.empty();
   const LocalityPolicy policy = LocalityPolicyOf(scene, service, blocks);
   const auto is_unready = [](const Chosen& each) { return !each.member->ready; };
   if (policy.weighs || std::ranges::any_of(endpoints, is_unready)) {
@@ -100,7 +102,7 @@ void FillGroups(const Scene& scene, const RegistryService& service, const Regist
   }
   if (std::ranges::all_of(cluster.groups,
                           [](const EndpointGroup& group) { return group.endpoints.empty(); })) {
-    cluster.broken = WhyEmpty(service, port.number, subset, missing);
+    cluster.broken = WhyEmpty(service, port.number, subset, missing, any);
   }
 }
 
@@ -149,12 +151,13 @@ void Fill(const Scene& scene, const Target& target, const RegistryService& servi
   }
 }
 
-// Of http rules Istio looks only at services that have the port that was dialled, so that an alias
-// without it stands for nothing.
+// Of http rules Istio looks only at services that the client can dial on the port that was dialled,
+// so that another alias stands for nothing.
 const RegistryService* FindTarget(const Scene& scene, Target& target) {
-  const RegistryService* named = scene.registry.Find(scene, target.host);
+  const RegistryService* named = scene.registry.FindDestination(scene, target.host);
   if (named != nullptr && !named->alias.empty() && target.http &&
-      named->FindPort(target.dialled) == nullptr) {
+      (named != scene.registry.Find(scene, target.host) ||
+       named->FindPort(target.dialled) == nullptr)) {
     return nullptr;
   }
   return scene.registry.FollowAlias(scene, target.host);
@@ -176,7 +179,7 @@ Destination DestinationOf(const Scene& scene, Target target) {
   const RegistryService* service = FindTarget(scene, target);
   Destination destination;
   // What Istio writes into the route it looks up by the name that is written, an alias or not.
-  const RegistryService* own = scene.registry.Find(scene, named);
+  const RegistryService* own = scene.registry.FindDestination(scene, named);
   const std::uint16_t port =
       own == nullptr ? target.port.value_or(target.dialled) : PortOf(target, *own);
   const std::vector<ObjectPtr> rules = RulesFor(scene, own);

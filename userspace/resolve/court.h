@@ -71,8 +71,12 @@ class Court {
            scene_.sight->SeesRules(it.object->key.ns, it.hosts, ports_[port].number,
                                    ports_[port].protocol == PortProtocol::kHttp);
   }
+  // Whether it is an http rule for some of the names that the host, a wildcard, stands for.
+  bool IsNarrower(const RuleRef& ref) const {
+    return ref.list == RuleList::kHttp && candidates_[ref.candidate].pattern.empty();
+  }
   bool Survives(const RuleRef& ref, std::size_t port) const {
-    return Counts(ref.candidate, port) && RuleAt(ref).refused.empty() &&
+    return Counts(ref.candidate, port) && !IsNarrower(ref) && RuleAt(ref).refused.empty() &&
            FitAt(ref, port) >= Fit::kPerhaps;
   }
   bool HasRuleFor(std::size_t candidate, RuleList list, std::size_t port) const;

@@ -38,44 +38,42 @@ bool IsService(const ObjectPtr& object) {
   return object->kind() == Kind::kService;
 }
 
-struct Found {
-  ObjectPtr object;
-  bool is_public = true;
-};
+using Objects = std::vector<ObjectPtr>;
 
-// Those that the client can see (R9), by precedence: exported to its namespace by name, then public
-// ones; older ones first.
-std::vector<ObjectPtr> Visible(const Scene& scene, const HostName& host) {
-  std::vector<Found> found;
-  const auto add = [&](ObjectPtr object) {
-    const std::vector<std::string> export_to = ServiceExports(*object);
-    if (IsExportedTo(scene, object->key.ns, export_to)) {
-      found.push_back({std::move(object), IsPublic(export_to)});
-    }
-  };
-  if (ObjectPtr service = ServiceOf(scene.store, host)) {
-    add(std::move(service));
+// The Service and the ServiceEntries of a host, by precedence: exported by name, then public ones;
+// older ones first.
+Objects AllOf(const Store& store, const HostName& host) {
+  Objects objects = store.ServiceEntriesFor(host);
+  if (ObjectPtr service = ServiceOf(store, host)) {
+    objects.push_back(std::move(service));
   }
-  for (ObjectPtr& entry : scene.store.ServiceEntriesFor(host)) {
-    add(std::move(entry));
-  }
-  std::ranges::stable_sort(found, [](const Found& left, const Found& right) {
-    return std::tie(left.is_public, left.object->version.creation_timestamp, left.object->key.ns,
-                    left.object->key.name) < std::tie(right.is_public,
-                                                      right.object->version.creation_timestamp,
-                                                      right.object->key.ns, right.object->key.name);
+  std::ranges::sort(objects, {}, [](const ObjectPtr& object) {
+    return std::tuple(IsPublic(ServiceExports(*object)), object->version.creation_timestamp,
+                      object->key.ns, object->key.name, object->kind());
   });
-  std::vector<ObjectPtr> objects;
-  objects.reserve(found.size());
-  for (Found& each : found) {
-    objects.push_back(std::move(each.object));
-  }
+  return objects;
+}
+
+// Those that the client can see (R9).
+Objects VisibleOf(const Scene& scene, Objects objects) {
+  std::erase_if(objects, [&scene](const ObjectPtr& object) {
+    return !IsExportedTo(scene, object->key.ns, ServiceExports(*object));
+  });
+  return objects;
+}
+
+// Those of the client's namespace that it cannot see.
+Objects HiddenOwnOf(const Scene& scene, Objects objects) {
+  std::erase_if(objects, [&scene](const ObjectPtr& object) {
+    return IsExportedTo(scene, object->key.ns, ServiceExports(*object)) ||
+           !IsInNamespace(scene, object->key.ns);
+  });
   return objects;
 }
 
 // Those that the client's Sidecar shows it, unless there are none: a VirtualService that it shows
 // makes its destinations visible too (collectImportedServices).
-void PreferImported(const Scene& scene, const HostName& host, std::vector<ObjectPtr>& objects) {
+void PreferImported(const Scene& scene, const HostName& host, Objects& objects) {
   const auto is_hidden = [&](const ObjectPtr& object) {
     return !scene.sight->Sees(object->key.ns, host);
   };
@@ -233,8 +231,8 @@ void SortAddresses(RegistryService& service) {
   }
 }
 
-std::optional<RegistryService> Look(const Scene& scene, const HostName& host) {
-  std::vector<ObjectPtr> objects = Visible(scene, host);
+// What these objects are together.
+std::optional<RegistryService> Unite(const Scene& scene, const HostName& host, Objects objects) {
   if (objects.empty()) {
     return std::nullopt;
   }
@@ -284,13 +282,34 @@ const RegistryService* Registry::Find(const Scene& scene, const HostName& host) 
   auto known = services_.find(host);
   if (known == services_.end()) {
     scene.dependencies.hosts.insert(host);
-    known = services_.emplace(host, Look(scene, host)).first;
+    known = services_.emplace(host, Unite(scene, host, VisibleOf(scene, AllOf(scene.store, host))))
+                .first;
   }
   return known->second ? &*known->second : nullptr;
 }
 
+// collectImportedServices() of Istio adds the destinations of VirtualServices to the services that
+// the client's Sidecar shows: those of the client's namespace without a look at exportTo. What is
+// there already stays, but for a ServiceEntry where a Service comes.
+const RegistryService* Registry::FindDestination(const Scene& scene, const HostName& host) {
+  const RegistryService* visible = Find(scene, host);
+  auto known = destinations_.find(host);
+  if (known == destinations_.end()) {
+    Objects hidden = HiddenOwnOf(scene, AllOf(scene.store, host));
+    const bool is_shown = visible != nullptr && scene.sight->Sees(visible->ns, host);
+    const bool stays =
+        visible != nullptr && !hidden.empty() &&
+        (visible->ns == hidden.front()->key.ns ||
+         (is_shown && (visible->service() != nullptr || std::ranges::none_of(hidden, IsService))));
+    known =
+        destinations_.emplace(host, stays ? std::nullopt : Unite(scene, host, std::move(hidden)))
+            .first;
+  }
+  return known->second ? &*known->second : visible;
+}
+
 const RegistryService* Registry::FollowAlias(const Scene& scene, HostName& host) {
-  const RegistryService* service = Find(scene, host);
+  const RegistryService* service = FindDestination(scene, host);
   if (service == nullptr || service->alias.empty()) {
     return service;
   }
@@ -356,6 +375,15 @@ bool IsWide(const ServiceEntry& entry) {
 std::string WhyNotFound(const Scene& scene, const HostName& host) {
   if (ServiceOf(scene.store, host) != nullptr || !scene.store.ServiceEntriesFor(host).empty()) {
     return fmt::format("\"{}\" is not exported to the client", host);
+  }
+  for (const ObjectPtr& entry : scene.store.ServiceEntriesCovering(host)) {
+    for (const std::string& wide : std::get<ServiceEntry>(entry->spec).hosts) {
+      if (HostCovers(PlainHost(wide), host)) {
+        return fmt::format(
+            "\"{}\" has no address of its own, it is one of the names of \"{}\" of {}", host, wide,
+            ToString(entry->key));
+      }
+    }
   }
   return MissingService(scene.store, host);
 }

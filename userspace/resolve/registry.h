@@ -63,11 +63,16 @@ class Registry {
   Registry(Registry&&) = delete;
   Registry& operator=(Registry&&) = delete;
 
-  // Null when there is nothing, or nothing that the client can see. Valid as long as the registry.
+  // What the client can dial. Null when there is nothing, or nothing that the client can see. Valid
+  // as long as the registry.
   const RegistryService* Find(const Scene& scene, const HostName& host);
 
-  // The Service or ServiceEntry behind a host; `host` becomes that of what an ExternalName Service
-  // stands for. Null where that is one itself: Istio follows one (GetDestinationCluster).
+  // What a destination of a rule that the client sees leads to: also what the client's namespace
+  // has, whoever it is exported to.
+  const RegistryService* FindDestination(const Scene& scene, const HostName& host);
+
+  // The Service or ServiceEntry behind a destination; `host` becomes that of what an ExternalName
+  // Service stands for. Null where that is one itself: Istio follows one (GetDestinationCluster).
   const RegistryService* FollowAlias(const Scene& scene, HostName& host);
 
   // MembersOf of endpoints.h, made once.
@@ -80,7 +85,9 @@ class Registry {
   const std::vector<ObjectPtr>& WideEntries(const Scene& scene);
 
  private:
-  std::map<HostName, std::optional<RegistryService>> services_;
+  using Services = std::map<HostName, std::optional<RegistryService>>;
+  Services services_;
+  Services destinations_;  // where they are not those of services_
   std::map<const RegistryService*, std::vector<Member>> members_;
   std::map<std::string, Locality> nodes_;
   std::optional<std::vector<ObjectPtr>> wide_;
@@ -95,7 +102,8 @@ RegistryService UnseenService(const Scene& scene, const HostName& host,
 // at all, which means any on its ports. Where those hosts have frontends of their own, these count.
 bool IsWide(const ServiceEntry& entry);
 
-// "no Service or ServiceEntry for host "x.org"", "no Service default/reviews".
+// "no Service or ServiceEntry for host "x.org"", "no Service default/reviews"; of a name within a
+// ServiceEntry's wildcard, that this is where its connections are.
 std::string WhyNotFound(const Scene& scene, const HostName& host);
 
 }  // namespace vsplit::resolve

@@ -73,6 +73,10 @@ std::string Court::Unread(std::size_t port, const RuleRef& ref) const {
   if (!Counts(ref.candidate, port)) {
     return ForOthers(fmt::format("not imported by {}", scene_.sight->name()));
   }
+  if (IsNarrower(ref)) {
+    return fmt::format("needs the request: only its Host header tells {} from others of {}",
+                       Join(candidates_[ref.candidate].hosts), host_);
+  }
   if (FitAt(ref, port) == Fit::kOtherClients) {
     return ForOthers(Conditions(*RuleAt(ref).rule, Fit::kOtherClients));
   }

@@ -102,7 +102,8 @@ bool Court::ReadsTcp(std::size_t port) const {
 
 // R5: the most specific host first, whatever the age; of those with the same exact host the first
 // one that has a rule for the port and client. A wildcard does not step in, neither for an exact
-// host nor for another VirtualService with the same wildcard.
+// host nor for another VirtualService with the same wildcard. One that has only narrower hosts is
+// about other virtual hosts of Envoy.
 std::size_t Court::HttpWinner(std::size_t port) const {
   const auto rank = [this](std::size_t i) {
     const HostName& pattern = candidates_[i].pattern;
@@ -110,11 +111,11 @@ std::size_t Court::HttpWinner(std::size_t port) const {
   };
   std::size_t best = candidates_.size();
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (!Counts(i, port)) {
+    if (!Counts(i, port) || candidates_[i].pattern.empty()) {
       continue;
     }
-    const bool steps_in = best != candidates_.size() && candidates_[i].pattern == host_ &&
-                          candidates_[best].pattern == host_ &&
+    const bool steps_in = !IsWildcard(host_) && best != candidates_.size() &&
+                          candidates_[i].pattern == host_ && candidates_[best].pattern == host_ &&
                           !HasRuleFor(best, RuleList::kHttp, port) &&
                           HasRuleFor(i, RuleList::kHttp, port);
     if (best == candidates_.size() || rank(i) > rank(best) || steps_in) {
@@ -135,7 +136,10 @@ std::string Court::Uncertainty(const RuleRef& ref, std::size_t port) const {
   if (ref.list == RuleList::kHttp && FitAt(ref, port) == Fit::kPerhaps) {
     return fmt::format("needs the request: {}", Conditions(rule, Fit::kPerhaps));
   }
-  if (rule.routes.empty()) {
+  // A delegate's rule may have a route and the answer of its root, which then counts.
+  const bool answers =
+      std::ranges::find(rule.request_fields, "directResponse") != rule.request_fields.end();
+  if (rule.routes.empty() || answers) {
     return ref.list == RuleList::kHttp
                ? fmt::format("needs the request: {}", Join(rule.request_fields))
                : "has no route";
@@ -230,15 +234,15 @@ std::vector<Choice> Court::DecideTls(std::size_t port) {
   for (const Piece& piece : Divide(ports_[port].addresses, SubnetsOf(chains))) {
     Choice choice;
     const Sni sni = ChainForHost(chains, piece.chains, host_);
-    if (sni.kind == Sni::Kind::kChain) {
-      const std::size_t rule = chains[sni.chain].rule;
+    if (sni.chain && !sni.is_divided) {
+      const std::size_t rule = chains[*sni.chain].rule;
       choice = Uncertainty(refs[rule], port).empty() ? ChoiceOf(refs[rule]) : Choice{};
       accepted.insert(rule);
-    } else if (sni.kind == Sni::Kind::kNone && !chains.empty()) {
+    } else if (!sni.chain && !chains.empty()) {
       choice.untouched =
           fmt::format("tls rules count here, and none of their sniHosts covers {}", host_);
     }
-    unknown = unknown || sni.kind == Sni::Kind::kUnknown;
+    unknown = unknown || sni.is_divided;
     GivePiece(piece, std::move(choice), choices);
   }
   for (std::size_t i = 0; i < refs.size(); ++i) {

@@ -173,10 +173,35 @@ void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>&
   std::ranges::copy_if(RegistryHosts(store), std::inserter(hosts, hosts.end()), covered);
 }
 
-// The hosts that a VirtualService or DestinationRule is about.
+// The wildcard hosts of ServiceEntries that cover this one.
+void AddWider(const Store& store, const HostName& host, std::set<HostName>& hosts) {
+  for (const ObjectPtr& entry : store.ServiceEntriesCovering(host)) {
+    for (const std::string& written : std::get<ServiceEntry>(entry->spec).hosts) {
+      if (HostName own = PlainHost(written); HostCovers(own, host)) {
+        hosts.insert(std::move(own));
+      }
+    }
+  }
+}
+
+// The names that rules have for a part of the ServiceEntry's wildcards: their verdicts tell of it.
+void AddNamesWithin(const Store& store, const Object& entry, std::set<HostName>& hosts) {
+  for (const std::string& written : std::get<ServiceEntry>(entry.spec).hosts) {
+    if (const HostName own = PlainHost(written); IsWildcard(own)) {
+      std::ranges::copy_if(ExactHosts(store), std::inserter(hosts, hosts.end()),
+                           [&own](const HostName& host) { return HostCovers(own, host); });
+    }
+  }
+}
+
+// The hosts that a VirtualService or DestinationRule is about. What a VirtualService says of one
+// name counts for a wildcard around it too (R6).
 void AddNamed(const Store& store, const Object& object, std::set<HostName>& hosts) {
   for (const HostName& host : NamedHosts(store, object)) {
     AddCovered(store, host, hosts);
+    if (object.kind() == Kind::kVirtualService) {
+      AddWider(store, host, hosts);
+    }
   }
 }
 
@@ -208,6 +233,7 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       break;
     case Kind::kServiceEntry:
       AddOwnHosts(store, object, touched.hosts);
+      AddNamesWithin(store, object, touched.hosts);
       if (resolve::IsWide(std::get<ServiceEntry>(object.spec))) {
         AddBeside(store, object, touched.hosts);
       }
@@ -244,7 +270,7 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
 bool IsNamed(const Store& store, const HostName& host, bool registered) {
   const auto counts = [&](const ObjectPtr& object) {
     const std::vector<HostName> named = NamedHosts(store, *object);
-    return registered || std::ranges::find(named, host) != named.end();
+    return registered || (!IsWildcard(host) && std::ranges::find(named, host) != named.end());
   };
   return std::ranges::any_of(store.VirtualServicesFor(host), counts) ||
          std::ranges::any_of(store.DestinationRulesFor(host), counts);

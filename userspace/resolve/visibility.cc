@@ -71,8 +71,12 @@ bool IsPublic(const std::vector<std::string>& export_to) {
 
 bool IsExportedTo(const Scene& scene, const std::string& owner,
                   const std::vector<std::string>& export_to) {
-  return IsPublic(export_to) || std::ranges::any_of(export_to, [&](const std::string& word) {
-           return word != "~" && IsInNamespace(scene, word == "." ? owner : word);
+  if (IsPublic(export_to)) {
+    return true;
+  }
+  return std::ranges::find(export_to, "~") == export_to.end() &&
+         std::ranges::any_of(export_to, [&](const std::string& word) {
+           return IsInNamespace(scene, word == "." ? owner : word);
          });
 }
 
