@@ -3,13 +3,14 @@
 
 An *answer* has one entry for each host, address and port:
 
-    {"host", "address", "port", "list", "split", "verdict", "settings", "because"}
+    {"host", "address", "port", "list", "split", "verdict", "ruled", "settings", "because"}
 
 split     [[endpoint, cluster, probability, why]], sorted; endpoint "" is a connection that fails,
           why says how: "unknown cluster", "no healthy endpoint", "black hole"
 list      which of two entries counts on a port without a declared protocol: the one for the list
           ("http", "tcp") that vsplit read
 verdict   a word that vsplit must have said about some rule of the port
+ruled     whether vsplit must have let a rule decide
 settings  by cluster: algorithm and limits
 because   names of DIFFERENCES that changed the entry
 
@@ -264,10 +265,32 @@ def sniffed_range(_, record, entry):
         entry.get("split") in (UNTOUCHED, [["", "", 1, "black hole"]])
 
 
+def exports_of(thing):
+    if thing["kind"] == "Service":
+        words = thing["metadata"].get("annotations", {}).get("networking.istio.io/exportTo", "")
+        return words.split(",") if words else []
+    return thing["spec"].get("exportTo", [])
+
+
+def is_exported(case, record):
+    """Whether any object of the host and namespace is exported to the client. A service that is
+    not may be visible all the same, as the destination of a rule."""
+    own, ns = record["namespace"], case.get("source", {}).get("namespace")
+    for thing in case["objects"]:
+        hosts = ["%s.%s.%s" % (thing["metadata"]["name"], own, DOMAIN)] \
+            if thing["kind"] == "Service" else thing.get("spec", {}).get("hosts", [])
+        if thing["kind"] in ("Service", "ServiceEntry") and record["host"] in hosts and \
+                thing["metadata"].get("namespace", "default") == own:
+            words = exports_of(thing)
+            if not words or "*" in words or ns in words or ("." in words and ns == own):
+                return True
+    return not case["objects"]
+
+
 def captured(case, record, entry):
-    """The client does not see the service, but on http ports another one of that name."""
-    del case
-    return not record["visible"] and record["protocol"] == "http" and \
+    """The client cannot dial the service, but on http ports another one of that name."""
+    return not (record["visible"] and is_exported(case, record)) and \
+        record["protocol"] == "http" and \
         record["via"].startswith("0.0.0.0_") and \
         not record["via"].endswith((" allow_any", " block_all")) and \
         entry.get("split") not in (UNTOUCHED, [["", "", 1, "black hole"]])
@@ -284,8 +307,29 @@ def leave(_, __, entry):
     return dict(entry, split=UNTOUCHED, settings={})
 
 
+def leave_unseen(case, _, entry):
+    """What the client does not see is left alone, or refused, as the policy of the mesh or of its
+    Sidecar has it."""
+    if case.get("registry_only") or any(thing["kind"] == "Sidecar" for thing in case["objects"]):
+        return leave_open(None, None, entry)
+    return leave(None, None, entry)
+
+
 def leave_open(_, __, entry):
     return {key: value for key, value in entry.items() if key not in ("split", "settings")}
+
+
+def unheard(case, record, _):
+    """A destination is a Service annotated with "~": pilot takes no notice of its slices, and which
+    endpoints it knows depends on the order in which it met the others."""
+    route = route_of(record)
+    hosts = {each["name"].rpartition("|")[2] for each in route["clusters"]} if route else set()
+    for thing in case["objects"]:
+        meta = thing["metadata"]
+        if thing["kind"] == "Service" and "~" in exports_of(thing) and "%s.%s.%s" % (
+                meta["name"], meta.get("namespace", "default"), DOMAIN) in hosts:
+            return True
+    return False
 
 
 def blocked(_, record, __):
@@ -297,16 +341,42 @@ def refuse(_, __, entry):
     return dict(entry, split=[["", "", 1, "black hole"]], settings={})
 
 
+def divides_names(record, chosen):
+    """Whether the service is a wildcard, and some of its names lead elsewhere by TLS rules."""
+    return chosen is not None and (chosen["match"] or {}).get("sni") is not None and any(
+        name != record["host"] and covers(record["host"], name)
+        for route in record["routes"] if route is not chosen
+        for name in (route["match"] or {}).get("sni") or [])
+
+
+def is_open(route):
+    """Whether every request takes the route: Envoy is also told so by a regex of the path."""
+    return route["match"] in (None, {"safe_regex": {"regex": ".*"}})
+
+
 def needs_request(_, record, __):
     route = route_of(record)
+    if record["protocol"] == "tls":
+        return record["host"].startswith("*") and divides_names(record, route)
     if record["protocol"] != "http" or blocked(None, record, None):
         return False
-    return route is None or route["match"] is not None or not route["clusters"]
+    return route is None or not is_open(route) or not route["clusters"]
+
+
+def comes_out_the_same(record):
+    """Whether the routes up to the first for every request lead to the same clusters: they may be
+    the matches of one rule, which then is certain, or several rules."""
+    routes = record.get("routes") or []
+    return record["protocol"] == "http" and bool(routes) and is_open(routes[-1]) and all(
+        route["clusters"] == routes[-1]["clusters"] != [] for route in routes)
 
 
 def leave_to_service(_, record, entry):
     """The plain service, whose endpoints Istio's record may not show."""
-    return dict(leave_open(None, record, entry), verdict="not enforced")
+    entry = leave_open(None, record, entry)
+    if comes_out_the_same(record):
+        return entry
+    return dict(entry, verdict="not enforced", ruled=False)
 
 
 def ip_of(endpoint):
@@ -400,10 +470,11 @@ def same_family(case, record, entry):
 DIFFERENCES = [
     ("shared-address", shared, leave_open),
     ("sniffed-range", sniffed_range, leave_open),
-    ("captured-port", captured, leave),
+    ("captured-port", captured, leave_unseen),
     ("blocked", blocked, refuse),
     ("needs-request", needs_request, leave_to_service),
     ("tls-origination", encrypts, leave),
+    ("unheard-endpoints", unheard, leave_open),
     ("other-family", other_family, same_family),
 ]
 
@@ -427,6 +498,7 @@ def given(connection):
     out = {"host": connection["host"], "address": connection["address"],
            "port": connection["port"], "verdict": [v["verdict"] for v in connection["verdicts"]]}
     rule = connection["rule"]
+    out["ruled"] = bool(rule)
     out["list"] = rule["path"].split(".")[1].split("[")[0] if rule else ""
     if "untouched" in connection:
         out["split"] = UNTOUCHED
@@ -474,6 +546,8 @@ def faults(entry, ours):
                 lines.append("%s %s: istio %s, vsplit %s" % (name, field, value, have.get(field)))
     if "verdict" in entry and entry["verdict"] not in ours["verdict"]:
         lines.append("no rule is said to be %s" % entry["verdict"])
+    if entry.get("ruled", ours["ruled"]) != ours["ruled"]:
+        lines.append("a rule decides" if ours["ruled"] else "no rule decides")
     return lines
 
 
@@ -493,7 +567,8 @@ def around(key, found):
         if port == key[2] and other.version == network.version and other.supernet_of(network) and \
                 (best is None or other.prefixlen > best[0]):
             best = (other.prefixlen, ours)
-    return best[1][0] if best else {"list": "", "split": UNTOUCHED, "settings": {}, "verdict": []}
+    return best[1][0] if best else {"list": "", "split": UNTOUCHED, "settings": {}, "verdict": [],
+                                    "ruled": False}
 
 
 def differences(case, entries, answer):

@@ -136,6 +136,10 @@ std::string FaultOf(const Json& entry, const Outcome& outcome) {
   if (!verdict.empty() && std::ranges::none_of(outcome.verdicts, is_it)) {
     text += "no rule is said to be " + verdict + "\n";
   }
+  const bool ruled = !outcome.port.rule_object.name.empty();
+  if (entry.value("ruled", ruled) != ruled) {
+    text += ruled ? "a rule decides\n" : "no rule decides\n";
+  }
   return text;
 }
 

@@ -17,6 +17,7 @@ NAMESPACES = ["default", "prod", "istio-system"]
 DOMAIN = "svc.cluster.local"
 SERVICES = ["a", "b"]
 EXTERNAL = ["ext.example.org", "api.example.org", "db.example.org"]
+WILDCARD = "*.example.org"
 SUBSETS = ["v1", "v2", "v3"]
 NODES = {
     "n1": {"region": "eu", "zone": "eu-a", "subzone": "r1"},
@@ -171,9 +172,9 @@ class World:
             spec["trafficDistribution"] = self.pick(
                 ["PreferClose", "PreferSameZone", "PreferSameNode"])
         meta = {}
-        if self.chance(0.12):
+        if self.chance(0.2):
             meta["annotations"] = {"networking.istio.io/exportTo":
-                                   self.pick([".", "*", "prod", "default", "~"])}
+                                   self.pick([".", "*", "prod", "default", "~", "~"])}
         self.add("v1", "Service", name, ns, spec, meta=meta)
         self.hosts.append(host)
         self.services[host] = ports
@@ -201,9 +202,10 @@ class World:
         resolution = self.pick(["STATIC", "STATIC", "STATIC", "NONE", "DNS", "DNS_ROUND_ROBIN"])
         free = [host for host in EXTERNAL if (ns, host) not in self.entries]
         hosts = self.some(free, 1, 2 if self.chance(0.15) else 1)
+        if self.chance(0.25) and resolution in ("NONE", "STATIC") and \
+                (ns, WILDCARD) not in self.entries:
+            hosts = [WILDCARD]
         self.entries.update((ns, host) for host in hosts)
-        if self.chance(0.1) and resolution == "NONE":
-            hosts = ["*.example.org"]
         ports = []
         for port in self.some([("tcp", 81, "TCP"), ("http", 80, "HTTP"), ("tls", 443, "TLS"),
                                ("web", 82, ""), ("mongo", 86, "MONGO"), ("https", 84, "HTTPS")],
@@ -234,7 +236,7 @@ class World:
         elif resolution == "DNS_ROUND_ROBIN" and self.chance(0.4):
             spec["endpoints"] = [self.workload(10 * index, resolution, ports)]
         if self.chance(0.2):
-            spec["exportTo"] = [self.pick([".", "*", "prod", "default", "~"])]
+            spec["exportTo"] = [self.pick([".", "*", "prod", "default", "~", "~"])]
         self.istio("ServiceEntry", "se%d" % index, ns, spec)
         for host in hosts:
             self.hosts.append(host)
@@ -257,6 +259,8 @@ class World:
         if wildcards and draw < 0.15:
             return self.pick(["*.%s.%s" % (self.pick(NAMESPACES[:2]), DOMAIN), "*." + DOMAIN,
                               "*.example.org", "*.cluster.local"])
+        if wildcards and WILDCARD in self.hosts and draw < 0.4:
+            return self.pick([WILDCARD, "ext.example.org", "a.ext.example.org", "*.ext.example.org"])
         if draw < 0.2:
             return self.pick(["missing", "missing.example.org", "a.prod"])
         host = self.pick(self.hosts)
@@ -301,15 +305,34 @@ class World:
             match["gateways"] = self.pick([["mesh"], ["gw"], ["gw", "mesh"]])
         return match
 
-    def http_match(self):
+    def http_match(self, of_request=0.2):
         match = self.source_conditions({})
-        if self.chance(0.2):
+        if self.chance(of_request):
             match.update(self.pick([
                 {"uri": {"prefix": "/api"}}, {"uri": {"prefix": "/"}}, {"uri": {"regex": ".*"}},
                 {"uri": {"exact": "/x"}}, {"headers": {"end-user": {"exact": "me"}}},
                 {"method": {"exact": "GET"}}, {"queryParams": {"q": {"exact": "1"}}},
                 {"withoutHeaders": {"x": {"exact": "1"}}}, {"scheme": {"exact": "http"}},
-                {"authority": {"exact": "a"}}]))
+                {"authority": {"exact": "a"}}, {"ignoreUriCase": True},
+                {"uri": {"prefix": "/"}, "ignoreUriCase": True}]))
+        return match
+
+    def string_match(self):
+        """Few texts, some of which begin with others."""
+        return self.pick([{"exact": "/a"}, {"exact": "/ab"}, {"prefix": "/"}, {"prefix": "/a"},
+                          {"prefix": "/ab"}, {"regex": ".*"}, {"regex": "/a.*"}])
+
+    def delegated_match(self):
+        """A match of a root or its delegate: both are often about the same part of the request."""
+        match = self.http_match(0)
+        field = self.pick(["uri", "uri", "method", "scheme", "authority", "headers",
+                           "withoutHeaders", "queryParams", "ignoreUriCase", ""])
+        if field in ("headers", "withoutHeaders", "queryParams"):
+            match[field] = {self.pick(["x", "x", "z"]): self.string_match()}
+        elif field == "ignoreUriCase":
+            match[field] = True
+        elif field:
+            match[field] = self.string_match()
         return match
 
     def http_rule(self, ns, target):
@@ -392,17 +415,24 @@ class World:
         root = {"delegate": {"name": name}}
         if other != ns or self.chance(0.3):
             root["delegate"]["namespace"] = other
-        if self.chance(0.6):
-            root["match"] = [self.http_match()]
-            if not root["match"][0]:
+        make = self.delegated_match if self.chance(0.6) else self.http_match
+        if self.chance(0.7):
+            root["match"] = [match for match in
+                             [make() for _ in range(self.random.choice([1, 1, 2]))] if match]
+            if not root["match"]:
                 del root["match"]
+        if self.chance(0.1):
+            root.update(self.pick([{"directResponse": {"status": 503}}, {"timeout": "5s"}]))
         rules = [root]
-        if self.chance(0.6):
-            rules.append(self.http_rule(ns, target))
+        if self.chance(0.7):
+            rules.append({"route": self.routes(ns, target)})
         self.istio("VirtualService", "root%d" % index, ns, {"hosts": [target], "http": rules})
         if self.chance(0.9):
-            spec = {"http": [self.http_rule(other, target)
-                             for _ in range(self.random.randint(1, 2))]}
+            rules = [self.http_rule(other, target) for _ in range(self.random.randint(1, 2))]
+            for rule in rules:
+                if make == self.delegated_match and "route" in rule and self.chance(0.8):
+                    rule["match"] = [match for match in [make()] if match]
+            spec = {"http": rules}
             if self.chance(0.25):
                 spec["exportTo"] = [self.pick([".", "*", "prod", "default"])]
             self.istio("VirtualService", name, other, spec)
@@ -544,7 +574,7 @@ class World:
                 self.workload_entries()
         for index in range(self.random.choice([0, 1, 2, 2, 3, 3, 4])):
             self.virtual_service(index)
-        if self.chance(0.1):
+        if self.chance(0.15):
             self.delegate(0)
         for index in range(self.random.choice([0, 1, 2, 2, 3, 4])):
             self.destination_rule(index)
