@@ -69,6 +69,13 @@ int ErrorOf(const nlmsghdr& header) {
   return -reinterpret_cast<const nlmsgerr*>(NLMSG_DATA(&header))->error;
 }
 
+// The kernel loads what answers when it is first asked.
+tl::unexpected<Error> FailList(int error) {
+  return error == ENOENT
+             ? Fail("list sockets: the kernel has no tcp_diag, and could not load the module")
+             : FailErrno("list sockets", error);
+}
+
 }  // namespace
 
 Result<SocketDiag> SocketDiag::Open() {
@@ -116,7 +123,7 @@ Result<void> SocketDiag::ListFamily(std::uint8_t family,
         return {};
       }
       if (header->nlmsg_type == NLMSG_ERROR) {
-        return FailErrno("list sockets", ErrorOf(*header));
+        return FailList(ErrorOf(*header));
       }
       visit(SocketOf(*header, *reinterpret_cast<const inet_diag_msg*>(NLMSG_DATA(header))));
     }

@@ -135,7 +135,8 @@ AroundStatus Surroundings::Status() const {
   }
   for (const auto& [name, answer] : names_->answers()) {
     if (!answer.trouble.empty()) {
-      status.failing_names.emplace(name, answer.trouble);
+      status.failing_names.emplace(
+          name, answer.trouble + (answer.answered ? "; the last answer stays in force" : ""));
     }
   }
   if (!cgroups_->trouble().empty()) {
