@@ -34,6 +34,7 @@ struct StoredCondition {
 
 struct DiskContent {
   struct Stored {
+    std::string ns;    // of the object; its text need not name it
     std::string json;  // Object::json
     Version version;
   };

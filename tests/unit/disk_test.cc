@@ -118,6 +118,8 @@ TEST(Disk, CommittedObjectsComeBackInOrder) {
   EXPECT_THAT(Texts(*content), ElementsAre("{\"v\":1}", std::string("\0\"\xc3\xa4", 4), "{\"v\":3}",
                                            "{\"v\":4}", "{\"v\":5}"));
   EXPECT_EQ(content->objects.back().version, version);
+  EXPECT_EQ(content->objects.front().ns, "");
+  EXPECT_EQ(content->objects[3].ns, "b");
   EXPECT_EQ(content->resource_version, 1ULL << 62);
 }
 

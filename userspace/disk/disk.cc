@@ -54,7 +54,7 @@ constexpr const char* kRemove =
     "DELETE FROM objects WHERE kind = ?1 AND namespace = ?2 AND name = ?3";
 constexpr const char* kSetVersion = "UPDATE meta SET value = ?1 WHERE name = 'resource_version'";
 constexpr const char* kSelect =
-    "SELECT json, resource_version, generation, uid, creation_timestamp FROM objects "
+    "SELECT json, resource_version, generation, uid, creation_timestamp, namespace FROM objects "
     "WHERE kind = ?1 ORDER BY namespace, name";
 
 // In a file that is in use the journal may hold newer numbers than the header, so they are checked
@@ -140,7 +140,8 @@ struct Disk::State {
     int result = select.Step();
     for (; result == SQLITE_ROW; result = select.Step()) {
       content.objects.push_back(
-          {.json = select.Text(0),
+          {.ns = select.Text(5),
+           .json = select.Text(0),
            .version = {.resource_version = static_cast<std::uint64_t>(select.Number(1)),
                        .generation = select.Number(2),
                        .uid = select.Text(3),

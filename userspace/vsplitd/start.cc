@@ -55,7 +55,10 @@ Result<void> Agent::LoadObjects() {
   std::vector<Object> objects;
   objects.reserve(content->objects.size());
   for (const DiskContent::Stored& stored : content->objects) {
-    ParseResult parsed = Parse(stored.json, {.format = TextFormat::kJson, .stored = true});
+    ParseResult parsed = Parse(stored.json, {.format = TextFormat::kJson,
+                                             .default_namespace = stored.ns,
+                                             .source = "",
+                                             .stored = true});
     if (parsed.objects.size() != 1) {
       return Fail(parsed.diagnostics.empty() ? "a row holds no object"
                                              : ToString(parsed.diagnostics.front()),
