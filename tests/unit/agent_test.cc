@@ -275,6 +275,17 @@ TEST(Identity, UidsAreRandomAndOfVersion4) {
   EXPECT_TRUE(std::regex_match(Now(), std::regex(R"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)"))) << Now();
 }
 
+TEST(Identity, SuffixesOfNamesAreRandomAndReadable) {
+  std::set<std::string> suffixes;
+  for (int i = 0; i < 20; ++i) {
+    const Result<std::string> suffix = RandomSuffix();
+    ASSERT_TRUE(suffix);
+    EXPECT_TRUE(std::regex_match(*suffix, std::regex("[bcdfghjklmnpqrstvwxz2456789]{5}")));
+    suffixes.insert(*suffix);
+  }
+  EXPECT_GT(suffixes.size(), 10U);
+}
+
 TEST(Lock, IsHeldByOneAndNamesIt) {
   std::string folder = std::filesystem::temp_directory_path() / "vsplit-lock-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);

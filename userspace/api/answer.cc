@@ -117,7 +117,7 @@ Outcome<Response> AnswerCall(const Call& call) {
                                                  : MethodNotAllowed(std::string(fixed.method));
     }
   }
-  return AnswerResource(call);
+  return IsEvents(call) ? AnswerEvents(call) : AnswerResource(call);
 }
 
 }  // namespace

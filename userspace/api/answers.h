@@ -15,4 +15,8 @@ Outcome<Response> AnswerResource(const Call& call);
 Outcome<Response> AnswerApply(const Call& call);
 Outcome<Response> AnswerDelete(const Call& call);
 
+// GET /api/v1/[namespaces/NS/]events: what the agent finds about objects.
+bool IsEvents(const Call& call);
+Outcome<Response> AnswerEvents(const Call& call);
+
 }  // namespace vsplit
