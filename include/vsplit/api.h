@@ -38,7 +38,7 @@ struct Applied {
   std::uint64_t generation = 0;  // in force after it
   std::vector<Change> changes;   // each object once, in the order of the writes
   std::vector<AppliedRule> rules;
-  std::string difference;  // the lines of the table image that change
+  std::string difference;  // of a dry run: the lines of the table image that change
   std::chrono::nanoseconds resolve{}, disk{}, kernel{};
 };
 

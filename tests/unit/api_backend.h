@@ -61,7 +61,8 @@ class StoreBackend {
       return tl::unexpected<Error>(changes.error());
     }
     dry_run ? store_.Undo() : store_.Keep();
-    return Applied{.generation = 7, .changes = *std::move(changes), .difference = "+ line\n"};
+    return Applied{
+        .generation = 7, .changes = *std::move(changes), .difference = dry_run ? "+ line\n" : ""};
   }
 
   Store store_;

@@ -43,7 +43,7 @@ TEST_F(Transaction, SaysWhatBecameOfEachObject) {
   EXPECT_EQ(std::regex_replace(first.body, times, "\"$1\":1"),
             R"({"kind":"ApplyResult","generation":7,"results":[)" + ResultLine("web", "created") +
                 "," + ResultLine("cart", "created") +
-                R"(],"verdicts":[],"warnings":[],"difference":"+ line\n",)"
+                R"(],"verdicts":[],"warnings":[],)"
                 R"("nanoseconds":{"parse":1,"resolve":0,"disk":0,"kernel":0,"total":1}})"
                 "\n");
   std::string changed = kTwo;
@@ -89,6 +89,11 @@ TEST_F(Transaction, LeavesWhatControllersWrote) {
   EXPECT_NE(text.find("deletionTimestamp"), std::string::npos) << text;
   patch(path, R"({"metadata":{"finalizers":[]}})");
   EXPECT_EQ(backend_.store().Find(key), nullptr);
+}
+
+TEST_F(Transaction, ADryRunSaysWhichLinesOfTheImageChange) {
+  const std::string body = Post(std::string(kApply) + "&dryRun=All", kTwo).body;
+  EXPECT_NE(body.find(R"("difference":"+ line\n",)"), std::string::npos) << body;
 }
 
 TEST_F(Transaction, IsRefusedAsAWholeWithEveryMistake) {

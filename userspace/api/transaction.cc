@@ -150,18 +150,19 @@ Outcome<Response> Transact(const Call& call, const ParseResult& parsed, std::vec
   const auto nanoseconds = [](Clock::duration duration) {
     return std::chrono::nanoseconds(duration).count();
   };
-  const Json answer = {{"kind", "ApplyResult"},
-                       {"generation", applied->generation},
-                       {"results", Results(applied->changes)},
-                       {"verdicts", Verdicts(applied->rules)},
-                       {"warnings", WarningsOf(parsed.diagnostics)},
-                       {"difference", applied->difference},
-                       {"nanoseconds",
-                        {{"parse", nanoseconds(read - begin)},
-                         {"resolve", applied->resolve.count()},
-                         {"disk", applied->disk.count()},
-                         {"kernel", applied->kernel.count()},
-                         {"total", nanoseconds(Clock::now() - begin)}}}};
+  Json answer = {{"kind", "ApplyResult"},
+                 {"generation", applied->generation},
+                 {"results", Results(applied->changes)},
+                 {"verdicts", Verdicts(applied->rules)},
+                 {"warnings", WarningsOf(parsed.diagnostics)}};
+  if (*dry_run) {
+    answer["difference"] = applied->difference;
+  }
+  answer["nanoseconds"] = {{"parse", nanoseconds(read - begin)},
+                           {"resolve", applied->resolve.count()},
+                           {"disk", applied->disk.count()},
+                           {"kernel", applied->kernel.count()},
+                           {"total", nanoseconds(Clock::now() - begin)}};
   return Response{.body = Dump(answer)};
 }
 

@@ -88,7 +88,7 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
   Applied applied{.generation = prepared->plan.generation,
                   .changes = *changes,
                   .rules = RulesOf(*changes, prepared->hosts),
-                  .difference = hosts_.DifferenceOf(prepared->hosts),
+                  .difference = dry_run ? hosts_.DifferenceOf(prepared->hosts) : "",
                   .resolve = watch.Lap()};
   if (dry_run) {
     store_.Undo();

@@ -149,10 +149,10 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
     if (!after) {
       continue;
     }
-    const std::vector<Verdict> before = VerdictsOf(host, {});
+    std::vector<Verdict> before = VerdictsOf(host, {});
+    std::ranges::sort(before);
     for (const Verdict& verdict : VerdictsOf(host, hosts)) {
-      const bool known = std::ranges::find(before, verdict) != before.end();
-      if (!known || written.contains(verdict.object)) {
+      if (written.contains(verdict.object) || !std::ranges::binary_search(before, verdict)) {
         rules.push_back(ToRule(verdict));
       }
     }
