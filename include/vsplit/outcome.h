@@ -35,23 +35,27 @@ struct EndpointShare {
 // endpoint by weight, but for RANDOM, which does not look at weights.
 std::vector<EndpointShare> EndpointShares(const ResolvedCluster& cluster, bool v4);
 
-// What becomes of connections to one address and port.
+// What becomes of connections to some addresses of a port, all of one family.
 struct Outcome {
-  HostName host;
-  IpPrefix address;
-  ResolvedPort port;
+  ResolvedPort port;  // its addresses are those of the family, one at least
   // Clusters in the order of the rule, each with its endpoints in the order of their addresses;
   // probabilities are those of the connection. Empty when it stays untouched.
   std::vector<EndpointShare> split;
-  std::vector<Verdict> verdicts;  // of the rules about this port, in the order of the objects
 
   bool operator==(const Outcome&) const = default;
 };
 
-// By host, then as the service lists its ports, then by address. Services without an address are
-// not there.
-std::vector<Outcome> Outcomes(const Store& store, const ResolveOptions& options,
-                              const Client& client);
+struct HostOutcomes {
+  HostName host;
+  std::vector<Outcome> outcomes;  // as the service lists its ports, IPv4 first
+  std::vector<Verdict> verdicts;  // of all rules about the host, in the order of the objects
+
+  bool operator==(const HostOutcomes&) const = default;
+};
+
+// By host. Services without an address are not there.
+std::vector<HostOutcomes> Outcomes(const Store& store, const ResolveOptions& options,
+                                   const Client& client);
 
 // A store of these objects, of which a later one replaces an earlier one of the same name. Those
 // that do not say when they were created are all of one age.
@@ -69,9 +73,13 @@ Result<Client> ClientOf(const Store& store, const ClientDescription& description
 
 std::string_view WordOf(PortProtocol protocol);  // "http", "tls", "tcp", "undeclared", "udp"
 
-// One block for each outcome, with a line for the rule, each cluster and each endpoint.
-std::string ToText(const std::vector<Outcome>& outcomes);
-// {"source": {...}, "connections": [{"host", "address", "port", ..., "routes": [...]}]}
-std::string ToJson(const std::vector<Outcome>& outcomes, const Client& client);
+// One block for each outcome: a line for each address, the rule, each cluster and each endpoint.
+// Behind those of a host one for its other rules that are not enforced as written, if there are
+// any.
+std::string ToText(const std::vector<HostOutcomes>& hosts);
+// {"source": {...}, "connections": [{"host", "addresses": [...], "port", ..., "routes": [...]}],
+//  "verdicts": [{"host", "port", "object", "path", "verdict", "reason"}]}
+// "port" of a verdict is 0 when it is about all ports of the host.
+std::string ToJson(const std::vector<HostOutcomes>& hosts, const Client& client);
 
 }  // namespace vsplit

@@ -493,10 +493,12 @@ def why_of(share):
     return "no healthy endpoint" if share["why"].startswith("no ready") else "unknown cluster"
 
 
-def given(connection):
-    """vsplit's connection in the form of an entry."""
-    out = {"host": connection["host"], "address": connection["address"],
-           "port": connection["port"], "verdict": [v["verdict"] for v in connection["verdicts"]]}
+def given(connection, address, verdicts):
+    """One address of vsplit's connection in the form of an entry."""
+    out = {"host": connection["host"], "address": address, "port": connection["port"],
+           "verdict": [each["verdict"] for each in verdicts
+                       if each["host"] == connection["host"]
+                       and each["port"] in (0, connection["port"])]}
     rule = connection["rule"]
     out["ruled"] = bool(rule)
     out["list"] = rule["path"].split(".")[1].split("[")[0] if rule else ""
@@ -575,8 +577,9 @@ def differences(case, entries, answer):
     """Yields (entry, lines) for everything in which vsplit's answer is not the wanted one."""
     found = {}
     for connection in answer["connections"]:
-        ours = given(connection)
-        found.setdefault(key_of(ours), []).append(ours)
+        for address in connection["addresses"]:
+            ours = given(connection, address, answer["verdicts"])
+            found.setdefault(key_of(ours), []).append(ours)
     asked = {}
     for entry in entries:
         asked.setdefault(key_of(entry), []).append(entry)

@@ -117,8 +117,37 @@ std::string SettingsFault(const ResolvedCluster& cluster, const Json& wanted) {
   return text;
 }
 
-// In what the outcome is not the entry; empty when it is.
-std::string FaultOf(const Json& entry, const Outcome& outcome) {
+// One address of an outcome.
+struct Connection {
+  const HostOutcomes& host;
+  const Outcome& outcome;
+  IpPrefix address;
+
+  std::uint16_t port() const { return outcome.port.port; }
+};
+
+std::vector<Connection> ConnectionsOf(const std::vector<HostOutcomes>& hosts) {
+  std::vector<Connection> connections;
+  for (const HostOutcomes& host : hosts) {
+    for (const Outcome& outcome : host.outcomes) {
+      for (const IpPrefix& address : outcome.port.addresses) {
+        connections.push_back({.host = host, .outcome = outcome, .address = address});
+      }
+    }
+  }
+  return connections;
+}
+
+bool HasVerdict(const Connection& connection, const std::string& kind) {
+  return std::ranges::any_of(connection.host.verdicts, [&](const Verdict& verdict) {
+    return ToString(verdict.kind) == kind &&
+           (verdict.port == 0 || verdict.port == connection.port());
+  });
+}
+
+// In what the connection is not the entry; empty when it is.
+std::string FaultOf(const Json& entry, const Connection& connection) {
+  const Outcome& outcome = connection.outcome;
   std::string text;
   if (entry.contains("split")) {
     const Split wanted = SplitOf(entry.at("split"));
@@ -132,8 +161,7 @@ std::string FaultOf(const Json& entry, const Outcome& outcome) {
     }
   }
   const std::string verdict = entry.value("verdict", "");
-  const auto is_it = [&verdict](const Verdict& each) { return ToString(each.kind) == verdict; };
-  if (!verdict.empty() && std::ranges::none_of(outcome.verdicts, is_it)) {
+  if (!verdict.empty() && !HasVerdict(connection, verdict)) {
     text += "no rule is said to be " + verdict + "\n";
   }
   const bool ruled = !outcome.port.rule_object.name.empty();
@@ -158,15 +186,16 @@ std::string ListOf(const Outcome& outcome) {
   return outcome.port.rule_path.starts_with("spec.http") ? "http" : "tcp";
 }
 
-// Two services may share a host: then one of the entries is for this outcome.
-std::string BestFaultOf(const std::vector<Json>& entries, const Outcome& outcome) {
+// Two services may share a host: then one of the entries is for this connection.
+std::string BestFaultOf(const std::vector<Json>& entries, const Connection& connection) {
+  const std::string list = ListOf(connection.outcome);
   std::string first;
   bool any = false;
   for (const Json& entry : entries) {
-    if (entry.value("list", ListOf(outcome)) != ListOf(outcome)) {
+    if (entry.value("list", list) != list) {
       continue;
     }
-    const std::string fault = FaultOf(entry, outcome);
+    const std::string fault = FaultOf(entry, connection);
     if (fault.empty()) {
       return "";
     }
@@ -191,29 +220,32 @@ bool IsUntouched(const Split& split) {
 
 // Whether vsplit may have an address that Istio was not asked about: nothing is done there, or it
 // is part of one that was (subnets of rules divide them), or the set says that not all were.
-bool MayBeAlone(const Outcome& outcome, const Json& set) {
+bool MayBeAlone(const Connection& connection, const Json& set) {
+  const auto& [host, outcome, address] = connection;
   const Json unasked = set.value("unasked", Json::array());
   if (IsUntouched(SplitOf(outcome)) ||
-      std::ranges::find(unasked, Json(outcome.host)) != unasked.end()) {
+      std::ranges::find(unasked, Json(host.host)) != unasked.end()) {
     return true;
   }
-  return std::ranges::any_of(set.at("wanted"), [&outcome](const Json& entry) {
+  return std::ranges::any_of(set.at("wanted"), [&connection](const Json& entry) {
     const auto other = ParseIpPrefix(entry.at("address").get<std::string>());
-    return entry.at("host") == outcome.host && entry.at("port") == outcome.port.port && other &&
-           (other->Contains(outcome.address.address) || outcome.address.Contains(other->address));
+    return entry.at("host") == connection.host.host && entry.at("port") == connection.port() &&
+           other &&
+           (other->Contains(connection.address.address) ||
+            connection.address.Contains(other->address));
   });
 }
 
 // The outcome of connections to an address that is not listed under its host: of the narrowest
 // range around it. Null: they stay untouched.
-const Outcome* Around(const std::vector<Outcome>& outcomes, const Place& place) {
+const Connection* Around(const std::vector<Connection>& connections, const Place& place) {
   const auto& [host, address, port] = place;
   const auto inner = ParseIpPrefix(address);
-  const Outcome* best = nullptr;
-  for (const Outcome& outcome : outcomes) {
-    if (inner && outcome.port.port == port && outcome.address.Contains(*inner) &&
-        (best == nullptr || outcome.address.bits > best->address.bits)) {
-      best = &outcome;
+  const Connection* best = nullptr;
+  for (const Connection& connection : connections) {
+    if (inner && connection.port() == port && connection.address.Contains(*inner) &&
+        (best == nullptr || connection.address.bits > best->address.bits)) {
+      best = &connection;
     }
   }
   return best;
@@ -237,21 +269,24 @@ void Compare(const std::string& text, const Json& set, const std::string& id) {
   for (const Json& entry : set.at("wanted")) {
     wanted[PlaceOf(entry)].push_back(entry);
   }
-  const std::vector<Outcome> outcomes = Outcomes(store, options, ClientOf(store, set.at("source")));
-  for (const Outcome& outcome : outcomes) {
-    const Place place{outcome.host, ToString(outcome.address), outcome.port.port};
-    const std::string name = id + ": " + outcome.host + " " + ToString(outcome.address) + ":" +
-                             std::to_string(outcome.port.port);
-    const auto entries = wanted.find(place);
+  const std::vector<HostOutcomes> hosts =
+      Outcomes(store, options, ClientOf(store, set.at("source")));
+  const std::vector<Connection> connections = ConnectionsOf(hosts);
+  for (const Connection& connection : connections) {
+    const HostName& host = connection.host.host;
+    const std::string address = ToString(connection.address);
+    const std::string name =
+        id + ": " + host + " " + address + ":" + std::to_string(connection.port());
+    const auto entries = wanted.find(Place{host, address, connection.port()});
     if (entries == wanted.end()) {
-      EXPECT_TRUE(MayBeAlone(outcome, set)) << name << " is there only for vsplit";
+      EXPECT_TRUE(MayBeAlone(connection, set)) << name << " is there only for vsplit";
       continue;
     }
-    EXPECT_EQ(BestFaultOf(entries->second, outcome), "") << name;
+    EXPECT_EQ(BestFaultOf(entries->second, connection), "") << name;
     wanted.erase(entries);
   }
   for (const auto& [place, entries] : wanted) {
-    const Outcome* around = Around(outcomes, place);
+    const Connection* around = Around(connections, place);
     if (around == nullptr) {
       EXPECT_TRUE(WantsUntouched(entries))
           << id << ": " << entries.front().dump() << " is not there for vsplit";

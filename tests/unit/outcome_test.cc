@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -142,7 +144,7 @@ spec:
     - {destination: {host: reviews, subset: v2}, weight: 10}
 )";
 
-std::vector<Outcome> CanaryOutcomes() {
+std::vector<HostOutcomes> CanaryOutcomes() {
   const Store store = StoreOf(Parse(kCanary).objects);
   return Outcomes(store, {}, ClientOf(store, {.pod = "default/reviews-1"}).value());
 }
@@ -171,6 +173,77 @@ TEST(Outcome, JsonHasClustersAndEndpointsWithTheirShares) {
       json,
       HasSubstr(
           R"({"endpoint":"10.1.0.1:8080","cluster":"outbound|80|v1|reviews.default.svc.cluster.local","p":0.9})"));
+}
+
+std::size_t CountOf(std::string_view part, std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string_view::npos; ++at) {
+    ++count;
+  }
+  return count;
+}
+
+// The canary's service with two addresses, and a range with rules for some of its subnets.
+Store ManySubnets(int rules, int subnets) {
+  std::string text = kCanary;
+  text.replace(text.find("clusterIP: 10.96.0.7"), 20, "clusterIPs: [10.96.0.7, \"fd00::7\"]");
+  text += R"(---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: wide, namespace: default}
+spec:
+  hosts: [wide.example.org]
+  addresses: [10.0.0.0/8]
+  ports: [{number: 80, name: tcp, protocol: TCP}]
+  resolution: STATIC
+  endpoints: [{address: 10.1.0.9}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wide, namespace: default}
+spec:
+  hosts: [wide.example.org]
+  tcp:
+)";
+  for (int rule = 0; rule < rules; ++rule) {
+    text += "  - match: [{destinationSubnets: [";
+    for (int subnet = 0; subnet < subnets; ++subnet) {
+      text += (subnet == 0 ? "10." : ", 10.") + std::to_string(rule) + "." +
+              std::to_string(subnet) + ".0/24";
+    }
+    text += "]}]\n    route: [{destination: {host: wide.example.org}}]\n";
+  }
+  ParseResult parsed = Parse(text);
+  EXPECT_TRUE(parsed.diagnostics.empty()) << ToString(parsed.diagnostics.front());
+  return StoreOf(std::move(parsed.objects));
+}
+
+TEST(Outcome, AddressesOfOneRuleAndFamilyAreOneOutcome) {
+  const std::vector<HostOutcomes> hosts = Outcomes(ManySubnets(3, 20), {}, {.ns = "default"});
+  ASSERT_EQ(hosts.size(), 2U);
+  EXPECT_EQ(hosts[0].host, "reviews.default.svc.cluster.local");
+  ASSERT_EQ(hosts[0].outcomes.size(), 2U);
+  EXPECT_TRUE(hosts[0].outcomes[0].port.addresses.at(0).address.is_v4());
+  EXPECT_FALSE(hosts[0].outcomes[1].port.addresses.at(0).address.is_v4());
+  EXPECT_EQ(hosts[1].host, "wide.example.org");
+  ASSERT_EQ(hosts[1].outcomes.size(), 4U);
+  for (const Outcome& outcome : hosts[1].outcomes) {
+    EXPECT_EQ(outcome.port.addresses.size(), outcome.port.rule_path.empty() ? 1U : 20U);
+  }
+}
+
+// However many addresses and rules there are: the output grows as the text does.
+TEST(Outcome, AddressesAndVerdictsAreWrittenOnce) {
+  constexpr int kRules = 30;
+  constexpr int kSubnets = 40;
+  const std::vector<HostOutcomes> hosts =
+      Outcomes(ManySubnets(kRules, kSubnets), {}, {.ns = "default"});
+  const std::string text = ToText(hosts);
+  const std::string json = ToJson(hosts, {.ns = "default"});
+  EXPECT_EQ(CountOf("/24\"", json), kRules * kSubnets);
+  EXPECT_EQ(CountOf("/24 port 80", text), kRules * kSubnets);
+  EXPECT_EQ(CountOf("\"verdict\":", json), kRules + 3U);  // the canary and its two subsets
+  EXPECT_EQ(CountOf("10.1.0.9:80", text), kRules + 1U);
 }
 
 TEST(Outcome, AClientCanBeDescribedOrBeAPod) {

@@ -86,25 +86,27 @@ Json SettingsOf(const ClusterSettings& settings) {
   return json;
 }
 
-Json VerdictsOf(const Outcome& outcome) {
-  Json list = Json::array();
-  for (const Verdict& verdict : outcome.verdicts) {
-    Json entry = {{"object", ToString(verdict.object)},
-                  {"path", verdict.path},
-                  {"verdict", ToString(verdict.kind)}};
-    if (!verdict.reason.empty()) {
-      entry["reason"] = verdict.reason;
-    }
-    list.push_back(std::move(entry));
+Json VerdictOf(const Verdict& verdict, const HostName& host) {
+  Json entry = {{"host", host},
+                {"port", verdict.port},
+                {"object", ToString(verdict.object)},
+                {"path", verdict.path},
+                {"verdict", ToString(verdict.kind)}};
+  if (!verdict.reason.empty()) {
+    entry["reason"] = verdict.reason;
   }
-  return list;
+  return entry;
 }
 
-Json ToJson(const Outcome& outcome) {
+Json ToJson(const Outcome& outcome, const HostName& host) {
   const ResolvedPort& port = outcome.port;
+  Json addresses = Json::array();
+  for (const IpPrefix& address : port.addresses) {
+    addresses.push_back(ToString(address));
+  }
   Json json = {
-      {"host", outcome.host},   {"address", ToString(outcome.address)}, {"port", port.port},
-      {"port_name", port.name}, {"protocol", WordOf(port.protocol)},    {"rule", RuleOf(port)}};
+      {"host", host},           {"addresses", std::move(addresses)}, {"port", port.port},
+      {"port_name", port.name}, {"protocol", WordOf(port.protocol)}, {"rule", RuleOf(port)}};
   if (!port.untouched.empty()) {
     json["untouched"] = port.untouched;
   } else {
@@ -115,23 +117,29 @@ Json ToJson(const Outcome& outcome) {
       json["clusters"][cluster.name] = SettingsOf(cluster.settings);
     }
   }
-  json["verdicts"] = VerdictsOf(outcome);
   return json;
 }
 
 }  // namespace
 
-std::string ToJson(const std::vector<Outcome>& outcomes, const Client& client) {
+std::string ToJson(const std::vector<HostOutcomes>& hosts, const Client& client) {
   Json connections = Json::array();
-  for (const Outcome& outcome : outcomes) {
-    connections.push_back(ToJson(outcome));
+  Json verdicts = Json::array();
+  for (const auto& [host, outcomes, of_host] : hosts) {
+    for (const Outcome& outcome : outcomes) {
+      connections.push_back(ToJson(outcome, host));
+    }
+    for (const Verdict& verdict : of_host) {
+      verdicts.push_back(VerdictOf(verdict, host));
+    }
   }
   const Json answer = {{"source",
                         {{"namespace", client.ns},
                          {"labels", client.labels},
                          {"node", client.node},
                          {"locality", ToString(client.locality)}}},
-                       {"connections", std::move(connections)}};
+                       {"connections", std::move(connections)},
+                       {"verdicts", std::move(verdicts)}};
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -42,12 +42,17 @@ std::vector<EndpointShare> SplitOf(const ResolvedPort& port, bool v4) {
   return split;
 }
 
-std::vector<Verdict> VerdictsOn(const ResolvedHost& host, std::uint16_t port) {
-  std::vector<Verdict> verdicts;
-  std::ranges::copy_if(host.verdicts, std::back_inserter(verdicts), [port](const Verdict& verdict) {
-    return verdict.port == 0 || verdict.port == port;
-  });
-  return verdicts;
+void AddOutcomes(ResolvedPort port, std::vector<Outcome>& outcomes) {
+  const std::vector<IpPrefix> addresses = std::exchange(port.addresses, {});
+  for (const bool v4 : {true, false}) {
+    std::vector<IpPrefix> some;
+    std::ranges::copy_if(addresses, std::back_inserter(some),
+                         [v4](const IpPrefix& prefix) { return prefix.address.is_v4() == v4; });
+    if (!some.empty()) {
+      outcomes.push_back({.port = port, .split = SplitOf(port, v4)});
+      outcomes.back().port.addresses = std::move(some);
+    }
+  }
 }
 
 Locality ParseLocality(std::string_view text) {
@@ -77,22 +82,21 @@ Result<Client> ClientOfPod(const Store& store, const std::string& name) {
 
 }  // namespace
 
-std::vector<Outcome> Outcomes(const Store& store, const ResolveOptions& options,
-                              const Client& client) {
-  std::vector<Outcome> outcomes;
+std::vector<HostOutcomes> Outcomes(const Store& store, const ResolveOptions& options,
+                                   const Client& client) {
+  std::vector<HostOutcomes> hosts;
   for (const HostName& name : HostsWithRules(store, true)) {
-    const ResolvedHost host = Resolve(store, name, options, client);
-    for (const ResolvedPort& port : host.ports) {
-      for (const IpPrefix& address : port.addresses) {
-        outcomes.push_back({.host = name,
-                            .address = address,
-                            .port = port,
-                            .split = SplitOf(port, address.address.is_v4()),
-                            .verdicts = VerdictsOn(host, port.port)});
-      }
+    ResolvedHost host = Resolve(store, name, options, client);
+    std::vector<Outcome> outcomes;
+    for (ResolvedPort& port : host.ports) {
+      AddOutcomes(std::move(port), outcomes);
+    }
+    if (!outcomes.empty()) {
+      hosts.push_back(
+          {.host = name, .outcomes = std::move(outcomes), .verdicts = std::move(host.verdicts)});
     }
   }
-  return outcomes;
+  return hosts;
 }
 
 std::string_view WordOf(PortProtocol protocol) {

@@ -2,8 +2,12 @@
 // Outcomes for people.
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -17,27 +21,47 @@ namespace {
 
 constexpr double kPercent = 100;
 
-bool IsOfRule(const Verdict& verdict, const ResolvedPort& port) {
-  return verdict.object == port.rule_object && verdict.path == port.rule_path;
-}
-
-std::string Show(const Outcome& outcome) {
-  const IpPrefix& address = outcome.address;
-  if (address.bits < 128) {
-    return fmt::format("{} port {}", ToString(address), outcome.port.port);
+// The verdicts of a host by the rule that they are about, and which of them was shown.
+class Verdicts {
+ public:
+  explicit Verdicts(const std::vector<Verdict>& verdicts) {
+    for (const Verdict& verdict : verdicts) {
+      by_rule_.try_emplace({verdict.object, verdict.path, verdict.port}, &verdict);
+    }
   }
-  return ToString(SocketAddress{.ip = address.address, .port = outcome.port.port});
+
+  // Of the rule that the port has; null: it has none.
+  const Verdict* Show(const ResolvedPort& port) {
+    for (const std::uint16_t number : {port.port, std::uint16_t{0}}) {
+      const auto found = by_rule_.find({port.rule_object, port.rule_path, number});
+      if (found != by_rule_.end()) {
+        shown_.insert(found->second);
+        return found->second;
+      }
+    }
+    return nullptr;
+  }
+
+  bool WasShown(const Verdict& verdict) const { return shown_.contains(&verdict); }
+
+ private:
+  std::map<std::tuple<ObjectKey, std::string_view, std::uint16_t>, const Verdict*> by_rule_;
+  std::set<const Verdict*> shown_;
+};
+
+std::string Show(const IpPrefix& address, std::uint16_t port) {
+  if (address.bits < 128) {
+    return fmt::format("{} port {}", ToString(address), port);
+  }
+  return ToString(SocketAddress{.ip = address.address, .port = port});
 }
 
-void AddRule(const Outcome& outcome, std::string& text) {
-  const ResolvedPort& port = outcome.port;
+void AddRule(const ResolvedPort& port, Verdicts& verdicts, std::string& text) {
   if (port.rule_object.name.empty()) {
     text += "  no rule: the plain service\n";
   } else {
     text += fmt::format("  {}: {}", ToString(port.rule_object), port.rule_path);
-    const auto verdict = std::ranges::find_if(
-        outcome.verdicts, [&port](const Verdict& each) { return IsOfRule(each, port); });
-    if (verdict != outcome.verdicts.end()) {
+    if (const Verdict* verdict = verdicts.Show(port)) {
       text += fmt::format(": {}", ToString(verdict->kind));
       text += verdict->reason.empty() ? "" : ": " + verdict->reason;
     }
@@ -48,27 +72,30 @@ void AddRule(const Outcome& outcome, std::string& text) {
   }
 }
 
-// What of the other rules does not hold as written.
-void AddOthers(const Outcome& outcome, std::string& text) {
-  for (const Verdict& verdict : outcome.verdicts) {
-    if (verdict.kind != Verdict::Kind::kEnforced && !IsOfRule(verdict, outcome.port)) {
-      text += fmt::format("  {}: {}: {}: {}\n", ToString(verdict.object), verdict.path,
-                          ToString(verdict.kind), verdict.reason);
+// What of the other rules of the host does not hold as written.
+void AddOthers(const HostOutcomes& host, const Verdicts& verdicts, std::string& text) {
+  std::string others;
+  for (const Verdict& verdict : host.verdicts) {
+    if (verdict.kind != Verdict::Kind::kEnforced && !verdicts.WasShown(verdict)) {
+      others += fmt::format("  {}: {}:{} {}: {}\n", ToString(verdict.object), verdict.path,
+                            verdict.port == 0 ? "" : fmt::format(" port {}:", verdict.port),
+                            ToString(verdict.kind), verdict.reason);
     }
+  }
+  if (!others.empty()) {
+    text += fmt::format("\n{} other rules\n{}", host.host, others);
   }
 }
 
 void AddClusters(const Outcome& outcome, std::string& text) {
+  auto each = outcome.split.begin();  // those of the clusters follow one another
   for (const ResolvedCluster& cluster : outcome.port.clusters) {
     double share = 0;
     std::string endpoints;
-    for (const EndpointShare& each : outcome.split) {
-      if (each.cluster != cluster.name) {
-        continue;
-      }
-      share += each.probability;
-      endpoints += fmt::format("    {:5.1f} % {}\n", kPercent * each.probability,
-                               each.endpoint.empty() ? "refused: " + each.why : each.endpoint);
+    for (; each != outcome.split.end() && each->cluster == cluster.name; ++each) {
+      share += each->probability;
+      endpoints += fmt::format("    {:5.1f} % {}\n", kPercent * each->probability,
+                               each->endpoint.empty() ? "refused: " + each->why : each->endpoint);
     }
     text += fmt::format("  {:5.1f} % {} {}\n{}", kPercent * share, cluster.name,
                         ToString(cluster.settings.algorithm), endpoints);
@@ -77,14 +104,20 @@ void AddClusters(const Outcome& outcome, std::string& text) {
 
 }  // namespace
 
-std::string ToText(const std::vector<Outcome>& outcomes) {
+std::string ToText(const std::vector<HostOutcomes>& hosts) {
   std::string text;
-  for (const Outcome& outcome : outcomes) {
-    text += text.empty() ? "" : "\n";
-    text += fmt::format("{} {} {}\n", outcome.host, Show(outcome), WordOf(outcome.port.protocol));
-    AddRule(outcome, text);
-    AddClusters(outcome, text);
-    AddOthers(outcome, text);
+  for (const HostOutcomes& host : hosts) {
+    Verdicts verdicts(host.verdicts);
+    for (const Outcome& outcome : host.outcomes) {
+      text += text.empty() ? "" : "\n";
+      for (const IpPrefix& address : outcome.port.addresses) {
+        text += fmt::format("{} {} {}\n", host.host, Show(address, outcome.port.port),
+                            WordOf(outcome.port.protocol));
+      }
+      AddRule(outcome.port, verdicts, text);
+      AddClusters(outcome, text);
+    }
+    AddOthers(host, verdicts, text);
   }
   return text;
 }

@@ -79,9 +79,9 @@ Result<void> Answer(const RouteOptions& options) {
   if (!client) {
     return tl::unexpected<Error>(client.error());
   }
-  const std::vector<Outcome> outcomes =
+  const std::vector<HostOutcomes> hosts =
       Outcomes(store, {.registry_only = options.registry_only}, *client);
-  fmt::print("{}", options.output == "json" ? ToJson(outcomes, *client) + "\n" : ToText(outcomes));
+  fmt::print("{}", options.output == "json" ? ToJson(hosts, *client) + "\n" : ToText(hosts));
   return {};
 }
 
