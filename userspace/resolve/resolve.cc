@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -143,13 +147,17 @@ void AddUnseenPorts(const Scene& scene, const RegistryService* service, Resolved
 
 // The rule of a port that is left alone after all is not enforced there.
 void TakeBack(ResolvedHost& resolved) {
+  std::map<std::tuple<ObjectKey, std::string_view, std::uint16_t>, std::string_view> why;
   for (const ResolvedPort& port : resolved.ports) {
-    for (Verdict& verdict : resolved.verdicts) {
-      if (!port.untouched.empty() && verdict.object == port.rule_object &&
-          verdict.path == port.rule_path && verdict.port == port.port) {
-        verdict.kind = Verdict::Kind::kNotEnforced;
-        verdict.reason = port.untouched;
-      }
+    if (!port.untouched.empty()) {
+      why[{port.rule_object, port.rule_path, port.port}] = port.untouched;
+    }
+  }
+  for (Verdict& verdict : resolved.verdicts) {
+    const auto found = why.find({verdict.object, verdict.path, verdict.port});
+    if (found != why.end()) {
+      verdict.kind = Verdict::Kind::kNotEnforced;
+      verdict.reason = found->second;
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -33,17 +34,24 @@ constexpr const char* kPolicyAnnotation = "vsplit.io/policy";
 constexpr int kAddressBits = 128;
 constexpr std::array kLists{RuleList::kHttp, RuleList::kTls, RuleList::kTcp};
 
-// Gives a piece of the port to a choice, together with the other pieces of the same rule.
-void GivePiece(const Piece& piece, Choice choice, std::vector<Choice>& choices) {
-  for (Choice& other : choices) {
-    if (other.rule.rule == choice.rule.rule && other.untouched == choice.untouched) {
-      other.addresses.push_back(piece.addresses);
-      return;
+// Puts the pieces of a port together again that the same rule decides.
+class Choosing {
+ public:
+  void Give(const Piece& piece, Choice choice) {
+    const auto [place, first] =
+        places_.try_emplace({choice.rule.rule.get(), choice.untouched}, choices_.size());
+    if (first) {
+      choices_.push_back(std::move(choice));
     }
+    choices_[place->second].addresses.push_back(piece.addresses);
   }
-  choice.addresses = {piece.addresses};
-  choices.push_back(std::move(choice));
-}
+
+  std::vector<Choice> Take() { return std::move(choices_); }
+
+ private:
+  std::vector<Choice> choices_;
+  std::map<std::pair<const Rule*, std::string>, std::size_t> places_;
+};
 
 std::vector<std::vector<IpPrefix>> SubnetsOf(const std::vector<Chain>& chains) {
   std::vector<std::vector<IpPrefix>> subnets;
@@ -191,7 +199,7 @@ std::vector<Choice> Court::DecideTcp(std::size_t port, const std::vector<IpPrefi
     rules.push_back(RuleAt(ref).rule.get());
   }
   const std::vector<Chain> chains = TcpChains(scene_, rules, ports_[port].number);
-  std::vector<Choice> choices;
+  Choosing choices;
   std::set<std::size_t> accepted;
   for (const Piece& piece : Divide(addresses, SubnetsOf(chains))) {
     Choice choice;
@@ -200,7 +208,7 @@ std::vector<Choice> Court::DecideTcp(std::size_t port, const std::vector<IpPrefi
       choice = Uncertainty(refs[rule], port).empty() ? ChoiceOf(refs[rule]) : Choice{};
       accepted.insert(rule);
     }
-    GivePiece(piece, std::move(choice), choices);
+    choices.Give(piece, std::move(choice));
   }
   for (std::size_t i = 0; i < refs.size(); ++i) {
     if (i >= chains.size()) {
@@ -215,7 +223,7 @@ std::vector<Choice> Court::DecideTcp(std::size_t port, const std::vector<IpPrefi
       Refuse(port, refs[i], "no address of the port is left to its destinationSubnets");
     }
   }
-  return choices;
+  return choices.Take();
 }
 
 // A connection is taken for one whose hello names the host that was dialled.
@@ -228,7 +236,7 @@ std::vector<Choice> Court::DecideTls(std::size_t port) {
     rules.push_back(RuleAt(ref).rule.get());
   }
   const std::vector<Chain> chains = TlsChains(scene_, rules, ports_[port].number);
-  std::vector<Choice> choices;
+  Choosing choices;
   std::set<std::size_t> accepted;
   bool unknown = false;
   for (const Piece& piece : Divide(ports_[port].addresses, SubnetsOf(chains))) {
@@ -243,7 +251,7 @@ std::vector<Choice> Court::DecideTls(std::size_t port) {
           fmt::format("tls rules count here, and none of their sniHosts covers {}", host_);
     }
     unknown = unknown || sni.is_divided;
-    GivePiece(piece, std::move(choice), choices);
+    choices.Give(piece, std::move(choice));
   }
   for (std::size_t i = 0; i < refs.size(); ++i) {
     if (const std::string why = Uncertainty(refs[i], port); !why.empty()) {
@@ -258,7 +266,7 @@ std::vector<Choice> Court::DecideTls(std::size_t port) {
                                    host_));
     }
   }
-  return choices;
+  return choices.Take();
 }
 
 std::vector<Choice> Court::Decide(std::size_t port) {
