@@ -44,7 +44,6 @@ Allotment::Allotment(const Tables& tables, std::uint64_t generation,
     : t_(tables),
       generation_(generation),
       operations_(operations),
-      frontends_(tables.frontend_space),
       routes_(tables.route_space),
       policies_(tables.policy_space),
       groups_(tables.group_space),
@@ -55,7 +54,6 @@ Allotment::Allotment(const Tables& tables, std::uint64_t generation,
       counters_(tables.counter_space),
       clusters_(tables.cluster_space),
       hosts_(tables.host_space),
-      retired_sources_(tables.retired_sources),
       sources_(tables.sources.size() + tables.retired_sources.size()),
       subnets_(tables.subnets.size()) {}
 
@@ -95,8 +93,17 @@ void Allotment::WaitOnce() {
   }
 }
 
+FrontendSpace& Allotment::Places() {
+  return places_ ? *places_ : places_.emplace(t_.frontend_space);
+}
+
 void Allotment::Recycle() {
-  AddWait(retired_sources_, frontends_, operations_);
+  std::set<std::pair<std::uint32_t, std::uint32_t>> sources;
+  if (!recycled_) {
+    recycled_ = true;
+    sources = t_.retired_sources;
+  }
+  AddWait(sources, Places(), operations_);
   sources_ = t_.sources.size() + new_sources_;
   for (IdSpace* space :
        {&routes_, &policies_, &groups_, &hashes_, &endpoints_, &states_, &turns_, &counters_}) {
@@ -291,11 +298,11 @@ Result<void> Allotment::TakeSubnet() {
 
 Result<std::uint32_t> Allotment::NewPlace(const Frontend& frontend) {
   const std::optional<std::uint32_t> place =
-      Take([this, &frontend] { return frontends_.PlaceFor(frontend); });
+      Take([this, &frontend] { return Places().PlaceFor(frontend); });
   if (!place) {
-    return FailFull("frontends", frontends_.used(), frontends_.capacity(), "--max-frontends");
+    return FailFull("frontends", Places().used(), Places().capacity(), "--max-frontends");
   }
-  frontends_.Claim(*place);
+  Places().Claim(*place);
   return *place;
 }
 

@@ -57,6 +57,7 @@ class Allotment {
   std::optional<std::uint32_t> Take(IdSpace& space, std::uint32_t count = 1);
   Result<std::uint32_t> Take(IdSpace& space, std::uint32_t count, std::string_view table,
                              std::string_view flag);
+  FrontendSpace& Places();
   void Recycle();
   void Sweep();
   std::set<std::uint32_t> SweepStatesAndCounters();
@@ -64,14 +65,15 @@ class Allotment {
   const Tables& t_;
   std::uint64_t generation_;
   std::vector<Operation>& operations_;
-  FrontendSpace frontends_;
+  // Made of the tables' one when it is needed: it is as large as the table.
+  std::optional<FrontendSpace> places_;
   IdSpace routes_, policies_, groups_, hashes_, endpoints_, states_, turns_, counters_, clusters_,
       hosts_;
-  std::set<std::pair<std::uint32_t, std::uint32_t>> retired_sources_;
   std::size_t sources_;          // entries that will be there
   std::size_t new_sources_ = 0;  // that this plan inserts
   std::size_t subnets_;          // entries that will be there
   bool waited_ = false, swept_ = false;
+  bool recycled_ = false;  // the entries of source_routes that were retired before are deleted
   std::unordered_map<std::string, std::uint32_t> new_hosts_, new_clusters_, new_workloads_;
   std::map<std::pair<std::uint32_t, SocketAddress>, std::uint32_t> new_states_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> new_counters_;

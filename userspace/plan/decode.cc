@@ -229,4 +229,21 @@ TableImage Decode(const Tables& tables) {
   return image;
 }
 
+ImageChange ChangeTo(const Tables& tables, const TableImage& wanted) {
+  ImageChange change;
+  for (const auto& [frontend, row] : tables.frontends) {
+    change.frontends.emplace(frontend, std::nullopt);
+  }
+  for (const auto& [frontend, meaning] : wanted.frontends) {
+    change.frontends.insert_or_assign(frontend, meaning);
+  }
+  for (const auto& [name, workload] : tables.workloads) {
+    change.workloads.emplace(name, std::nullopt);
+  }
+  for (const auto& [name, workload] : wanted.workloads) {
+    change.workloads.insert_or_assign(name, workload);
+  }
+  return change;
+}
+
 }  // namespace vsplit

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "managed.h"
@@ -96,6 +98,20 @@ bool SameCluster(const Tables& tables, const OldCluster& old, const ImageCluster
                          : old.managed() && SameManaged(tables, old, PolicyRow(wanted, v4), wanted);
 }
 
+WantedRoute WantedEveryone(const ImageFrontend& frontend, bool v4) {
+  return {.route = &frontend.everyone,
+          .variants = std::vector<std::uint32_t>(frontend.everyone.clusters.size()),
+          .v4 = v4};
+}
+
+WantedRoute WantedSource(const ImageFrontend& frontend, const SourceRoute& source, bool v4) {
+  WantedRoute wanted{.route = &source.route, .variants = {}, .v4 = v4};
+  for (const ImageCluster& cluster : source.route.clusters) {
+    wanted.variants.push_back(VariantOf(frontend.everyone, source.route, cluster));
+  }
+  return wanted;
+}
+
 }  // namespace
 
 OldFrontend TakeApart(const Tables& tables, std::uint32_t head) {
@@ -111,16 +127,14 @@ OldFrontend TakeApart(const Tables& tables, std::uint32_t head) {
   return old;
 }
 
-WantedRoute WantedEveryone(const ImageFrontend& frontend, bool v4) {
-  return {.route = &frontend.everyone,
-          .variants = std::vector<std::uint32_t>(frontend.everyone.clusters.size()),
-          .v4 = v4};
-}
-
-WantedRoute WantedSource(const ImageFrontend& frontend, const SourceRoute& source, bool v4) {
-  WantedRoute wanted{.route = &source.route, .variants = {}, .v4 = v4};
-  for (const ImageCluster& cluster : source.route.clusters) {
-    wanted.variants.push_back(VariantOf(frontend.everyone, source.route, cluster));
+WantedFrontend WantedOf(const ImageFrontend& image, bool v4) {
+  WantedFrontend wanted{
+      .image = image, .everyone = WantedEveryone(image, v4), .sources = {}, .source_of = {}};
+  for (const SourceRoute& source : image.sources) {
+    for (const std::string& workload : source.workloads) {
+      wanted.source_of.emplace(workload, wanted.sources.size());
+    }
+    wanted.sources.push_back(WantedSource(image, source, v4));
   }
   return wanted;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "vsplit/image.h"
@@ -59,8 +60,14 @@ struct WantedRoute {
   std::vector<std::uint32_t> variants;
   bool v4 = true;
 };
-WantedRoute WantedEveryone(const ImageFrontend& frontend, bool v4);
-WantedRoute WantedSource(const ImageFrontend& frontend, const SourceRoute& source, bool v4);
+// A frontend of the image.
+struct WantedFrontend {
+  const ImageFrontend& image;
+  WantedRoute everyone;
+  std::vector<WantedRoute> sources;              // as in the image
+  std::map<std::string, std::size_t> source_of;  // index of its route, by workload
+};
+WantedFrontend WantedOf(const ImageFrontend& image, bool v4);
 
 bool SameEndpoints(const Tables& tables, const group_value& row,
                    const std::vector<Endpoint>& wanted);

@@ -11,11 +11,11 @@
 #include <set>
 #include <string>
 #include <tl/expected.hpp>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "allotment.h"
+#include "in_place.h"
 #include "managed.h"
 #include "old.h"
 #include "routes.h"
@@ -28,26 +28,6 @@
 
 namespace vsplit {
 namespace {
-
-// A frontend of the image, with the variants of its clusters.
-struct WantedFrontend {
-  const ImageFrontend& image;
-  WantedRoute everyone;
-  std::vector<WantedRoute> sources;              // as in the image
-  std::map<std::string, std::size_t> source_of;  // index of its route, by workload
-};
-
-WantedFrontend WantedOf(const ImageFrontend& image, bool v4) {
-  WantedFrontend wanted{
-      .image = image, .everyone = WantedEveryone(image, v4), .sources = {}, .source_of = {}};
-  for (const SourceRoute& source : image.sources) {
-    for (const std::string& workload : source.workloads) {
-      wanted.source_of.emplace(workload, wanted.sources.size());
-    }
-    wanted.sources.push_back(WantedSource(image, source, v4));
-  }
-  return wanted;
-}
 
 bool SameWeights(const Tables& tables, const ImageRoute& wanted, const OldRoute& old) {
   return old.head.stride == wanted.stride &&
@@ -64,7 +44,8 @@ class Planner {
         generation_(tables.generation + 1),
         allotment_(tables, generation_, before_),
         routes_(tables, generation_, allotment_, before_),
-        subnets_(tables.subnets.size()) {}
+        subnets_(tables.subnets.size()),
+        in_place_(tables, allotment_, after_) {}
 
   Result<Plan> Make(const ImageChange& change) {
     Result<WorkloadPlan> workloads = PlanWorkloads(t_, change.workloads, allotment_);
@@ -79,7 +60,7 @@ class Planner {
         return tl::unexpected<Error>(changed.error());
       }
     }
-    WriteStates();
+    in_place_.WriteStates();
     if (const bool any = subnets_ > 0; any != t_.uses_subnets) {
       (any ? before_ : after_).emplace_back(UseSubnets{any});
     }
@@ -138,7 +119,16 @@ class Planner {
       return written;
     }
     RetireOld(frontend, old);
-    return Settle(row->id, frontend.address.ip.is_v4(), wanted);
+    const bool v4 = frontend.address.ip.is_v4();
+    if (Result<void> settled = in_place_.Settle(row->id, v4, wanted.everyone, true); !settled) {
+      return settled;
+    }
+    for (const WantedRoute& source : wanted.sources) {
+      if (Result<void> settled = in_place_.Settle(row->id, v4, source, false); !settled) {
+        return settled;
+      }
+    }
+    return {};
   }
 
   // That of the tables, or a new one.
@@ -375,79 +365,6 @@ class Planner {
     }
   }
 
-  // ---- what changes in place ----
-
-  Result<void> Settle(std::uint32_t frontend, bool v4, const WantedFrontend& wanted) {
-    if (Result<void> settled = Settle(frontend, v4, wanted.everyone, true); !settled) {
-      return settled;
-    }
-    for (const WantedRoute& source : wanted.sources) {
-      if (Result<void> settled = Settle(frontend, v4, source, false); !settled) {
-        return settled;
-      }
-    }
-    return {};
-  }
-
-  Result<void> Settle(std::uint32_t frontend, bool v4, const WantedRoute& wanted, bool everyone) {
-    const ImageRoute& route = *wanted.route;
-    const Timeouts timeouts{static_cast<std::uint64_t>(route.idle_timeout.count()),
-                            static_cast<std::uint64_t>(route.max_connection_duration.count())};
-    for (std::size_t i = 0; i < route.clusters.size(); ++i) {
-      const Result<std::uint32_t> cluster =
-          allotment_.ClusterId(route.clusters[i].name, wanted.variants[i]);
-      if (!cluster) {
-        return tl::unexpected<Error>(cluster.error());
-      }
-      const Result<std::uint32_t> counter = allotment_.CounterIndex(frontend, *cluster);
-      if (!counter) {
-        return tl::unexpected<Error>(counter.error());
-      }
-      SettleTimeouts(*counter, timeouts);
-      // A source that does not eject does not say that nobody does.
-      if (everyone || route.clusters[i].settings.ejection) {
-        SettleState(*cluster, v4, route.clusters[i]);
-      }
-    }
-    return {};
-  }
-
-  void SettleTimeouts(std::uint32_t counter, const Timeouts& wanted) {
-    const auto known = t_.timeouts.find(counter);
-    const auto [settled, first] =
-        timeouts_.emplace(counter, known == t_.timeouts.end() ? Timeouts{} : known->second);
-    if (settled->second != wanted) {
-      settled->second = wanted;
-      after_.emplace_back(WriteTimeouts{counter, wanted});
-    }
-  }
-
-  // Sources may see fewer endpoints of a cluster than others do: the most count.
-  void SettleState(std::uint32_t cluster, bool v4, const ImageCluster& wanted) {
-    const cluster_state known = StateInForce(cluster);
-    cluster_state state = StateOf(wanted.settings);
-    if (state.failures != 0) {
-      std::ranges::copy(known.endpoints, state.endpoints);
-      state.endpoints[v4 ? 0 : 1] = EndpointsOf(wanted.groups);
-    }
-    const auto [settled, first] = states_.emplace(cluster, state);
-    __u32& endpoints = settled->second.endpoints[v4 ? 0 : 1];
-    endpoints = first ? endpoints : std::max(endpoints, state.endpoints[v4 ? 0 : 1]);
-  }
-
-  cluster_state StateInForce(std::uint32_t cluster) const {
-    const auto known = t_.cluster_states.find(cluster);
-    return known == t_.cluster_states.end() ? cluster_state{} : known->second;
-  }
-
-  void WriteStates() {
-    for (const auto& [cluster, state] : states_) {
-      if (!SameState(StateInForce(cluster), state)) {
-        after_.emplace_back(WriteClusterState{cluster, state});
-      }
-    }
-  }
-
   const Tables& t_;
   std::uint64_t generation_;
   std::vector<Operation> before_;  // the commit
@@ -456,29 +373,10 @@ class Planner {
   RouteWriter routes_;
   WorkloadPlan workloads_;
   std::size_t subnets_;  // that there will be
-  // As they will be, of those that this plan has looked at: by counter and by cluster id.
-  std::unordered_map<std::uint32_t, Timeouts> timeouts_;
-  std::map<std::uint32_t, cluster_state> states_;
+  InPlace in_place_;
 };
 
 }  // namespace
-
-ImageChange ChangeTo(const Tables& tables, const TableImage& wanted) {
-  ImageChange change;
-  for (const auto& [frontend, row] : tables.frontends) {
-    change.frontends.emplace(frontend, std::nullopt);
-  }
-  for (const auto& [frontend, meaning] : wanted.frontends) {
-    change.frontends.insert_or_assign(frontend, meaning);
-  }
-  for (const auto& [name, workload] : tables.workloads) {
-    change.workloads.emplace(name, std::nullopt);
-  }
-  for (const auto& [name, workload] : wanted.workloads) {
-    change.workloads.insert_or_assign(name, workload);
-  }
-  return change;
-}
 
 Result<Plan> MakePlan(const Tables& tables, const ImageChange& change) {
   return Planner(tables).Make(change);
