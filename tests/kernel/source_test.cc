@@ -2,9 +2,12 @@
 // Who connects: workloads by their cgroups, each with a route of its own, and everyone else.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "pods.h"
@@ -123,6 +126,64 @@ TEST_F(SourceTest, AWorkloadThatComesLaterTakesItsRouteFromThenOn) {
   image.workloads.erase("default/c");
   node_.Put(image);
   EXPECT_EQ(b_.AskMany(Address(kService), 10), (Counts{{"safe", 5}, {"risky", 5}}));
+}
+
+// ---- how much there may be ---------------------------------------------------------------------
+
+constexpr int kFrontends = 128;
+
+std::string FrontendText(int number) {
+  return "10.97.0." + std::to_string(number) + ":80";
+}
+
+// Two clusters, each with settings of its own: pod `safe` 9 times as often as pod `risky`.
+ImageRoute ManagedRoute(int number, int safe, int risky, std::uint32_t max_connections) {
+  ImageRoute route;
+  route.host = "host-" + std::to_string(number);
+  for (const auto& [name, weight, pod] :
+       {std::tuple("safe", 9U, safe), std::tuple("risky", 1U, risky)}) {
+    route.clusters.push_back({.name = std::string(name) + "-" + std::to_string(number),
+                              .weight = weight,
+                              .settings = {.max_connections = max_connections},
+                              .groups = {Group({pod})}});
+  }
+  return route;
+}
+
+// As many frontends as there may be, each with a route for everyone and one for pod a.
+TableImage FullImage(int safe, int risky, std::uint32_t max_connections, const ImageWorkload& a) {
+  TableImage image;
+  for (int number = 0; number < kFrontends; ++number) {
+    ImageFrontend frontend = Everyone(ManagedRoute(number, safe, risky, max_connections));
+    frontend.asks = true;
+    frontend.sources.push_back({.workloads = {"default/a"},
+                                .route = ManagedRoute(number, risky, safe, max_connections + 1)});
+    image.frontends.emplace(Frontend{Address(FrontendText(number))}, std::move(frontend));
+  }
+  image.workloads.emplace("default/a", a);
+  return image;
+}
+
+TEST(Sources, AllRoutesOfFullTablesAreReplacedAtOnce) {
+  TestNode node(true, 4096, {.frontends = kFrontends, .endpoints = 2 * kFrontends});
+  const PodCgroup a(node.cgroup(), "pod-a");
+  node.AddPod("one", 1);
+  node.AddPod("nine", 9);
+  const ImageWorkload workload = a.Workload("10.1.0.101");
+  // Rows change places twice: what is written, what it replaces, and what that has left.
+  for (const std::uint32_t round : {0U, 1U, 2U, 3U}) {
+    const bool odd = round % 2 == 1;
+    ASSERT_NO_FATAL_FAILURE(
+        node.Put(FullImage(odd ? 9 : 1, odd ? 1 : 9, 100 + 2 * round, workload)))
+        << round;
+    const char* often = odd ? "nine" : "one";
+    const char* seldom = odd ? "one" : "nine";
+    for (const int number : {0, kFrontends - 1}) {
+      const SocketAddress to = Address(FrontendText(number));
+      EXPECT_EQ(AskMany(to, 10), (Counts{{often, 9}, {seldom, 1}})) << round;
+      EXPECT_EQ(a.AskMany(to, 10), (Counts{{seldom, 9}, {often, 1}})) << round;
+    }
+  }
 }
 
 }  // namespace

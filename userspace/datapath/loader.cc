@@ -119,29 +119,36 @@ std::uint32_t PinnedSchema(const std::string& pins) {
   return schema;
 }
 
-// Entries that a table is made for. Rows and ids have room for twice of what is in force, so that
-// all of it can be replaced in one generation.
+// Entries that a table is made for: room for twice of what may be in force, so that all of it can
+// be replaced in one generation. In force may be, on average over all F frontends, a route for
+// everyone and one for some sources, with two clusters each.
 std::uint32_t WantedSize(std::string_view table, const TableSizes& sizes) {
   constexpr std::uint32_t kSpare = 64;
   if (table == "frontends") {
     return std::bit_ceil(2 * sizes.frontends);  // half of an open-addressing hash may be used
   }
-  if (table == "routes" || table == "turns" || table == "hosts" || table == "policies") {
+  if (table == "hosts") {
     return 2 * sizes.frontends + kSpare;
   }
-  if (table == "route_counters" || table == "clusters" || table == "cluster_state" ||
-      table == "groups") {
+  if (table == "routes" || table == "turns" || table == "route_counters" || table == "clusters" ||
+      table == "cluster_state") {
     return 4 * sizes.frontends + kSpare;
   }
-  if (table == "endpoints" || table == "endpoint_state" || table == "endpoint_health") {
+  if (table == "policies" || table == "groups") {
+    return 8 * sizes.frontends + kSpare;
+  }
+  if (table == "endpoint_state" || table == "endpoint_health") {
     return 2 * sizes.endpoints + kSpare;
+  }
+  if (table == "endpoints") {  // a cluster that both routes have is there twice
+    return 4 * sizes.endpoints + kSpare;
   }
   if (table == "hash_rows") {
     return 2 * (sizes.hash_slots / HASH_SLOTS) + kSpare;
   }
-  // Memory for their entries comes as it is needed.
+  // Memory for their entries comes as it is needed; for the buckets, of the next power of two.
   if (table == "source_routes") {
-    return 16 * sizes.frontends + kSpare;
+    return 32 * sizes.frontends;
   }
   if (table == "workloads" || table == "subnets") {
     return sizes.frontends;
