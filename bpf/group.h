@@ -258,6 +258,19 @@ __noinline __u32 group_by_weight(__u32 row, __u32 ejecting, __u32 level, __u64 p
   return NOWHERE;
 }
 
+/* The only group of a policy: the same as below, by the one count that there is. */
+static inline __u32 only_group(const struct policy_value* policy, __u32 ejecting) {
+  const struct group_value* group = group_in(policy->first_group);
+  if (!group)
+    return NOWHERE;
+  __u32 endpoints = group->count + group->unready;
+  __u32 healthy = group->count - ejecting;
+  __u32 health = split_health(healthy, endpoints);
+  if (health < 100 && split_panics(healthy, endpoints, policy->panic_percent))
+    return policy->first_group | IN_PANIC;
+  return health ? policy->first_group : NOWHERE;
+}
+
 /* A group of the policy in this row, by 64 uniform bits: its row, with IN_PANIC; NOWHERE when
  * nobody is healthy. */
 __noinline __u32 choose_group(__u32 row, __u32 cluster, __u64 uniform) {
@@ -265,8 +278,8 @@ __noinline __u32 choose_group(__u32 row, __u32 cluster, __u64 uniform) {
   if (!policy)
     return NOWHERE;
   __u32 ejecting = now_ejected(row, cluster);
-  if (!ejecting && policy->groups == 1)
-    return policy->first_group;
+  if (policy->groups == 1)
+    return ejecting ? only_group(policy, ejecting) : policy->first_group;
   __u32 level = choose_level(policy, row, ejecting, split_modulo(uniform, 100));
   if (level == NO_LEVEL)
     return NOWHERE;
