@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -72,7 +73,7 @@ struct Asked {
   bool HoldsFor(const Client& client) const;
   // Whether it depended on more than where the client runs: on which pod it is.
   bool tells_pods_apart() const;
-  bool operator==(const Asked&) const = default;
+  auto operator<=>(const Asked&) const = default;
 };
 
 // ---- what it finds -----------------------------------------------------------------------------
@@ -183,12 +184,23 @@ struct SourceMeaning {
   bool operator==(const SourceMeaning&) const = default;
 };
 
+// Whom a host means the same to: all clients for whom the same holds.
+struct AskedOf {
+  std::size_t source = 0;  // of HostMeaning::sources, from 1; 0: what it means for everyone
+  Asked asked;
+
+  auto operator<=>(const AskedOf&) const = default;
+};
+
 struct HostMeaning {
   // For the anonymous client and each workload that `sources` does not name. Its dependencies are
   // those of all answers, also of those that came out the same.
   ResolvedHost everyone;
   bool asks = false;                   // whether it can depend on which pod connects
   std::vector<SourceMeaning> sources;  // each meaning once
+  // Of each answer what it depended on: first the anonymous client's, then the others, sorted.
+  // Empty when nothing about the client matters.
+  std::vector<AskedOf> asked;
 
   // Everyone's, then those of the sources that everyone has not. That a rule is for other clients
   // is left out where one of them is here.
@@ -196,8 +208,26 @@ struct HostMeaning {
   bool operator==(const HostMeaning&) const = default;
 };
 
+// `workloads`: sorted by name.
 HostMeaning ResolveAll(const Store& store, const HostName& host, const ResolveOptions& options,
                        const Client& anonymous, const std::vector<Workload>& workloads);
+
+// Workloads that come or go, while objects stay as they are. One that becomes another client does
+// both.
+struct WorkloadsChange {
+  std::vector<const Workload*> gone, come;
+
+  bool empty() const { return gone.empty() && come.empty(); }
+};
+WorkloadsChange ChangeOf(const std::vector<Workload>& before, const std::vector<Workload>& after);
+
+// What becomes of a meaning by that, where the answers that are known tell.
+struct Followed {
+  bool known = false;                  // else it has to be resolved anew
+  std::optional<HostMeaning> meaning;  // as ResolveAll would give it; nothing: as it was
+};
+Followed FollowWorkloads(const HostMeaning& meaning, const WorkloadsChange& change,
+                         const Client& anonymous, const std::vector<Workload>& after);
 
 // The hosts that rules name (VirtualService hosts, DestinationRule host; wildcards: every Service
 // they cover), and those whose addresses may lie in a subnet of such a host; or with `all` those of

@@ -134,6 +134,8 @@ struct AgentStatus {
   std::vector<Verdict> rules;  // of all hosts
   std::size_t hosts = 0;
   AroundStatus around;
+  // Why ejection, timeouts or workloads are not as the rules say; empty: they are.
+  std::string unsettled;
 };
 
 std::string StatusJson(const Live& live, const AgentStatus& status);
@@ -183,6 +185,7 @@ class Histogram {
 struct ApplyRecord {
   std::map<std::string, std::uint64_t> results;  // "applied", "refused", "failed"
   std::map<std::string, Histogram> durations;    // by phase: "resolve", "disk", "kernel", "total"
+  std::uint64_t unsettled = 0;                   // how often what follows a commit failed
 };
 
 // The text format of Prometheus, version 0.0.4.

@@ -153,18 +153,25 @@ class Rooms {
         Check(store_.Stage(std::move(writes), {.now = "2026-01-01T00:00:00Z", .uids = uids}));
     Times times;
     double begin = ProcessorSeconds();
-    LocalPods pods = PodsAfterChanges(changes);
-    const std::set<HostName> touched = TouchedHosts(changes, pods);
+    std::optional<LocalPods> pods = PodsAfterChanges(changes);
+    const LocalPods& after = pods ? *pods : pods_;
+    std::set<HostName> touched = TouchedHosts(changes);
     times.resolve += ProcessorSeconds() - begin;
-    HostChange hosts = Serve({touched.begin(), touched.end()}, pods, times);
+    HostChange followed = pods ? FollowPods(*pods, touched, times) : HostChange{};
+    HostChange hosts = Serve({touched.begin(), touched.end()}, after, times);
+    hosts.merge(followed);
     begin = ProcessorSeconds();
     ImageChange image = hosts_.ChangeOf(hosts);
-    image.workloads = Difference(pods_.image, pods.image);
+    if (pods) {
+      image.workloads = Difference(pods_.image, pods->image);
+    }
     const Plan plan = Check(MakePlan(tables_, image));
     times.plan += ProcessorSeconds() - begin;
     store_.Keep();
     hosts_.Take(std::move(hosts));
-    pods_ = std::move(pods);
+    if (pods) {
+      pods_ = *std::move(pods);
+    }
     PutIntoForce(plan);
     if (!plan.changes()) {
       throw std::runtime_error("nothing has changed");
@@ -173,23 +180,48 @@ class Rooms {
   }
 
  private:
-  LocalPods PodsAfterChanges(const std::vector<Change>& changes) const {
+  // Nothing: they stay.
+  std::optional<LocalPods> PodsAfterChanges(const std::vector<Change>& changes) const {
     const bool concerned = std::ranges::any_of(
         changes, [this](const Change& change) { return ConcernsPods(change, kNode, pods_); });
-    return concerned ? PodsAfter(changes, store_, kNode, pods_, FindCgroups) : pods_;
+    return concerned ? std::optional(PodsAfter(changes, store_, kNode, pods_, FindCgroups))
+                     : std::nullopt;
   }
 
-  std::set<HostName> TouchedHosts(const std::vector<Change>& changes, const LocalPods& pods) const {
+  std::set<HostName> TouchedHosts(const std::vector<Change>& changes) const {
     std::set<HostName> touched;
     for (const Change& change : changes) {
       Touched by = vsplit::TouchedBy(store_, change);
       touched.merge(by.hosts);
       touched.merge(hosts_.DependingOn(by.dependencies));
     }
-    if (ReachOf(pods_, pods) != Reach::kNobody) {
-      touched.merge(hosts_.TellingPodsApart());
-    }
     return touched;
+  }
+
+  HostChange FollowPods(const LocalPods& pods, std::set<HostName>& touched, Times& times) const {
+    HostChange hosts;
+    const WorkloadsChange change = ChangeOf(pods_.workloads, pods.workloads);
+    if (change.empty()) {
+      return hosts;
+    }
+    double compile = 0;
+    const double begin = ProcessorSeconds();
+    for (const HostName& host : hosts_.Asking()) {
+      Followed followed =
+          FollowWorkloads(hosts_.Find(host)->meaning, change, pods.anonymous, pods.workloads);
+      if (!followed.known) {
+        touched.insert(host);
+      } else if (followed.meaning) {
+        const double resolved = ProcessorSeconds();
+        ServedHost served{.meaning = *std::move(followed.meaning)};
+        served.part = Check(Compile(served.meaning));
+        hosts.emplace(host, std::move(served));
+        compile += ProcessorSeconds() - resolved;
+      }
+    }
+    times.compile += compile;
+    times.resolve += ProcessorSeconds() - begin - compile;
+    return hosts;
   }
 
   HostChange Serve(const std::vector<HostName>& hosts, const LocalPods& pods, Times& times) const {

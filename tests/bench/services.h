@@ -24,4 +24,8 @@ std::string ClientPodOf(int pod);
 // All of it but the pods.
 std::string RulesOf(int service);
 
+// The same objects of the services first ... last - 1, as one List in JSON.
+std::string PodListOf(int first, int last);
+std::string RuleListOf(int first, int last);
+
 }  // namespace vsplit::bench

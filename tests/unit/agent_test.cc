@@ -132,17 +132,17 @@ TEST(ServedHosts, FrontendMayMoveBetweenHostsInOneTransaction) {
   EXPECT_EQ(hosts.Find("b"), nullptr);
 }
 
-TEST(ServedHosts, HostsThatTellPodsApartAreKnown) {
+TEST(ServedHosts, HostsForWhichItMattersWhoConnectsAreKnown) {
   ServedHosts hosts;
   ServedHost asking = Host("a", {});
-  asking.meaning.asks = true;
+  asking.meaning.asked.push_back({.asked = {.node = "n1"}});
   hosts.Take(Only(std::move(asking)));
   hosts.Take(Only(Host("b", {}, {.names = {"db.example.com"}})));
-  EXPECT_EQ(hosts.TellingPodsApart(), std::set<HostName>{"a"});
+  EXPECT_EQ(hosts.Asking(), std::set<HostName>{"a"});
   EXPECT_EQ(hosts.DnsNames(), std::set<HostName>{"db.example.com"});
   EXPECT_EQ(hosts.DependingOn({.names = {"db.example.com"}}), std::set<HostName>{"b"});
   hosts.Take(Only(Host("a", {})));
-  EXPECT_TRUE(hosts.TellingPodsApart().empty());
+  EXPECT_TRUE(hosts.Asking().empty());
 }
 
 TEST(ServedHosts, ChangeReachesWhoeverDependsOnIt) {
@@ -192,15 +192,14 @@ class LocalPodsTest : public testing::Test {
   }
   // After writing, as the agent does it.
   LocalPods After(const std::vector<Change>& changes) {
-    const LocalPods before = pods_;
+    before_ = pods_;
     pods_ = PodsAfter(changes, store_, kNode, pods_, FindCgroups);
-    reach_ = ReachOf(before, pods_);
     return pods_;
   }
 
   Store store_;
   LocalPods pods_ = FindPods(store_, kNode, FindCgroups);
-  Reach reach_ = Reach::kNobody;
+  LocalPods before_;
 };
 
 TEST_F(LocalPodsTest, PodOfThisNodeBecomesAWorkload) {
@@ -210,14 +209,12 @@ TEST_F(LocalPodsTest, PodOfThisNodeBecomesAWorkload) {
   EXPECT_EQ(pods_.workloads.front().cgroup, 40U);
   EXPECT_EQ(pods_.workloads.front().client.labels.at("app"), "web");
   EXPECT_EQ(pods_.image.at("default/web").cgroup, 40U);
-  EXPECT_EQ(reach_, Reach::kTellingApart);
 }
 
 TEST_F(LocalPodsTest, PodOfAnotherNodeConcernsNobody) {
   const std::vector<Change> changes = Write(PodObject("web", "n2"));
   EXPECT_FALSE(ConcernsPods(changes.front(), kNode, pods_));
   EXPECT_TRUE(After(changes).workloads.empty());
-  EXPECT_EQ(reach_, Reach::kNobody);
 }
 
 TEST_F(LocalPodsTest, PodWithoutACgroupIsRememberedAndNoWorkload) {
@@ -235,26 +232,29 @@ TEST_F(LocalPodsTest, DeletedPodIsGone) {
   EXPECT_EQ(Difference(before.image, pods_.image).at("default/web"), std::nullopt);
 }
 
-TEST_F(LocalPodsTest, OtherLabelsReachThoseWhoAsk) {
+TEST_F(LocalPodsTest, PodWithOtherLabelsIsAnotherClientInTheSameCgroup) {
   After(Write(PodObject("web", "n1", {{"app", "web"}})));
   After(Write(PodObject("web", "n1", {{"app", "other"}})));
-  EXPECT_EQ(reach_, Reach::kTellingApart);
+  const WorkloadsChange change = ChangeOf(before_.workloads, pods_.workloads);
+  ASSERT_EQ(change.gone.size(), 1U);
+  ASSERT_EQ(change.come.size(), 1U);
+  EXPECT_EQ(change.gone.front()->client.labels.at("app"), "web");
+  EXPECT_EQ(change.come.front()->client.labels.at("app"), "other");
+  EXPECT_TRUE(ChangeOf(pods_.workloads, pods_.workloads).empty());
   EXPECT_TRUE(Difference(pods_.image, pods_.image).empty());
 }
 
-TEST_F(LocalPodsTest, OtherPlaceOfTheNodeReachesAll) {
+TEST_F(LocalPodsTest, OtherPlaceOfTheNodeIsThatOfWhoeverIsNoPod) {
   const std::vector<Change> changes = Write({.key = {.kind = Kind::kNode, .name = "n1"},
                                              .labels = {{"topology.kubernetes.io/region", "eu"}},
                                              .spec = Node{}});
   EXPECT_TRUE(ConcernsPods(changes.front(), kNode, pods_));
   EXPECT_EQ(After(changes).anonymous.locality.region, "eu");
-  EXPECT_EQ(reach_, Reach::kAll);
 }
 
-TEST_F(LocalPodsTest, PodWithAPlaceOfItsOwnReachesAll) {
+TEST_F(LocalPodsTest, PodMayHaveAPlaceOfItsOwn) {
   After(Write(PodObject("web", "n1", {{"istio-locality", "us.us-a"}})));
   EXPECT_EQ(pods_.workloads.front().client.locality.region, "us");
-  EXPECT_EQ(reach_, Reach::kAll);
 }
 
 TEST(Log, QuotesWhatWouldBreakTheLine) {

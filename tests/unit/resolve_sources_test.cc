@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -109,6 +111,49 @@ TEST(Resolve, AddressOutsideOfAllSubnetsIsThePlainService) {
                                     To("six") + "}]"),
                        {}),
             "80 plain; 80 six");
+}
+
+TEST(Resolve, EveryAddressHasTheRuleOfTheLongestSubnetAmongMany) {
+  constexpr int kAddresses = 64;
+  constexpr int kRules = 40;
+  std::string addresses;
+  for (int i = 0; i < kAddresses; ++i) {
+    addresses += (i == 0 ? "" : ", ") + std::string("10.0.0.") + std::to_string(i);
+  }
+  // Of every length, often nested, and some named twice: then the earlier rule has it.
+  std::vector<IpPrefix> subnets;
+  std::string rules;
+  for (int i = 0; i < kRules; ++i) {
+    const std::string subnet =
+        "10.0.0." + std::to_string(i * 37 % kAddresses) + "/" + std::to_string(26 + i * 5 % 7);
+    subnets.push_back(ParseIpPrefix(subnet).value_or(IpPrefix{}));
+    rules += (i == 0 ? "" : ", ") + std::string("{match: [{destinationSubnets: [") + subnet +
+             "]}], " + To("v" + std::to_string(i)) + "}";
+  }
+  const ResolvedHost host = Resolve(
+      Aged(
+          IstioObject("ServiceEntry", "default", "e",
+                      "hosts: [" + std::string(kHost) + "], addresses: [" + addresses +
+                          "], ports: [{number: 80, name: tcp, protocol: TCP}], resolution: STATIC, "
+                          "endpoints: [{address: 10.1.0.1}]") +
+          Rules("default", "a", "tcp: [" + rules + "]")),
+      HostName(kHost), {}, {});
+  std::size_t found = 0;
+  for (const ResolvedPort& port : host.ports) {
+    for (const IpPrefix& address : port.addresses) {
+      const auto longer = [&](const IpPrefix& left, const IpPrefix& right) {
+        const bool left_contains = left.Contains(address);
+        return left_contains == right.Contains(address) ? left_contains && left.bits > right.bits
+                                                        : left_contains;
+      };
+      const auto best = std::ranges::min_element(subnets, longer);
+      const std::string path =
+          best->Contains(address) ? "spec.tcp[" + std::to_string(best - subnets.begin()) + "]" : "";
+      EXPECT_EQ(port.rule_path, path) << ToString(address);
+      ++found;
+    }
+  }
+  EXPECT_EQ(found, std::size_t{kAddresses});
 }
 
 TEST(Resolve, RulesAfterACatchAllHaveNoSubnets) {
@@ -315,6 +360,86 @@ TEST(Resolve, RuleWithoutConditionsOnTheSourceAsksNothing) {
                                       {Pod("shop", "a"), Pod("default", "b")});
   EXPECT_FALSE(meaning.asks);
   EXPECT_THAT(meaning.sources, IsEmpty());
+}
+
+// Rules that tell apart by namespace, by labels, and by both.
+std::string Particular() {
+  return TwoAddresses("tcp: [{match: [{sourceNamespace: shop, sourceLabels: {app: web}}], " +
+                      To("v2") + "}, {match: [{sourceLabels: {app: web}}, {sourceNamespace: " +
+                      "shop, destinationSubnets: ['fd00::/8']}], " + To("v1") + "}]") +
+         IstioObject("Sidecar", "news", "s", "egress: [{hosts: ['./*']}]");
+}
+
+// Those of these pods whose bit is set.
+std::vector<Workload> Some(unsigned bits) {
+  const std::vector<Workload> all = {Pod("news", "a"),
+                                     Pod("other", "b"),
+                                     Pod("shop", "c"),
+                                     Pod("shop", "d", {{"app", "web"}}),
+                                     Pod("shop", "e", {{"app", "web"}, {"x", "y"}}),
+                                     Pod("x", "f", {{"app", "web"}})};
+  std::vector<Workload> some;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if ((bits >> i & 1) != 0) {
+      some.push_back(all[i]);
+    }
+  }
+  return some;
+}
+
+TEST(Resolve, WhoComesAndGoesIsFollowedAsIfAllWereResolvedAnew) {
+  constexpr unsigned kSets = 1U << 6;
+  const Store store = Aged(Particular());
+  const Client anonymous = AnonymousClient("n1", {});
+  std::vector<HostMeaning> meanings;
+  for (unsigned bits = 0; bits < kSets; ++bits) {
+    meanings.push_back(ResolveAll(store, HostName(kHost), {}, anonymous, Some(bits)));
+  }
+  std::size_t known = 0;
+  for (unsigned from = 0; from < kSets; ++from) {
+    for (unsigned to = 0; to < kSets; ++to) {
+      const std::vector<Workload> before = Some(from);
+      const std::vector<Workload> after = Some(to);
+      const Followed followed =
+          FollowWorkloads(meanings[from], ChangeOf(before, after), anonymous, after);
+      known += followed.known && from != to ? 1 : 0;
+      if (followed.known) {
+        EXPECT_EQ(followed.meaning.value_or(meanings[from]), meanings[to]) << from << " " << to;
+      }
+    }
+  }
+  EXPECT_GT(known, 0U);
+}
+
+TEST(Resolve, PodsThatAreAlikeAreNotResolvedAnew) {
+  const auto follow = [](const std::vector<Workload>& before, const std::vector<Workload>& after) {
+    return FollowWorkloads(Meaning(Particular(), before), ChangeOf(before, after),
+                           AnonymousClient("n1", {}), after);
+  };
+  const Workload web = Pod("shop", "a", {{"app", "web"}});
+  const Workload twin = Pod("shop", "b", {{"app", "web"}, {"only", "here"}});
+  const Workload other = Pod("shop", "c");
+  const Followed joined = follow({web}, {web, twin});
+  ASSERT_TRUE(joined.meaning);
+  EXPECT_THAT(joined.meaning->sources.at(0).workloads, ElementsAre("shop/a", "shop/b"));
+  EXPECT_THAT(joined.meaning->sources.at(0).host.verdicts.at(0).sources,
+              ElementsAre("shop/a", "shop/b"));
+  const Followed left = follow({web, twin}, {web});
+  ASSERT_TRUE(left.meaning);
+  EXPECT_EQ(left.meaning, Meaning(Particular(), {web}));
+  // Nobody else was in shop without the label, and the last one of a source takes its answer along.
+  EXPECT_FALSE(follow({web}, {web, other}).known);
+  EXPECT_FALSE(follow({web}, {}).known);
+  // Who is in no namespace and has no label that is asked for is what everyone is.
+  const Followed outsider = follow({web}, {Pod("other", "c"), web});
+  EXPECT_TRUE(outsider.known);
+  EXPECT_FALSE(outsider.meaning);
+  // Where the client runs is not asked, and labels that no rule names are not.
+  Workload moved = web;
+  moved.client.node = "n2";
+  moved.client.labels.emplace("new", "label");
+  EXPECT_TRUE(follow({web}, {moved}).known);
+  EXPECT_FALSE(follow({web}, {moved}).meaning);
 }
 
 TEST(Resolve, EveryAnswerHasTheFrontendsOfAll) {

@@ -135,10 +135,29 @@ bool IsForOthers(const Verdict& verdict) {
   return verdict.reason.starts_with(resolve::kForOtherClients);
 }
 
-SourceMeaning& SourceFor(std::vector<SourceMeaning>& sources, const ResolvedHost& host) {
+// The index of the source that has this meaning, which may be new.
+std::size_t SourceFor(std::vector<SourceMeaning>& sources, const ResolvedHost& host) {
   const auto same = std::ranges::find_if(
       sources, [&host](const SourceMeaning& source) { return SameMeaning(source.host, host); });
-  return same != sources.end() ? *same : sources.emplace_back(SourceMeaning{.host = host});
+  const auto index = static_cast<std::size_t>(same - sources.begin());
+  if (same == sources.end()) {
+    sources.push_back({.host = host});
+  }
+  return index;
+}
+
+// `sources` of each outcome: which one of the meaning it became.
+std::vector<AskedOf> AskedOfAll(std::vector<Outcome>& outcomes,
+                                const std::vector<std::size_t>& sources) {
+  std::vector<AskedOf> asked;
+  if (outcomes.size() == 1 && outcomes.front().asked == Asked{}) {
+    return asked;
+  }
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    asked.push_back({.source = sources[i], .asked = std::move(outcomes[i].asked)});
+  }
+  std::sort(asked.begin() + 1, asked.end());
+  return asked;
 }
 
 }  // namespace
@@ -157,12 +176,16 @@ HostMeaning ResolveAll(const Store& store, const HostName& host, const ResolveOp
     found.push_back(OutcomeFor(outcomes, workload.client, resolve));
   }
   CompleteAll(outcomes);
+  std::vector<std::size_t> sources(outcomes.size());
   for (std::size_t i = 0; i < workloads.size(); ++i) {
     const ResolvedHost& host_found = outcomes[found[i]].host;
     if (!SameMeaning(host_found, outcomes.front().host)) {
-      SourceFor(meaning.sources, host_found).workloads.push_back(workloads[i].name);
+      const std::size_t source = SourceFor(meaning.sources, host_found);
+      meaning.sources[source].workloads.push_back(workloads[i].name);
+      sources[found[i]] = source + 1;
     }
   }
+  meaning.asked = AskedOfAll(outcomes, sources);
   meaning.everyone = std::move(outcomes.front().host);
   for (std::size_t i = 1; i < outcomes.size(); ++i) {
     Merge(outcomes[i].host.dependencies, meaning.everyone.dependencies);
@@ -178,11 +201,13 @@ HostMeaning ResolveAll(const Store& store, const HostName& host, const ResolveOp
 
 std::vector<Verdict> HostMeaning::verdicts() const {
   std::vector<Verdict> all = everyone.verdicts;
+  std::vector<Verdict> of_everyone = sources.empty() ? std::vector<Verdict>() : all;
+  std::ranges::sort(of_everyone);
   for (const SourceMeaning& source : sources) {
     for (const Verdict& verdict : source.host.verdicts) {
       Verdict plain = verdict;
       plain.sources.clear();
-      if (std::ranges::find(everyone.verdicts, plain) == everyone.verdicts.end()) {
+      if (!std::ranges::binary_search(of_everyone, plain)) {
         all.push_back(verdict);
       }
     }

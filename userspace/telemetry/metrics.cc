@@ -130,6 +130,10 @@ void AddState(Exposition& text, const Live& live, const AgentStatus& status) {
   text.Family("vsplit_passthrough", "gauge",
               "1 while the kill switch leaves every connection untouched.");
   text.Sample({}, (status.control.flags & CONTROL_PASSTHROUGH) != 0 ? 1 : 0);
+  text.Family(
+      "vsplit_unsettled", "gauge",
+      "1 while something that is committed is not in force as a whole, and is tried again.");
+  text.Sample({}, status.unsettled.empty() ? 0 : 1);
   text.Family("vsplit_program_attached", "gauge", "1 if the kernel says the program is attached.");
   for (const Attachment& attachment : status.attachments) {
     text.Sample({{"program", attachment.program}}, attachment.attached ? 1 : 0);
@@ -184,6 +188,9 @@ void AddApplies(Exposition& text, const ApplyRecord& record) {
   for (const auto& [result, count] : record.results) {
     text.Sample({{"result", result}}, count);
   }
+  text.Family("vsplit_unsettled_total", "counter",
+              "Failures to put into force what follows a commit: ejection, timeouts, workloads.");
+  text.Sample({}, record.unsettled);
   text.Family("vsplit_apply_duration_seconds", "histogram",
               "How long the phases of a transaction took.");
   for (const auto& [phase, histogram] : record.durations) {

@@ -115,6 +115,9 @@ std::vector<TableFill> FillOf(const Tables& tables) {
                    .used = tables.frontend_space.used(),
                    .capacity = tables.frontend_space.capacity()});
   add("routes", tables.route_space);
+  add("policies", tables.policy_space);
+  add("groups", tables.group_space);
+  add("hash_rows", tables.hash_space);
   add("endpoints", tables.endpoint_space);
   add("turns", tables.turn_space);
   add("endpoint_state", tables.state_space);
@@ -144,6 +147,7 @@ std::string StatusJson(const Live& live, const AgentStatus& status) {
                {"hosts", status.hosts},
                {"around", AroundJson(status.around)},
                {"pools", PoolsJson(live)},
+               {"unsettled", status.unsettled},
                {"objects", ObjectsJson(live.store)}});
 }
 

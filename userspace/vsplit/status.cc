@@ -119,10 +119,12 @@ std::string KubectlText(const Json& status) {
 }
 
 std::string Overview(const Json& status) {
+  const std::string unsettled = TextAt(status, "/unsettled");
   return fmt::format(
       "Agent:       vsplitd {}\n"
       "Generation:  {}\n"
       "Splitting:   {}\n"
+      "{}"
       "Cgroup:      {}\n"
       "Pins:        {}\n"
       "Observing:   {}\n"
@@ -133,6 +135,8 @@ std::string Overview(const Json& status) {
       TruthAt(status, "/passthrough")
           ? "NO: the kill switch is on, every connection passes as it is"
           : "yes",
+      unsettled.empty() ? std::string()
+                        : fmt::format("In force:    NOT ALL: {}; it is tried again\n", unsettled),
       TextAt(status, "/cgroup"), TextAt(status, "/pins"),
       TruthAt(status, "/observe") ? "yes" : "no: started with --observe=off", ObjectsText(status),
       KubectlText(status), TotalsText(status));

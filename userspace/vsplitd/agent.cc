@@ -104,12 +104,11 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
   }
   applied.kernel = watch.Lap();
   store_.Keep();
-  std::set<ObjectKey> rules = hosts_.Take(std::move(prepared->hosts));
+  std::set<ObjectKey> rules;
   for (const Change& change : *changes) {
     rules.insert(change.key);
   }
-  KeepConditions(conditions_.Look(rules, store_, hosts_, Now()));
-  pods_ = std::move(prepared->pods);
+  Take(*std::move(prepared), std::move(rules));
   return applied;
 }
 
@@ -123,21 +122,20 @@ Result<Agent::Prepared> Agent::Prepare(const std::vector<Change>& changes) const
     other_pods = other_pods || ConcernsPods(change, options_.node, pods_);
   }
   return Prepare(std::move(touched),
-                 other_pods ? PodsAfter(changes, store_, options_.node, pods_, find_) : pods_);
+                 other_pods ? std::optional(PodsAfter(changes, store_, options_.node, pods_, find_))
+                            : std::nullopt);
 }
 
-Result<Agent::Prepared> Agent::Prepare(std::set<HostName> touched, LocalPods pods) const {
+Result<Agent::Prepared> Agent::Prepare(std::set<HostName> touched,
+                                       std::optional<LocalPods> pods) const {
   Prepared prepared{.pods = std::move(pods)};
-  const Reach reach = ReachOf(pods_, prepared.pods);
-  if (reach == Reach::kAll) {
-    for (const auto& [host, served] : hosts_.all()) {
-      touched.insert(host);
-    }
-  } else if (reach == Reach::kTellingApart) {
-    touched.merge(hosts_.TellingPodsApart());
+  if (Result<void> followed = prepared.pods ? FollowPods(prepared, touched) : Result<void>{};
+      !followed) {
+    return tl::unexpected<Error>(followed.error());
   }
+  const LocalPods& after = prepared.pods ? *prepared.pods : pods_;
   for (const HostName& host : touched) {
-    Result<std::optional<ServedHost>> served = Serve(host, prepared.pods);
+    Result<std::optional<ServedHost>> served = Serve(host, after);
     if (!served) {
       return tl::unexpected<Error>(served.error());
     }
@@ -146,13 +144,45 @@ Result<Agent::Prepared> Agent::Prepare(std::set<HostName> touched, LocalPods pod
     }
   }
   ImageChange image = hosts_.ChangeOf(prepared.hosts);
-  image.workloads = Difference(pods_.image, prepared.pods.image);
+  if (prepared.pods) {
+    image.workloads = Difference(pods_.image, prepared.pods->image);
+  }
   Result<Plan> plan = MakePlan(tables_, image);
   if (!plan) {
     return tl::unexpected<Error>(plan.error());
   }
   prepared.plan = *std::move(plan);
   return prepared;
+}
+
+// Hosts that other pods mean something else by. Most need not be resolved anew: a pod mostly is
+// what some other one is too.
+Result<void> Agent::FollowPods(Prepared& prepared, std::set<HostName>& touched) const {
+  const LocalPods& after = *prepared.pods;
+  const WorkloadsChange change = vsplit::ChangeOf(pods_.workloads, after.workloads);
+  if (change.empty() && pods_.anonymous == after.anonymous) {
+    return {};
+  }
+  for (const HostName& host : hosts_.Asking()) {
+    if (touched.contains(host)) {
+      continue;
+    }
+    const ServedHost& before = *hosts_.Find(host);
+    Followed followed = FollowWorkloads(before.meaning, change, after.anonymous, after.workloads);
+    if (!followed.known) {
+      touched.insert(host);
+    } else if (followed.meaning) {
+      Result<TableImage> part = Compile(*followed.meaning);
+      if (!part) {
+        return tl::unexpected<Error>(part.error());
+      }
+      prepared.hosts.emplace(host, ServedHost{.meaning = *std::move(followed.meaning),
+                                              .part = *std::move(part),
+                                              .object = before.object,
+                                              .created = before.created});
+    }
+  }
+  return {};
 }
 
 Result<std::optional<ServedHost>> Agent::Serve(const HostName& host, const LocalPods& pods) const {
@@ -185,11 +215,22 @@ Result<void> Agent::Follow(Result<Prepared> prepared, std::string_view event) {
     Log(Priority::kInfo, event,
         {{"generation", std::to_string(tables_.generation)},
          {"hosts", std::to_string(prepared->hosts.size())},
-         {"pods", std::to_string(prepared->pods.workloads.size())}});
+         {"pods", std::to_string((prepared->pods ? *prepared->pods : pods_).workloads.size())}});
   }
-  KeepConditions(conditions_.Look(hosts_.Take(std::move(prepared->hosts)), store_, hosts_, Now()));
-  pods_ = std::move(prepared->pods);
+  Take(*std::move(prepared), {});
   return {};
+}
+
+// `rules`: those that were written, whatever hosts they are about.
+void Agent::Take(Prepared prepared, std::set<ObjectKey> rules) {
+  rules.merge(hosts_.Take(std::move(prepared.hosts)));
+  KeepConditions(conditions_.Look(rules, store_, hosts_, Now()));
+  if (prepared.pods) {
+    pods_ = *std::move(prepared.pods);
+  }
+  if (!unsettled_.empty()) {
+    (void)Settle();  // at once; what fails is noted
+  }
 }
 
 Result<void> Agent::LookAtPods() {
@@ -223,7 +264,7 @@ Result<void> Agent::TakeNames(DnsAnswers answers) {
     names_.swap(answers);
     return repaired;
   }
-  Result<void> followed = Follow(Prepare(hosts_.DependingOn(changed), pods_), "names");
+  Result<void> followed = Follow(Prepare(hosts_.DependingOn(changed), std::nullopt), "names");
   if (!followed) {
     names_.swap(answers);
     return followed;
@@ -244,67 +285,6 @@ void Agent::KeepConditions(const Conditions::News& news) {
   if (const Result<void> kept = disk_.KeepConditions(news.changed, news.gone); !kept) {
     Log(Priority::kWarning, "conditions_not_kept", {{"error", kept.error().message}});
   }
-}
-
-Result<void> Agent::PutIntoForce(const Plan& plan) {
-  const Result<void> done = datapath_->Apply(plan, tables_);
-  if (done) {
-    return {};
-  }
-  broken_ = true;
-  const bool in_force = tables_.generation >= plan.generation;
-  const Result<void> repaired = Repair();
-  Log(in_force && repaired ? Priority::kWarning : Priority::kError, "plan_failed",
-      {{"generation", std::to_string(plan.generation)},
-       {"in_force", in_force ? "yes" : "no"},
-       {"error", done.error().message},
-       {"repair", repaired ? "done" : repaired.error().message}});
-  // What failed behind the commit was cleaning up.
-  return in_force ? Result<void>{} : done;
-}
-
-// Reads the tables anew and removes what nothing in force uses.
-Result<void> Agent::Repair() {
-  Result<Tables> tables = datapath_->Read();
-  if (!tables) {
-    return Fail("read the tables", tables.error());
-  }
-  tables_ = *std::move(tables);
-  if (const Result<void> done = datapath_->Apply(MakeRepair(tables_), tables_); !done) {
-    return Fail("repair the tables", done.error());
-  }
-  broken_ = false;
-  return {};
-}
-
-void Agent::MakeRoom() {
-  if (broken_) {
-    return;  // the next transaction repairs, and waits as well
-  }
-  if (const Result<void> done = datapath_->Apply(vsplit::MakeRoom(tables_), tables_); !done) {
-    Log(Priority::kWarning, "make_room_failed", {{"error", done.error().message}});
-  }
-}
-
-// The objects on disk and in memory become what is still in force.
-Error Agent::TakeBack(const std::vector<Change>& changes, const Error& cause) {
-  store_.Undo();
-  std::vector<Change> inverse;
-  inverse.reserve(changes.size());
-  for (const Change& change : changes) {
-    inverse.push_back({.key = change.key,
-                       .before = change.after,
-                       .after = change.before,
-                       .resource_version = change.resource_version});
-  }
-  const Result<void> restored = disk_.Commit(inverse, store_.resource_version());
-  if (restored) {
-    return {.message = "put into force: " + cause.message + "; keeping the rules in force"};
-  }
-  return {.message = "put into force: " + cause.message +
-                     "; the rules before stay in force, but the disk already holds the new "
-                     "objects and they will come into force when the agent starts again: " +
-                     restored.error().message};
 }
 
 }  // namespace vsplit

@@ -60,17 +60,23 @@ class Agent {
   Result<void> TakeNames(DnsAnswers answers);
   // The names that hosts are made of.
   std::set<HostName> DnsNames() const { return hosts_.DnsNames(); }
+  std::uint64_t names_version() const { return hosts_.names_version(); }  // grows when they change
   // What DNS said last, also to the agent before this one.
   const DnsAnswers& names() const { return names_; }
 
   // Living connections that idleTimeout or maxConnectionDuration holds for.
   std::vector<SteeredConnection> Limited() const;
   // Of all routes in force; nothing: none has any.
-  std::optional<std::chrono::milliseconds> ShortestLimit() const;
+  std::optional<std::chrono::milliseconds> ShortestLimit();
   const std::string& cgroup() const { return datapath_->cgroup(); }
 
   // What `status` is to say about what is around the agent.
   void SetAround(std::function<AroundStatus()> around) { around_ = std::move(around); }
+
+  // Whether something that is committed is not in force as a whole, and Settle is to be tried
+  // again.
+  bool IsUnsettled() const { return !unsettled_.empty() || broken_; }
+  Result<void> Settle();
 
   // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for.
   void MakeRoom();
@@ -78,7 +84,7 @@ class Agent {
  private:
   // What a transaction will do, before it has done anything.
   struct Prepared {
-    LocalPods pods;
+    std::optional<LocalPods> pods;  // nothing: they stay
     HostChange hosts;
     Plan plan;
   };
@@ -90,12 +96,15 @@ class Agent {
   Result<void> Adopt();
 
   Result<Prepared> Prepare(const std::vector<Change>& changes) const;
-  Result<Prepared> Prepare(std::set<HostName> touched, LocalPods pods) const;
+  Result<Prepared> Prepare(std::set<HostName> touched, std::optional<LocalPods> pods) const;
+  Result<void> FollowPods(Prepared& prepared, std::set<HostName>& touched) const;
   Result<std::optional<ServedHost>> Serve(const HostName& host, const LocalPods& pods) const;
   Result<void> Follow(Result<Prepared> prepared, std::string_view event);
   void KeepNames();
   void KeepConditions(const Conditions::News& news);
+  void Take(Prepared prepared, std::set<ObjectKey> rules);
   Result<void> PutIntoForce(const Plan& plan);
+  void NoteUnsettled(const Error& error);
   Result<void> Repair();
   Error TakeBack(const std::vector<Change>& changes, const Error& cause);
   std::vector<Verdict> VerdictsOf(const HostName& host, const HostChange& change) const;
@@ -119,7 +128,10 @@ class Agent {
   Conditions conditions_;
   std::unique_ptr<Datapath> datapath_;  // there once Start has returned
   Tables tables_;                       // what datapath_ holds
-  bool broken_ = false;                 // a plan failed midway and was not yet cleaned up
+  // Of tables_.timeouts, which are many; nothing: to be looked for.
+  std::optional<std::optional<std::chrono::milliseconds>> shortest_limit_;
+  bool broken_ = false;    // a plan failed midway and was not yet cleaned up
+  std::string unsettled_;  // why what follows a commit is not in force; empty: all of it is
   ApplyRecord record_;
   std::function<AroundStatus()> around_;
 };

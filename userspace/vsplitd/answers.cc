@@ -215,7 +215,8 @@ AgentStatus Agent::Status() const {
                      .attachments = datapath_->Attachments(),
                      .features = datapath_->Features(),
                      .hosts = hosts_.all().size(),
-                     .around = around_ ? around_() : AroundStatus{}};
+                     .around = around_ ? around_() : AroundStatus{},
+                     .unsettled = unsettled_};
   status.around.pods = pods_.workloads.size();
   for (const auto& [key, hint] : pods_.hints) {
     const std::string name = key.ns + "/" + key.name;
@@ -233,6 +234,9 @@ std::vector<std::string> Agent::NotReady() const {
   std::vector<std::string> reasons;
   if (broken_) {
     reasons.emplace_back("the tables hold what a failed transaction left behind");
+  }
+  if (!unsettled_.empty()) {
+    reasons.push_back("not all that is committed is in force: " + unsettled_);
   }
   for (const Attachment& attachment : datapath_->Attachments()) {
     if (!attachment.attached) {
@@ -287,7 +291,10 @@ std::vector<SteeredConnection> Agent::Limited() const {
   return limited;
 }
 
-std::optional<std::chrono::milliseconds> Agent::ShortestLimit() const {
+std::optional<std::chrono::milliseconds> Agent::ShortestLimit() {
+  if (shortest_limit_) {
+    return *shortest_limit_;
+  }
   std::optional<std::uint64_t> shortest;
   for (const auto& [counter, timeouts] : tables_.timeouts) {
     for (const std::uint64_t limit : {timeouts.idle, timeouts.max_duration}) {
@@ -296,7 +303,11 @@ std::optional<std::chrono::milliseconds> Agent::ShortestLimit() const {
       }
     }
   }
-  return shortest ? std::optional(std::chrono::milliseconds(*shortest)) : std::nullopt;
+  shortest_limit_.emplace();
+  if (shortest) {
+    shortest_limit_->emplace(*shortest);
+  }
+  return *shortest_limit_;
 }
 
 }  // namespace vsplit

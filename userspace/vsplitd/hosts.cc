@@ -68,10 +68,6 @@ std::set<HostName> ServedHosts::DependingOn(const Dependencies& changed) const {
   return hosts;
 }
 
-std::set<HostName> ServedHosts::TellingPodsApart() const {
-  return telling_apart_;
-}
-
 std::set<HostName> ServedHosts::DnsNames() const {
   std::set<HostName> names;
   for (const auto& [name, hosts] : by_name_) {
@@ -236,8 +232,9 @@ void ServedHosts::Forget(const HostName& host, std::set<ObjectKey>& rules) {
   Strike(by_pod_, dependencies.pods, host);
   Strike(by_ip_, dependencies.pod_ips, host);
   Strike(by_name_, dependencies.names, host);
+  names_version_ += dependencies.names.empty() ? 0 : 1;
   with_sidecars_.erase(host);
-  telling_apart_.erase(host);
+  asking_.erase(host);
   hosts_.erase(found);
 }
 
@@ -262,11 +259,12 @@ std::set<ObjectKey> ServedHosts::Take(HostChange change) {
     Enter(by_pod_, dependencies.pods, host);
     Enter(by_ip_, dependencies.pod_ips, host);
     Enter(by_name_, dependencies.names, host);
+    names_version_ += dependencies.names.empty() ? 0 : 1;
     if (dependencies.sidecars) {
       with_sidecars_.insert(host);
     }
-    if (after->meaning.asks || !after->meaning.sources.empty()) {
-      telling_apart_.insert(host);
+    if (!after->meaning.asked.empty()) {
+      asking_.insert(host);
     }
     hosts_.emplace(host, *std::move(after));
   }

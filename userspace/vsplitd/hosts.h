@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -38,10 +39,11 @@ class ServedHosts {
 
   // The hosts whose meaning was made of any of these.
   std::set<HostName> DependingOn(const Dependencies& changed) const;
-  // Those that may mean something else to a pod than to everyone.
-  std::set<HostName> TellingPodsApart() const;
-  // What is looked up for them.
+  // Those for which it matters who connects.
+  const std::set<HostName>& Asking() const { return asking_; }
+  // What is looked up for them, and a number that grows whenever these may be others.
   std::set<HostName> DnsNames() const;
+  std::uint64_t names_version() const { return names_version_; }
 
   // What the change does to the image. A frontend that several hosts claim belongs to the one whose
   // object is the oldest, as in Istio; of one age, to the first by name.
@@ -86,8 +88,9 @@ class ServedHosts {
   std::map<ObjectKey, std::set<HostName>> by_pod_;
   std::map<IpAddress, std::set<HostName>> by_ip_;
   std::map<HostName, std::set<HostName>> by_name_;
+  std::uint64_t names_version_ = 0;
   std::set<HostName> with_sidecars_;
-  std::set<HostName> telling_apart_;
+  std::set<HostName> asking_;
   std::map<ObjectKey, VerdictTally> tallies_;  // by rule
 };
 

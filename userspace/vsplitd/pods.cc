@@ -61,14 +61,6 @@ void Meet(const Store& store, const NodeOptions& node, const CgroupFinder& find,
   std::ranges::sort(pods.workloads, {}, &Workload::name);
 }
 
-std::map<std::string, const Client*> ClientsOf(const LocalPods& pods) {
-  std::map<std::string, const Client*> clients;
-  for (const Workload& workload : pods.workloads) {
-    clients.emplace(workload.name, &workload.client);
-  }
-  return clients;
-}
-
 }  // namespace
 
 bool ConcernsPods(const Change& change, const NodeOptions& node, const LocalPods& pods) {
@@ -117,29 +109,6 @@ std::map<std::string, std::optional<ImageWorkload>> Difference(
     }
   }
   return difference;
-}
-
-Reach ReachOf(const LocalPods& before, const LocalPods& after) {
-  if (before.anonymous != after.anonymous) {
-    return Reach::kAll;
-  }
-  const auto old_clients = ClientsOf(before);
-  const auto new_clients = ClientsOf(after);
-  Reach reach = Reach::kNobody;
-  const auto compare = [&](const auto& some, const auto& others) {
-    for (const auto& [name, client] : some) {
-      const auto found = others.find(name);
-      if (found != others.end() && *found->second == *client) {
-        continue;
-      }
-      const bool elsewhere =
-          client->node != after.anonymous.node || client->locality != after.anonymous.locality;
-      reach = std::max(reach, elsewhere ? Reach::kAll : Reach::kTellingApart);
-    }
-  };
-  compare(old_clients, new_clients);
-  compare(new_clients, old_clients);
-  return reach;
 }
 
 }  // namespace vsplit

@@ -50,12 +50,4 @@ std::map<std::string, std::optional<ImageWorkload>> Difference(
     const std::map<std::string, ImageWorkload>& before,
     const std::map<std::string, ImageWorkload>& after);
 
-// How far a change of pods reaches.
-enum class Reach {
-  kNobody,        // addresses and cgroups at most
-  kTellingApart,  // hosts that may mean something else to a pod than to everyone
-  kAll,           // also those that only ask where the client runs
-};
-Reach ReachOf(const LocalPods& before, const LocalPods& after);
-
 }  // namespace vsplit

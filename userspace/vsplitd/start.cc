@@ -105,6 +105,7 @@ Result<void> Agent::Adopt() {
   if (Result<void> done = datapath_->Apply(*plan, tables_); !done) {
     return done;
   }
+  shortest_limit_.reset();
   if (Result<void> attached = datapath_->Attach(); !attached) {
     return attached;
   }

@@ -29,6 +29,8 @@ namespace {
 // Between two looks at connections.
 constexpr std::chrono::milliseconds kShortest{100};
 constexpr std::chrono::milliseconds kLongest{60'000};
+// Between two attempts to settle.
+constexpr std::chrono::milliseconds kRetry{1'000};
 
 }  // namespace
 
@@ -73,12 +75,32 @@ void Surroundings::Meet(Agent& agent, std::chrono::milliseconds patience) {
 }
 
 void Surroundings::Follow() {
-  const std::size_t too_many = names_->Want(agent_->DnsNames(), agent_->names());
-  if (too_many > 0 && too_many != too_many_names_) {
-    Log(Priority::kWarning, "too_many_names", {{"left_out", std::to_string(too_many)}});
+  if (wanted_ != agent_->names_version()) {
+    wanted_ = agent_->names_version();
+    const std::size_t too_many = names_->Want(agent_->DnsNames(), agent_->names());
+    if (too_many > 0 && too_many != too_many_names_) {
+      Log(Priority::kWarning, "too_many_names", {{"left_out", std::to_string(too_many)}});
+    }
+    too_many_names_ = too_many;
   }
-  too_many_names_ = too_many;
   AwaitReaping();
+  AwaitSettling();
+}
+
+// What failed is tried again until it is in force.
+void Surroundings::AwaitSettling() {
+  if (awaits_settling_ || !agent_->IsUnsettled()) {
+    return;
+  }
+  awaits_settling_ = true;
+  settling_.expires_after(kRetry);
+  settling_.async_wait([this](boost::system::error_code error) {
+    awaits_settling_ = false;
+    if (!error) {
+      (void)agent_->Settle();  // the agent logs and counts what fails
+      AwaitSettling();
+    }
+  });
 }
 
 // A connection that is made from now on is not due before the shortest limit has passed.
@@ -171,6 +193,7 @@ void Surroundings::TellNames() {
   if (const Result<void> done = agent_->TakeNames(std::move(answers)); !done) {
     Log(Priority::kError, "names_failed", {{"error", done.error().message}});
   }
+  AwaitSettling();
 }
 
 }  // namespace vsplit

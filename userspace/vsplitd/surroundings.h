@@ -40,20 +40,25 @@ class Surroundings {
   AroundStatus Status() const;
 
  private:
-  explicit Surroundings(boost::asio::io_context& loop) : loop_(loop), reaping_(loop) {}
+  explicit Surroundings(boost::asio::io_context& loop)
+      : loop_(loop), reaping_(loop), settling_(loop) {}
 
   void TellPods();
   void TellNames();
   bool AllAnswered() const;
   void AwaitReaping();
+  void AwaitSettling();
   void ReapConnections();
 
   boost::asio::io_context& loop_;
   std::optional<PodCgroups> cgroups_;
   std::optional<Names> names_;
   Agent* agent_ = nullptr;
+  std::optional<std::uint64_t> wanted_;  // Agent::names_version of the names that are asked for
   std::size_t too_many_names_ = 0;
   boost::asio::steady_timer reaping_;
+  boost::asio::steady_timer settling_;
+  bool awaits_settling_ = false;
   // CLOCK_MONOTONIC: when a known connection may be due, and what the timer waits for.
   std::optional<std::chrono::nanoseconds> next_reaping_, awaited_;
   std::map<std::string, std::uint64_t> ended_;  // connections, by limit
