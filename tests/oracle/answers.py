@@ -11,7 +11,7 @@ list      which of two entries counts on a port without a declared protocol: the
           ("http", "tcp") that vsplit read
 verdict   a word that vsplit must have said about some rule of the port
 ruled     whether vsplit must have let a rule decide
-settings  by cluster: algorithm and limits
+settings  by cluster: algorithm, limits, ejection, panic, warmup; what is 0 is left out
 because   names of DIFFERENCES that changed the entry
 
 What is absent is not compared. DIFFERENCES is the one list of where vsplit is meant to differ from
@@ -123,6 +123,26 @@ def algorithm_of(cluster, route):
     return "round_robin" if weighs else "random"
 
 
+def ejection_of(cluster):
+    """[failures, interval, base, percent]: after how many failed connections in a row an endpoint is
+    ejected; times in ms. 0: never. What is absent is Envoy's default."""
+    given_by = cluster.get("outlier_detection")
+    if given_by is None:
+        return 0
+
+    def counted(name, enforced):
+        failures = given_by.get("consecutive_" + name, 5)
+        return failures if given_by.get("enforcing_consecutive_" + name, enforced) else 0
+    if given_by.get("split_external_local_origin_errors"):
+        counts = [counted("local_origin_failure", 100)]
+    else:
+        counts = [counted("5xx", 100), counted("gateway_failure", 0)]
+    failures = min((each for each in counts if each), default=0)
+    return failures and [failures, milliseconds(given_by.get("interval", "10s")),
+                         milliseconds(given_by.get("base_ejection_time", "30s")),
+                         given_by.get("max_ejection_percent", 10)]
+
+
 def settings_of(record, route):
     out = {}
     for name, cluster in record["clusters"].items():
@@ -131,6 +151,11 @@ def settings_of(record, route):
         if name.startswith("outbound|"):
             out[name] = {"max_connections": cluster.get("max_connections", 0),
                          "algorithm": algorithm_of(cluster, route)}
+            warmup = (cluster.get("lb_config") or {}).get("slow_start_config")
+            more = {"ejection": ejection_of(cluster),
+                    "panic_percent": cluster.get("panic_threshold") or 0,
+                    "warmup_ms": milliseconds(warmup["slow_start_window"]) if warmup else 0}
+            out[name].update((field, value) for field, value in more.items() if value)
             timeout = milliseconds(cluster["connect_timeout"])
             if timeout != DEFAULT_TIMEOUT_MS:
                 out[name]["connect_timeout_ms"] = timeout
@@ -288,9 +313,11 @@ def is_exported(case, record):
 
 
 def captured(case, record, entry):
-    """The client cannot dial the service, but on http ports another one of that name."""
-    return not (record["visible"] and is_exported(case, record)) and \
-        record["protocol"] == "http" and \
+    """The client cannot dial the service, but another one that is found by that name."""
+    route = route_of(record)
+    by_name = record["protocol"] == "http" or (
+        record["protocol"] == "tls" and route is not None and "sni" in (route["match"] or {}))
+    return by_name and not (record["visible"] and is_exported(case, record)) and \
         record["via"].startswith("0.0.0.0_") and \
         not record["via"].endswith((" allow_any", " block_all")) and \
         entry.get("split") not in (UNTOUCHED, [["", "", 1, "black hole"]])
@@ -513,6 +540,10 @@ def given(connection, address, verdicts):
         rows.append((share["endpoint"], "" if nameless else share["cluster"], share["p"], why))
     out["split"] = merge(rows)
     out["settings"] = connection["clusters"]
+    for settings in out["settings"].values():
+        if "ejection" in settings:
+            settings["ejection"] = [settings["ejection"][field] for field in (
+                "failures", "interval_ms", "base_ms", "max_percent")]
     return out
 
 
@@ -533,6 +564,10 @@ def part_of(host, address, port, entry):
         network_of(address).overlaps(network_of(entry["address"]))
 
 
+# Compared also where they are absent; a connect timeout only where there is one.
+SETTINGS = ["algorithm", "max_connections", "ejection", "panic_percent", "warmup_ms"]
+
+
 def faults(entry, ours):
     """In which of its parts `ours` is not what the entry wants: a list of lines."""
     lines = []
@@ -543,7 +578,8 @@ def faults(entry, ours):
         have = ours["settings"].get(name)
         if have is None:
             continue  # the split has said it
-        for field, value in settings.items():
+        for field in SETTINGS + [each for each in settings if each not in SETTINGS]:
+            value = settings.get(field, 0)
             if have.get(field, 0) != value and "split" in entry:
                 lines.append("%s %s: istio %s, vsplit %s" % (name, field, value, have.get(field)))
     if "verdict" in entry and entry["verdict"] not in ours["verdict"]:

@@ -13,6 +13,7 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -101,17 +102,28 @@ std::string Show(std::string_view who, const Split& split) {
 
 // ---- one connection ----------------------------------------------------------------------------
 
+Json ShowEjection(const std::optional<Ejection>& ejection) {
+  return ejection ? Json::array({ejection->failures, ejection->interval.count(),
+                                 ejection->base.count(), ejection->max_percent})
+                  : Json(0);
+}
+
+// Istio's default connect timeout is not set here: it is compared only where another is wanted.
 std::string SettingsFault(const ResolvedCluster& cluster, const Json& wanted) {
   const ClusterSettings& settings = cluster.settings;
   const auto timeout = settings.connect_timeout ? settings.connect_timeout->count() : 0;
   const Json found = {{"algorithm", ToString(settings.algorithm)},
                       {"max_connections", settings.max_connections.value_or(0)},
-                      {"connect_timeout_ms", timeout}};
+                      {"connect_timeout_ms", timeout},
+                      {"ejection", ShowEjection(settings.ejection)},
+                      {"panic_percent", settings.panic_percent},
+                      {"warmup_ms", settings.warmup ? settings.warmup->duration.count() : 0}};
   std::string text;
-  for (const auto& [field, value] : wanted.items()) {
-    if (found.at(field) != value) {
-      text += cluster.name + " " + field + ": istio " + value.dump() + ", vsplit " +
-              found.at(field).dump() + "\n";
+  for (const auto& [field, have] : found.items()) {
+    const Json value = wanted.value(field, field == "connect_timeout_ms" ? have : Json(0));
+    if (have != value) {
+      text +=
+          cluster.name + " " + field + ": istio " + value.dump() + ", vsplit " + have.dump() + "\n";
     }
   }
   return text;

@@ -173,6 +173,20 @@ TEST(Locality, EndpointsThatAreNotReadyCountAsUnhealthyOnes) {
             "p0 [10.1.0.1:8080]");
 }
 
+TEST(Locality, NobodyPanicsWhereDistributionIsAsked) {
+  const auto percent = [](const std::string& spec) {
+    const std::string yaml =
+        Slices("{addresses: [10.1.0.1]}", spec) +
+        Policy("s", "trafficPolicy: {outlierDetection: {minHealthPercent: 40}}");
+    return Resolve(StoreOf(yaml), "s.default.svc.cluster.local", {}, Client{})
+        .ports.at(0)
+        .clusters.at(0)
+        .settings.panic_percent;
+  };
+  EXPECT_EQ(percent(""), 40U);
+  EXPECT_EQ(percent("trafficDistribution: PreferClose"), 0U);
+}
+
 // Service s with a slice for each family: pods a and b have both families, c has IPv4 alone.
 // Pod b is not ready.
 std::string TwoFamilies() {

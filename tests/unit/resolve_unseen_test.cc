@@ -55,9 +55,11 @@ TEST(Unseen, RangeThatIsSeenHasTheAddressesInIt) {
   EXPECT_EQ(LeftTo(hidden + Entry("any", any), true), "");
 }
 
-TEST(Unseen, RangeOfHttpHasNoAddresses) {
-  EXPECT_EQ(LeftTo(HiddenOn("TCP", "10.9.0.1") + Entry("range", kRange + "HTTP}]"), true),
-            "80 10.9.0.1: broken");
+TEST(Unseen, RangeIsFoundByNameOnHttpAndTls) {
+  for (const std::string protocol : {"HTTP", "TLS"}) {
+    EXPECT_EQ(LeftTo(HiddenOn("TCP", "10.9.0.1") + Entry("range", kRange + protocol + "}]"), true),
+              "80 10.9.0.1: broken");
+  }
 }
 
 TEST(Unseen, EntryOfAnotherNamespaceIsAnotherOne) {

@@ -85,6 +85,9 @@ void FillGroups(const Scene& scene, const RegistryService& service, const Regist
   static const Labels everybody;
   std::vector<Chosen> endpoints = ChooseEndpoints(
       scene, service, port, subset == nullptr ? everybody : subset->labels, missing);
+  if (cluster.settings.panic_percent > 0 && HasDistribution(scene, service)) {
+    cluster.settings.panic_percent = 0;
+  }
   // Istio leaves out who is not ready where Envoy could fall back to them in panic.
   if (cluster.settings.panic_percent > 0) {
     std::erase_if(endpoints, [](const Chosen& each) { return !each.member->ready; });

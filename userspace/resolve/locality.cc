@@ -295,6 +295,10 @@ std::vector<EndpointGroup> Unite(std::vector<Part>& parts) {
 
 }  // namespace
 
+bool HasDistribution(const Scene& scene, const RegistryService& service) {
+  return !PriorityOf(DistributionOf(scene, service)).empty();
+}
+
 LocalityPolicy LocalityPolicyOf(const Scene& scene, const RegistryService& service,
                                 const PolicyBlocks& blocks) {
   static const std::vector<LocalityFailover> none;

@@ -29,6 +29,10 @@ struct LocalityPolicy {
   bool weighs = false;  // localities of one priority share by the sums of their weights
 };
 
+// Whether the service, an annotation of it or of its namespace says how to distribute connections.
+// Then endpoints that are not ready are known, and Envoy never panics.
+bool HasDistribution(const Scene& scene, const RegistryService& service);
+
 LocalityPolicy LocalityPolicyOf(const Scene& scene, const RegistryService& service,
                                 const PolicyBlocks& blocks);
 

@@ -20,12 +20,14 @@
 namespace vsplit::resolve {
 namespace {
 
-// The addresses of what the client sees under this host and on this port.
-void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number,
+// The addresses of what the client sees under this host and on this port, unless a name is needed
+// to get there. `named`: connections have its name in their TLS hello.
+void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number, bool named,
              std::vector<IpPrefix>& ranges) {
   const RegistryService* service = scene.registry.Find(scene, host);
   const RegistryPort* port = service == nullptr ? nullptr : service->FindPort(number);
   if (port != nullptr && port->protocol != PortProtocol::kHttp &&
+      (named || port->protocol != PortProtocol::kTls) &&
       scene.sight->SeesPort(service->ns, host, number, false)) {
     ranges.insert(ranges.end(), port->addresses.begin(), port->addresses.end());
   }
@@ -34,11 +36,11 @@ void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number,
 // Of the host itself, and of all entries that have ranges.
 std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std::uint16_t port) {
   std::vector<IpPrefix> ranges;
-  AddSeen(scene, host, port, ranges);
+  AddSeen(scene, host, port, true, ranges);
   for (const ObjectPtr& object : scene.registry.WideEntries(scene)) {
     for (const std::string& other : std::get<ServiceEntry>(object->spec).hosts) {
       if (PlainHost(other) != host) {
-        AddSeen(scene, PlainHost(other), port, ranges);
+        AddSeen(scene, PlainHost(other), port, false, ranges);
       }
     }
   }

@@ -19,7 +19,8 @@ std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
 
 // The addresses of a port that the client does not see, without those that it sees under the same
 // host, or in a range under another one: there Istio's listener for the range has the connections.
-// On http ports it has one listener for all addresses, and finds the service by its name.
+// On http ports it has one listener for all addresses, and finds the service by its name, as in a
+// range on tls ports.
 std::vector<IpPrefix> NotInRanges(const Scene& scene, const HostName& host,
                                   const RegistryPort& port);
 
