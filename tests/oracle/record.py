@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes down what Istio answers, for corpus_test.
 
-    record.py --oracle ORACLE corpus [--seed N] [--count N] [--size N]
+    record.py --oracle ORACLE corpus [--seed N] [--count N] [--of N] [--size N]
     record.py --oracle ORACLE rules
 
-`corpus` writes corpus/generated-*.jsonl for generated sets and asks again about those that are in
-corpus/examples.jsonl; `rules` writes the .json beside each rules/*.yaml. The differences that
+`corpus` writes corpus/generated-*.jsonl, of `--of` generated sets the `--count` that have the most
+different things in them, and asks again about those that are in corpus/examples.jsonl; `rules` writes the .json beside each rules/*.yaml. The differences that
 appear are to be reviewed: they say that Istio, or the list of answers.py, has changed.
 """
 import argparse
@@ -18,6 +18,7 @@ import generate
 
 HERE = pathlib.Path(__file__).parent
 CLIENT = "default/client"  # the pod of base.yaml that asks
+BATCH = 200  # questions to one oracle
 
 
 def line(thing):
@@ -34,16 +35,40 @@ def recorded(oracle, cases):
         yield dict(kept, wanted=answers.wanted(kept, answer), unasked=answers.unasked(kept))
 
 
+def features(case):
+    """What is in a recorded set, by name: fields that are used, and what became of connections."""
+    written = json.dumps(case["objects"])
+    found = {word for word in (
+        "Sidecar", "WorkloadEntry", "exportTo", "sourceLabels", "sourceNamespace", "gateways",
+        "destinationSubnets", "sniHosts", "delegate", "workloadSelector", "failover\"", "distribute",
+        "failoverPriority", "trafficDistribution", "internalTrafficPolicy", "portLevelSettings",
+        "consistentHash", "outlierDetection", "ExternalName", "\"None\"", "\"weight\": 0", "9999",
+        "missing") if word in written}
+    for entry in case["wanted"]:
+        found.update(entry.get("because", []))
+        rows = entry.get("split", [])
+        found.update(row[3] for row in rows)
+        found.update("of %d" % len({row[1] for row in rows if row[1]}) for _ in rows[:1])
+        found.update("subset" for row in rows if "||" not in row[1])
+        found.update("cluster of the %s" % row[1].split("|")[1] for row in rows if row[1])
+        found.update(json.dumps(each) for settings in entry.get("settings", {}).values()
+                     for each in settings.items())
+    return found
+
+
 def corpus(options):
     folder = HERE / "corpus"
+    asked = []
+    for first in range(options.seed, options.seed + options.of, BATCH):
+        seeds = range(first, min(first + BATCH, options.seed + options.of))
+        asked += recorded(options.oracle, [generate.generate(seed) for seed in seeds])
+    richest = sorted(asked, key=lambda case: -len(features(case)))[:options.count]
+    richest.sort(key=lambda case: int(case["id"].rpartition("-")[2]))
     for old in folder.glob("generated-*.jsonl"):
         old.unlink()
-    last = options.seed + options.count - 1
-    for first in range(options.seed, last + 1, options.size):
-        seeds = range(first, min(first + options.size, last + 1))
-        cases = [generate.generate(seed) for seed in seeds]
-        text = "".join(line(each) for each in recorded(options.oracle, cases))
-        (folder / ("generated-%04d.jsonl" % first)).write_text(text)
+    for first in range(0, len(richest), options.size):
+        text = "".join(line(each) for each in richest[first:first + options.size])
+        (folder / ("generated-%04d.jsonl" % (first + 1))).write_text(text)
     examples = folder / "examples.jsonl"
     cases = [json.loads(each) for each in examples.read_text().splitlines()]
     examples.write_text("".join(line(each) for each in recorded(options.oracle, cases)))
@@ -73,7 +98,8 @@ def main():
     parser.add_argument("--oracle", required=True)
     parser.add_argument("what", choices=["corpus", "rules"])
     parser.add_argument("--seed", type=int, default=1, help="of the first set")
-    parser.add_argument("--count", type=int, default=300, help="how many sets")
+    parser.add_argument("--count", type=int, default=320, help="how many sets")
+    parser.add_argument("--of", type=int, default=960, help="out of how many")
     parser.add_argument("--size", type=int, default=50, help="sets in a file")
     options = parser.parse_args()
     {"corpus": corpus, "rules": rules}[options.what](options)
