@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -375,6 +376,10 @@ bool IsWide(const ServiceEntry& entry) {
 std::string WhyNotFound(const Scene& scene, const HostName& host) {
   if (ServiceOf(scene.store, host) != nullptr || !scene.store.ServiceEntriesFor(host).empty()) {
     return fmt::format("\"{}\" is not exported to the client", host);
+  }
+  // An entry of any wildcard around it would be another answer.
+  for (std::size_t dot = host.find('.'); dot != HostName::npos; dot = host.find('.', dot + 1)) {
+    scene.dependencies.hosts.insert("*" + host.substr(dot));
   }
   for (const ObjectPtr& entry : scene.store.ServiceEntriesCovering(host)) {
     for (const std::string& wide : std::get<ServiceEntry>(entry->spec).hosts) {
