@@ -39,6 +39,8 @@ TableImage With(const ImageCluster& cluster) {
 
 class ManagedTest : public PlanTest {
  protected:
+  using PlanTest::PlanTest;
+
   // How often each kind of operation is in the plan, by the first words of its text.
   std::size_t CountOf(const Plan& plan, const std::string& text) const {
     return static_cast<std::size_t>(std::ranges::count_if(
@@ -255,9 +257,9 @@ std::map<SocketAddress, int> Shares(const std::vector<SocketAddress>& slots) {
 
 class MaglevTest : public ManagedTest {
  protected:
-  MaglevTest() {
+  explicit MaglevTest(std::uint32_t slots = 509, const Sizes& sizes = {}) : ManagedTest(sizes) {
     cluster_.settings.algorithm = Algorithm::kMaglev;
-    cluster_.settings.maglev_size = 509;
+    cluster_.settings.maglev_size = slots;
   }
   std::vector<SocketAddress> Slots() {
     Put(With(cluster_));
@@ -292,6 +294,41 @@ TEST_F(MaglevTest, AnEndpointThatLeavesMovesFewOthers) {
     moved += before[slot] != gone && before[slot] != after[slot] ? 1 : 0;
   }
   EXPECT_LT(moved, 509 / 5) << "of " << before.size();
+}
+
+// As large as a DestinationRule that says no size gets it.
+class DefaultMaglevTest : public MaglevTest {
+ protected:
+  static constexpr std::uint32_t kSlots = ClusterSettings{}.maglev_size;
+
+  DefaultMaglevTest() : MaglevTest(kSlots, {.hash_rows = 3 * kSlots / HASH_SLOTS}) {
+    cluster_.groups = {Group(50)};
+  }
+};
+
+TEST_F(DefaultMaglevTest, EveryEndpointHasItsShareWithinOnePercent) {
+  double total = 0;
+  for (Endpoint& endpoint : cluster_.groups[0].endpoints) {
+    endpoint.weight = 1 + static_cast<std::uint32_t>(total) % 7;
+    total += endpoint.weight;
+  }
+  const std::map<SocketAddress, int> shares = Shares(Slots());
+  for (const Endpoint& endpoint : cluster_.groups[0].endpoints) {
+    const double wanted = kSlots * endpoint.weight / total;
+    EXPECT_NEAR(shares.at(endpoint.address), wanted, wanted / 100) << ToString(endpoint.address);
+  }
+}
+
+TEST_F(DefaultMaglevTest, AnEndpointThatLeavesMovesTwoPercentOfTheOthersAtMost) {
+  const std::vector<SocketAddress> before = Slots();
+  const SocketAddress gone = cluster_.groups[0].endpoints[20].address;
+  cluster_.groups[0].endpoints.erase(cluster_.groups[0].endpoints.begin() + 20);
+  const std::vector<SocketAddress> after = Slots();
+  std::size_t moved = 0;
+  for (std::size_t slot = 0; slot < before.size(); ++slot) {
+    moved += before[slot] != gone && before[slot] != after[slot] ? 1U : 0U;
+  }
+  EXPECT_LT(moved, kSlots / 50);
 }
 
 TEST_F(MaglevTest, EndpointsBeyondTheSlotsHaveNone) {
