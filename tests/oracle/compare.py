@@ -6,7 +6,7 @@
     compare.py --oracle ORACLE --vsplit VSPLIT FILE...
 
 ORACLE reads questions as JSON lines and answers with what Istio's pilot makes of them (README.md).
-Exit status 1 when something differs that answers.py does not list.
+Exit status 1 when something differs that intended.py does not list.
 """
 import argparse
 import collections

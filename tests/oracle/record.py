@@ -7,7 +7,7 @@
 
 `corpus` writes corpus/generated-*.jsonl, of `--of` generated sets the `--count` that have the most
 different things in them, and asks again about those that are in corpus/examples.jsonl; `rules` writes the .json beside each rules/*.yaml. The differences that
-appear are to be reviewed: they say that Istio, or the list of answers.py, has changed.
+appear are to be reviewed: they say that Istio, or the list of intended.py, has changed.
 """
 import argparse
 import json
