@@ -120,7 +120,7 @@ int Serve(const std::string& name, const vsplit::SocketAddress& where, bool echo
 std::string ConnectOnce(const Address& address) {
   const int connection = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connection < 0 || connect(connection, address.Get(), address.size) != 0) {
-    const std::string reason = "(" + TextOfErrno() + ")";
+    std::string reason = "(" + TextOfErrno() + ")";
     close(connection);
     return reason;
   }

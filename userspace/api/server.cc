@@ -141,7 +141,7 @@ Result<std::string> Server::ListenForKubectl(const KubeOptions& options) {
   if (!acceptor) {
     return tl::unexpected<Error>(acceptor.error());
   }
-  const std::string url = UrlOf(address, acceptor->local_endpoint(error).port());
+  std::string url = UrlOf(address, acceptor->local_endpoint(error).port());
   if (const Result<void> written =
           WritePrivateFile(options.kubeconfig, KubeconfigText(url, identity->certificate, *token),
                            kKubeconfigMode, state_->options.group);

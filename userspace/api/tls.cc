@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls.h"
 
+#include <fcntl.h>
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -10,11 +11,12 @@
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 #include <openssl/pem.h>
+#include <openssl/prov_ssl.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/types.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -23,12 +25,15 @@
 #include <boost/asio/ssl/context_base.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstddef>
+#include <ctime>
 #include <fstream>
+#include <ios>
 #include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <utility>
 
 #include "private_file.h"
 #include "vsplit/result.h"

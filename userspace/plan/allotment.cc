@@ -165,7 +165,7 @@ Result<std::uint32_t> Allotment::HostId(const std::string& name) {
   if (is_new) {
     const Result<std::uint32_t> id = Take(hosts_, 1, "hosts", "--max-frontends");
     if (!id) {
-      return id;
+      return tl::unexpected<Error>(id.error());
     }
     made->second = *id;
     operations_.emplace_back(WriteHost{*id, name});
@@ -184,7 +184,7 @@ Result<std::uint32_t> Allotment::ClusterId(const std::string& name, std::uint32_
   if (is_new) {
     const Result<std::uint32_t> id = Take(clusters_, 1, "clusters", "--max-frontends");
     if (!id) {
-      return id;
+      return tl::unexpected<Error>(id.error());
     }
     made->second = *id;
     operations_.emplace_back(WriteCluster{*id, name, variant});
@@ -205,7 +205,7 @@ Result<std::uint32_t> Allotment::StateId(std::uint32_t cluster, const SocketAddr
   if (is_new) {
     const Result<std::uint32_t> id = Take(states_, 1, "endpoint_state", "--max-endpoints");
     if (!id) {
-      return id;
+      return tl::unexpected<Error>(id.error());
     }
     made->second = *id;
     WriteEndpointState write{*id, {}};
@@ -227,7 +227,7 @@ Result<std::uint32_t> Allotment::CounterIndex(std::uint32_t frontend, std::uint3
   if (is_new) {
     const Result<std::uint32_t> index = Take(counters_, 1, "route_counters", "--max-frontends");
     if (!index) {
-      return index;
+      return tl::unexpected<Error>(index.error());
     }
     made->second = *index;
     WriteCounter write{*index, {}};
@@ -240,7 +240,7 @@ Result<std::uint32_t> Allotment::CounterIndex(std::uint32_t frontend, std::uint3
 }
 
 Result<std::uint32_t> Allotment::NewTurn() {
-  const Result<std::uint32_t> id = Take(turns_, 1, "turns", "--max-frontends");
+  Result<std::uint32_t> id = Take(turns_, 1, "turns", "--max-frontends");
   if (id) {
     operations_.emplace_back(WriteTurn{*id, {}});
   }

@@ -195,7 +195,7 @@ class Planner {
     const ImageRoute& route = wanted.image.everyone;
     const Result<std::uint32_t> host = allotment_.HostId(route.host);
     if (!host) {
-      return host;
+      return tl::unexpected<Error>(host.error());
     }
     const auto flags = static_cast<__u8>((wanted.sources.empty() ? 0 : ROUTE_SOURCES) |
                                          (wanted.image.asks ? ROUTE_ASKS : 0));
@@ -317,7 +317,7 @@ class Planner {
     old.taken = true;
     const Result<std::uint32_t> host = allotment_.HostId(wanted.route->host);
     if (!host) {
-      return host;
+      return tl::unexpected<Error>(host.error());
     }
     const Result<Numbering> numbering = SourceSequence(*wanted.route, old);
     if (!numbering) {

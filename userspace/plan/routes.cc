@@ -80,7 +80,7 @@ Result<std::uint32_t> RouteWriter::Write(std::uint32_t frontend, const WantedRou
   for (WriteRoute& write : rows) {
     const Result<std::uint32_t> id = allotment_.NewRoute();
     if (!id) {
-      return id;
+      return tl::unexpected<Error>(id.error());
     }
     write = {*id, {}};
     write.value.generation = generation_;
@@ -255,7 +255,7 @@ Result<std::uint32_t> RouteWriter::WriteEndpoints(const std::vector<Endpoint>& w
   for (std::uint32_t i = 0; first && i < count; ++i) {
     const Result<std::uint32_t> id = allotment_.StateId(cluster, wanted[i].address);
     if (!id) {
-      return id;
+      return tl::unexpected<Error>(id.error());
     }
     bound += wanted[i].weight;
     operations_.emplace_back(WriteEndpoint{*first + i, {.endpoint = *id, .bound = bound}});
