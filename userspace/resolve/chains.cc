@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,7 +15,6 @@
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
-#include "vsplit/store.h"
 
 namespace vsplit::resolve {
 namespace {

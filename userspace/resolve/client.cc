@@ -3,10 +3,8 @@
 #include "client.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "place.h"
 #include "scene.h"

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "endpoints.h"
 #include "judge.h"
 #include "locality.h"
+#include "matches.h"
 #include "registry.h"
 #include "scene.h"
 #include "settings.h"

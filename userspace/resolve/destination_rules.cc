@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,7 +17,6 @@
 #include "scene.h"
 #include "visibility.h"
 #include "vsplit/address.h"
-#include "vsplit/image.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
 #include "vsplit/store.h"

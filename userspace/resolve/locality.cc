@@ -2,7 +2,6 @@
 #include "locality.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstddef>
 #include <cstdint>

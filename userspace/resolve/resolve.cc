@@ -15,7 +15,6 @@
 
 #include "clusters.h"
 #include "judge.h"
-#include "protocol.h"
 #include "registry.h"
 #include "rules.h"
 #include "scene.h"

@@ -16,6 +16,7 @@
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
+#include "vsplit/store.h"
 
 namespace vsplit::resolve {
 namespace {
