@@ -49,8 +49,11 @@ struct Explanation {
 
 // Every function is called on the loop's thread and has to be there.
 struct Backend {
+  std::string version;           // of the agent
   const Store* store = nullptr;  // for reading; outlives the server
   std::function<Result<Applied>(std::vector<Write> writes, bool dry_run)> write;
+  // `changed` is called after each transaction that came into force.
+  std::function<void(std::function<void()> changed)> on_change;
   std::function<std::string()> image;                   // text
   std::function<std::string()> status;                  // JSON
   std::function<std::string()> split;                   // JSON
@@ -77,6 +80,22 @@ struct Request {
   std::string if_none_match;  // an entity tag with its quotes
 };
 
+// An answer that goes on, piece by piece.
+class Stream {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Stream() = default;
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // What is to be sent at this time; empty: nothing until objects change or it is due.
+  virtual std::string Take(Clock::time_point now) = 0;
+  virtual bool ended() const = 0;             // nothing comes behind what was taken
+  virtual Clock::time_point due() const = 0;  // when there is something without a change
+};
+
 struct Response {
   unsigned status = 200;
   std::string content_type = "application/json";
@@ -85,6 +104,7 @@ struct Response {
   std::vector<std::string> warnings;  // one `Warning` header each, as the Kubernetes API sends them
   // Further ones by name; the last word on one that is sent anyway, as Cache-Control.
   std::vector<std::pair<std::string, std::string>> headers;
+  std::shared_ptr<Stream> stream;  // what is sent instead of the body, unless it is null
 };
 
 // Always an answer; trouble is a Kubernetes Status object.
@@ -99,6 +119,7 @@ struct ServerOptions {
   std::size_t header_bytes = 16u << 10;
   std::size_t body_bytes = 64u << 20;
   std::size_t connections = 128;
+  std::size_t watches = 64;  // of the connections; beyond, 429
   // A connection is closed when no request begins for `idle`, or one that has begun (or its answer)
   // takes longer than `request`.
   std::chrono::milliseconds idle{60'000};

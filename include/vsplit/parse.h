@@ -72,6 +72,20 @@ struct PlainDocument {
 Result<PlainDocument> ReadPlain(std::string_view text, TextFormat format,
                                 const ParseLimits& limits = {});
 
+// One field of a message of Istio's API, for who describes it.
+struct FieldDescription {
+  std::string_view name;
+  // "string", "bool", "number", "percent", "duration", "any_duration", "base64", "int32", "count"
+  // (from 0), "uint32", a range ("1-600"), the values of an enumeration ("V1|V2"), or a message;
+  // "*" in front of it: a list of them, "%": a map with free keys to them.
+  std::string_view type;
+  bool required = false;
+  std::string_view unenforced;  // why it is not; empty: it is
+};
+
+// The fields of the message ("VirtualService" is the spec of one); none: there is no such message.
+std::vector<FieldDescription> DescribeMessage(std::string_view message);
+
 // The JSON text as YAML, in the same order, two blanks deep, as `kubectl get -o yaml` prints it.
 // The text must be JSON that Parse accepted or that this program wrote.
 std::string JsonToYaml(std::string_view json);

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -49,6 +51,12 @@ struct Change {
   bool unchanged() const { return before == after; }
 };
 
+// What was changed last, oldest first, without what stayed unchanged.
+struct RecentChanges {
+  std::uint64_t forgotten = 0;  // version up to which changes are not among them
+  std::deque<Change> changes;
+};
+
 class Store {
  public:
   Store();
@@ -71,6 +79,8 @@ class Store {
   // made; an error needs neither.
   Result<std::vector<Change>> Stage(std::vector<Write> writes, const WriteContext& context);
   void Keep();
+  // Called at the end of each Keep that changed something.
+  void OnKeep(std::function<void()> kept);
   void Undo();  // everything is as before Stage, resource_version() included
 
   ObjectPtr Find(const ObjectKey& key) const;    // null when absent
@@ -78,6 +88,9 @@ class Store {
   std::vector<ObjectPtr> List(Kind kind, const std::string& ns) const;
   std::size_t Count(Kind kind) const;
   std::uint64_t resource_version() const;  // of the newest change
+
+  // Of what was kept since Load; the oldest are forgotten when they are too many or too large.
+  const RecentChanges& recent() const;
 
   // Indexes, ordered by namespace and name. All are kept up by every write, and cost the size of
   // the answer.

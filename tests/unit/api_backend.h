@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,31 +17,34 @@ namespace vsplit {
 class StoreBackend {
  public:
   Backend Make() {
-    return {.store = &store_,
-            .write = [this](std::vector<Write> writes,
-                            bool dry_run) { return Transact(std::move(writes), dry_run); },
-            .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
-            .status = [] { return std::string(R"({"generation":1})") + "\n"; },
-            .split = [] { return std::string(R"({"routes":[]})") + "\n"; },
-            .analyze = [] { return std::string("[]\n"); },
-            .metrics = [] { return std::string("vsplit_generation 1\n"); },
-            .not_ready = [this] { return not_ready; },
-            .object_status =
-                [](const Object& object) {
-                  return std::string(
-                      object.kind() == Kind::kVirtualService ? R"({"observedGeneration":1})" : "");
-                },
-            .now = [] { return std::string("2024-10-10T07:03:57Z"); },
-            .name_suffix = [] { return Result<std::string>("x7b2c"); },
-            .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {
-              if (to == "nowhere:80") {
-                return Fail("there is no host \"nowhere\"", Error::Reason::kNotFound);
-              }
-              if (to == "80") {
-                return Fail("to \"80\" is not HOST:PORT", Error::Reason::kInvalid);
-              }
-              return Explanation{.json = R"({"from":")" + from + "\"}\n", .text = to + "\n"};
-            }};
+    return {
+        .version = "0.1",
+        .store = &store_,
+        .write = [this](std::vector<Write> writes,
+                        bool dry_run) { return Transact(std::move(writes), dry_run); },
+        .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
+        .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
+        .status = [] { return std::string(R"({"generation":1})") + "\n"; },
+        .split = [] { return std::string(R"({"routes":[]})") + "\n"; },
+        .analyze = [] { return std::string("[]\n"); },
+        .metrics = [] { return std::string("vsplit_generation 1\n"); },
+        .not_ready = [this] { return not_ready; },
+        .object_status =
+            [](const Object& object) {
+              return std::string(
+                  object.kind() == Kind::kVirtualService ? R"({"observedGeneration":1})" : "");
+            },
+        .now = [] { return std::string("2024-10-10T07:03:57Z"); },
+        .name_suffix = [] { return Result<std::string>("x7b2c"); },
+        .explain = [](const std::string& from, const std::string& to) -> Result<Explanation> {
+          if (to == "nowhere:80") {
+            return Fail("there is no host \"nowhere\"", Error::Reason::kNotFound);
+          }
+          if (to == "80") {
+            return Fail("to \"80\" is not HOST:PORT", Error::Reason::kInvalid);
+          }
+          return Explanation{.json = R"({"from":")" + from + "\"}\n", .text = to + "\n"};
+        }};
   }
 
   const Store& store() const { return store_; }

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -201,6 +202,91 @@ TEST(Server, SendsWarningsAsHeaders) {
                         "spec.http[0].timeout: needs the request, not enforced\"\r\n"),
             std::string::npos)
       << answer;
+}
+
+constexpr std::string_view kWatch = "GET /api/v1/services?watch=true HTTP/1.1\r\n\r\n";
+
+// A Service made over a connection of its own.
+void MakeService(const std::string& path, const std::string& name, const std::string& note = "") {
+  const std::string service = R"({"apiVersion":"v1","kind":"Service","metadata":{"name":")" + name +
+                              R"(","annotations":{"note":")" + note +
+                              R"("}},"spec":{"ports":[{"port":80}]}})";
+  Client client(path);
+  client.Send("POST /api/v1/namespaces/default/services HTTP/1.1\r\nContent-Length: " +
+              std::to_string(service.size()) + "\r\n\r\n" + service);
+  EXPECT_EQ(FirstLine(client.ReadUntil("}\n")), "HTTP/1.1 201 Created");
+}
+
+TEST(Server, SendsEventsWhenTheyHappen) {
+  const Folder folder;
+  const Running server({.socket = folder.Socket()});
+  Client watching(folder.Socket());
+  watching.Send(kWatch);
+  const std::string header = watching.ReadUntil("\r\n\r\n");
+  EXPECT_EQ(FirstLine(header), "HTTP/1.1 200 OK");
+  EXPECT_NE(header.find("\r\nTransfer-Encoding: chunked\r\n"), std::string::npos) << header;
+  for (const char* name : {"a", "b"}) {
+    MakeService(folder.Socket(), name);
+    const std::string event = watching.ReadUntil("}\n\r\n");
+    EXPECT_NE(event.find(R"({"type":"ADDED","object":{)"), std::string::npos) << event;
+    EXPECT_NE(event.find(std::string(R"("name":")") + name + '"'), std::string::npos) << event;
+  }
+}
+
+TEST(Server, EndsAWatchWhenItsTimeIsOver) {
+  const Folder folder;
+  const Running server({.socket = folder.Socket()});
+  Client watching(folder.Socket());
+  watching.Send("GET /api/v1/services?watch=true&timeoutSeconds=1 HTTP/1.1\r\n\r\n");
+  EXPECT_TRUE(watching.ReadAll().ends_with("\r\n\r\n0\r\n\r\n"));
+}
+
+TEST(Server, WatchesBeyondTheLimitAreToldToComeLater) {
+  const Folder folder;
+  const Running server({.socket = folder.Socket(), .watches = 1});
+  auto first = std::make_unique<Client>(folder.Socket());
+  first->Send(kWatch);
+  first->ReadUntil("\r\n\r\n");
+  Client second(folder.Socket());
+  second.Send(kWatch);
+  const std::string answer = second.ReadUntil("}\n");
+  EXPECT_EQ(FirstLine(answer), "HTTP/1.1 429 Too Many Requests");
+  EXPECT_NE(answer.find("\r\nRetry-After: 5\r\n"), std::string::npos) << answer;
+  // Who leaves makes room, although nothing happens.
+  first.reset();
+  std::string line;
+  while (line != "HTTP/1.1 200 OK") {
+    Client third(folder.Socket());
+    third.Send(kWatch);
+    line = FirstLine(third.ReadUntil("\r\n\r\n"));
+    ASSERT_TRUE(line == "HTTP/1.1 200 OK" || line == "HTTP/1.1 429 Too Many Requests") << line;
+  }
+}
+
+TEST(Server, CutsOffAWatchThatIsNotRead) {
+  const Folder folder;
+  const Running server({.socket = folder.Socket(), .request = std::chrono::milliseconds(100)});
+  for (int i = 0; i < 20; ++i) {
+    MakeService(folder.Socket(), "s" + std::to_string(i), std::string(100'000, 'x'));
+  }
+  Client watching(folder.Socket());
+  watching.Send(kWatch);
+  // Far more than what a socket holds comes while nobody reads.
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const std::string got = watching.ReadAll();
+  EXPECT_LT(got.size(), 1'500'000U);
+}
+
+TEST(Server, StoppingEndsWatches) {
+  const Folder folder;
+  std::optional<Client> watching;
+  {
+    const Running server({.socket = folder.Socket()});
+    watching.emplace(folder.Socket());
+    watching->Send(kWatch);
+    watching->ReadUntil("\r\n\r\n");
+  }
+  EXPECT_EQ(watching->ReadAll(), "");
 }
 
 TEST(Server, ClosesOnClientsThatAreTooSlow) {

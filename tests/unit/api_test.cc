@@ -264,14 +264,6 @@ TEST_F(Api, WrongMethodNamesTheRightOnes) {
   EXPECT_EQ(Call("POST", "/metrics").allow, "GET");
 }
 
-TEST_F(Api, WhatWouldChangeTheAnswerAndIsNotHonouredIsRefused) {
-  EXPECT_EQ(Body("GET", "/api/v1/services?labelSelector=a%3Db"),
-            Status(400, "BadRequest", R"(the parameter \"labelSelector\" is not supported)"));
-  EXPECT_EQ(Body("GET", "/api/v1/services?watch=true"),
-            Status(400, "BadRequest", "watches are not supported"));
-  EXPECT_EQ(Call("GET", "/api/v1/services?limit=500&watch=false").status, 200U);
-}
-
 TEST_F(Api, BrokenTargetsAreBadRequests) {
   EXPECT_EQ(Call("GET", "services").status, 400U);
   EXPECT_EQ(Body("GET", "/api/v1/%zz"),

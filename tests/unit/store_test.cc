@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,6 +81,40 @@ TEST(Store, VersionIsOneCounterForAllKindsAndDeletions) {
   EXPECT_EQ(deleted->at(0).after, nullptr);
   EXPECT_EQ(deleted->at(0).before->version.resource_version, 1U);
   EXPECT_EQ(Apply(store, MakeService("default", "x")).after->version.resource_version, 4U);
+}
+
+TEST(Store, RemembersWhatWasKeptAndTellsOfIt) {
+  Store store;
+  store.Load({}, 5);
+  int told = 0;
+  store.OnKeep([&told] { ++told; });
+  EXPECT_EQ(store.recent().forgotten, 5U);
+  const Change created = Apply(store, MakeService("default", "x"));
+  Apply(store, MakeService("default", "x"));  // unchanged
+  ASSERT_TRUE(Stage(store, Write::Mode::kApply, MakeService("default", "y")));
+  EXPECT_EQ(store.recent().changes.size(), 1U);  // not yet kept
+  store.Undo();
+  ASSERT_TRUE(Stage(store, Write::Mode::kDelete, MakeService("default", "x")));
+  store.Keep();
+  const RecentChanges& recent = store.recent();
+  ASSERT_EQ(recent.changes.size(), 2U);
+  EXPECT_EQ(recent.changes[0].after, created.after);
+  EXPECT_EQ(recent.changes[0].resource_version, 6U);
+  EXPECT_EQ(recent.changes[1].before, created.after);
+  EXPECT_EQ(recent.changes[1].resource_version, 7U);
+  EXPECT_EQ(recent.forgotten, 5U);
+  EXPECT_EQ(told, 2);
+}
+
+TEST(Store, ForgetsTheOldestChangesWhenThereAreTooMany) {
+  Store store;
+  constexpr int kMore = 10'005;
+  for (int i = 0; i < kMore; ++i) {
+    Apply(store, MakeService("default", "x", static_cast<std::uint16_t>(i + 1)));
+  }
+  EXPECT_EQ(store.recent().changes.size(), 10'000U);
+  EXPECT_EQ(store.recent().forgotten, 5U);
+  EXPECT_EQ(store.recent().changes.front().resource_version, 6U);
 }
 
 TEST(Store, EqualObjectIsUnchangedAndKeepsItsText) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -91,6 +92,11 @@ constexpr std::array kFixedPaths = {
     FixedPath{"healthz", "GET", AnswerHealth},
     FixedPath{"readyz", "GET", AnswerReady},
     FixedPath{"metrics", "GET", AnswerMetrics},
+    FixedPath{"livez", "GET", AnswerHealth},
+    FixedPath{"version", "GET", AnswerVersion},
+    FixedPath{"api", "GET", AnswerCoreVersions},
+    FixedPath{"openapi/v2", "GET", AnswerSchemasV2},
+    FixedPath{"apis", "GET", AnswerGroups},
     FixedPath{"apis/vsplit.io/v1/apply", "POST", AnswerApply},
     FixedPath{"apis/vsplit.io/v1/delete", "POST", AnswerDelete},
     FixedPath{"apis/vsplit.io/v1/image", "GET", AnswerImage},
@@ -117,6 +123,13 @@ Outcome<Response> AnswerCall(const Call& call) {
                                                  : MethodNotAllowed(std::string(fixed.method));
     }
   }
+  if (path == "openapi/v3" || path.starts_with("openapi/v3/")) {
+    return call.request.method == "GET" ? AnswerSchemasV3(call) : MethodNotAllowed("GET");
+  }
+  const std::size_t root = call.path.empty() ? 0 : call.path.front() == "apis" ? 3 : 2;
+  if (call.request.method == "GET" && call.path.size() <= root) {
+    return AnswerDiscovery(call);
+  }
   return IsEvents(call) ? AnswerEvents(call) : AnswerResource(call);
 }
 
@@ -126,7 +139,8 @@ Response Answer(const Request& request, const Backend& backend) {
   const Outcome<Call> call = TakeApart(request, backend);
   Outcome<Response> outcome = call ? AnswerCall(*call) : tl::unexpected(call.error());
   Response response = outcome ? *std::move(outcome) : ToResponse(outcome.error());
-  if (response.content_type == "application/json" && Accepts(request, "application/yaml")) {
+  if (!response.body.empty() && response.content_type == "application/json" &&
+      Accepts(request, "application/yaml")) {
     response.body = JsonToYaml(response.body);
     response.content_type = "application/yaml";
   }

@@ -11,6 +11,17 @@ namespace vsplit {
 // /api/v1/... and /apis/GROUP/VERSION/...: one kind of objects.h, or an object of it.
 Outcome<Response> AnswerResource(const Call& call);
 
+// GET /api, /apis, /api/VERSION, /apis/GROUP and /apis/GROUP/VERSION: what there is.
+Outcome<Response> AnswerCoreVersions(const Call& call);
+Outcome<Response> AnswerGroups(const Call& call);
+Outcome<Response> AnswerDiscovery(const Call& call);
+// GET /version: of the Kubernetes API that is spoken, with the agent's behind it.
+Outcome<Response> AnswerVersion(const Call& call);
+
+// GET /openapi/v2 and /openapi/v3[/GROUP/VERSION]: what may be in objects.
+Outcome<Response> AnswerSchemasV2(const Call& call);
+Outcome<Response> AnswerSchemasV3(const Call& call);
+
 // POST /apis/vsplit.io/v1/apply and /delete: many objects in one transaction.
 Outcome<Response> AnswerApply(const Call& call);
 Outcome<Response> AnswerDelete(const Call& call);

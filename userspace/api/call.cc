@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "failure.h"
+#include "text.h"
 #include "vsplit/api.h"
 #include "vsplit/parse.h"
 
@@ -37,34 +39,6 @@ std::optional<std::string> Decode(std::string_view text, bool plus_is_blank) {
     }
   }
   return plain;
-}
-
-// The text before the first separator; `rest` becomes what follows it.
-std::string_view TakeUntil(std::string_view& rest, char separator) {
-  const std::size_t at = rest.find(separator);
-  const std::string_view head = rest.substr(0, at);
-  rest = at == std::string_view::npos ? std::string_view{} : rest.substr(at + 1);
-  return head;
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
-    text.remove_prefix(1);
-  }
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
-    text.remove_suffix(1);
-  }
-  return text;
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') {
-      c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return lower;
 }
 
 }  // namespace
@@ -122,6 +96,20 @@ Outcome<bool> Flag(const Call& call, const std::string& name) {
 std::string MediaType(const Request& request) {
   std::string_view rest = request.content_type;
   return Lower(Trim(TakeUntil(rest, ';')));
+}
+
+Outcome<std::uint64_t> NumberParameter(const Call& call, const std::string& name) {
+  const std::string value = call.Query(name);
+  return value.empty() ? Outcome<std::uint64_t>(0) : ParseNumber(name, value);
+}
+
+Outcome<std::uint64_t> ParseNumber(const std::string& name, std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) {
+    return BadRequest("invalid " + name + " \"" + std::string(text) + "\", it is a whole number");
+  }
+  return number;
 }
 
 Outcome<TextFormat> BodyFormat(const Call& call) {

@@ -2,6 +2,7 @@
 // A request taken apart.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -33,6 +34,10 @@ Outcome<bool> Flag(const Call& call, const std::string& name);
 
 // The Content-Type without its parameters, in lower case; empty: none.
 std::string MediaType(const Request& request);
+
+// A whole number from 0; 0 if the parameter is absent; 400 for anything else.
+Outcome<std::uint64_t> NumberParameter(const Call& call, const std::string& name);
+Outcome<std::uint64_t> ParseNumber(const std::string& name, std::string_view text);
 
 // What the body is by its Content-Type; 415 for what is neither JSON nor YAML.
 Outcome<TextFormat> BodyFormat(const Call& call);

@@ -52,6 +52,15 @@ class Listener : public std::enable_shared_from_this<Listener<Protocol, Stream>>
         });
   }
 
+  // Objects have changed.
+  void Wake() {
+    for (const std::weak_ptr<Session<Stream>>& weak : sessions_) {
+      if (const auto session = weak.lock()) {
+        session->Wake();
+      }
+    }
+  }
+
   void Stop() {
     stopped_ = true;
     boost::system::error_code ignored;
@@ -80,7 +89,7 @@ class Listener : public std::enable_shared_from_this<Listener<Protocol, Stream>>
   void Serve(Socket socket) {
     const auto place = sessions_.insert(sessions_.end(), std::weak_ptr<Session<Stream>>());
     const auto session = std::make_shared<Session<Stream>>(
-        wrap_(std::move(socket)), options_, answerer_,
+        wrap_(std::move(socket)), options_, answerer_, watches_,
         [self = this->shared_from_this(), place] { self->sessions_.erase(place); });
     *place = session;
     session->Run();
@@ -110,6 +119,7 @@ class Listener : public std::enable_shared_from_this<Listener<Protocol, Stream>>
   Wrap wrap_;
   Answerer answerer_;
   std::list<std::weak_ptr<Session<Stream>>> sessions_;
+  std::shared_ptr<std::size_t> watches_ = std::make_shared<std::size_t>(0);
   bool stopped_ = false;
 };
 

@@ -16,23 +16,6 @@
 namespace vsplit {
 namespace {
 
-// Parameters that would change the answer and are not honoured.
-Outcome<void> RefuseParameters(const Call& call) {
-  for (const char* name : {"labelSelector", "fieldSelector", "continue"}) {
-    if (!call.Query(name).empty()) {
-      return BadRequest(std::string("the parameter \"") + name + "\" is not supported");
-    }
-  }
-  const Outcome<bool> watch = Flag(call, "watch");
-  if (!watch) {
-    return tl::unexpected(watch.error());
-  }
-  if (*watch) {
-    return BadRequest("watches are not supported");
-  }
-  return {};
-}
-
 enum class On { kCollection, kItem, kStatus };
 
 struct Verb {
@@ -68,8 +51,7 @@ Outcome<Response> AnswerResource(const Call& call) {
       continue;
     }
     if (verb.method == call.request.method) {
-      const Outcome<void> refused = RefuseParameters(call);
-      return refused ? verb.answer(call, *place) : tl::unexpected(refused.error());
+      return verb.answer(call, *place);
     }
     allow += (allow.empty() ? "" : ", ") + std::string(verb.method);
   }

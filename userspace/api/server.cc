@@ -7,6 +7,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/socket_base.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -82,6 +83,13 @@ struct Server::State {
         options(std::move(its_options)),
         backend(std::make_shared<const Backend>(std::move(its_backend))) {}
 
+  void Wake() const {
+    local->Wake();
+    if (kube) {
+      kube->Wake();
+    }
+  }
+
   void Stop() const {
     local->Stop();
     ::unlink(options.socket.c_str());
@@ -118,6 +126,16 @@ Result<Server> Server::Listen(boost::asio::io_context& loop, const ServerOptions
       [](Local::socket socket) { return boost::beast::basic_stream<Local>(std::move(socket)); },
       [backend = state->backend](const Request& request) { return Answer(request, *backend); });
   state->local->Accept();
+  // Later, when what is behind the change is in force as well.
+  state->backend->on_change([weak = std::weak_ptr<State>(state)] {
+    if (const auto changed = weak.lock()) {
+      boost::asio::post(changed->loop, [weak] {
+        if (const auto waking = weak.lock()) {
+          waking->Wake();
+        }
+      });
+    }
+  });
   return Server(std::move(state));
 }
 

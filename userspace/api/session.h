@@ -7,6 +7,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ssl/stream_base.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/bind_handler.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/stream_traits.hpp>
@@ -38,13 +40,18 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
 
   // `ended` is called once, when the session is destroyed.
   Session(Stream stream, const ServerOptions& options, Answerer answerer,
-          std::function<void()> ended)
+          std::shared_ptr<std::size_t> watches, std::function<void()> ended)
       : stream_(std::move(stream)),
+        timer_(boost::beast::get_lowest_layer(stream_).get_executor()),
         options_(options),
         answerer_(std::move(answerer)),
+        watches_(std::move(watches)),
         ended_(std::move(ended)),
         buffer_(options.header_bytes + kBuffer) {}
-  ~Session() { ended_(); }
+  ~Session() {
+    *watches_ -= source_ ? 1 : 0;
+    ended_();
+  }
   Session(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(const Session&) = delete;
@@ -65,14 +72,24 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   }
   // Operations under way end with an error, and with them the session.
   void Close() {
+    gone_ = true;
     boost::beast::error_code ignored;
     boost::beast::get_lowest_layer(stream_).socket().close(ignored);
+    timer_.cancel();
+  }
+  // Objects have changed.
+  void Wake() {
+    if (waiting_) {
+      timer_.cancel();
+    }
   }
 
  private:
   using ErrorCode = boost::beast::error_code;
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
   using Answer = boost::beast::http::response<boost::beast::http::string_body>;
+  using Header = boost::beast::http::response_serializer<boost::beast::http::string_body>;
+  static constexpr unsigned kHttp11 = 11;
   static constexpr std::size_t kBuffer = 64u << 10;
   static constexpr unsigned kUnauthorized = 401;
   static constexpr std::size_t kDrain = 4u << 20;  // of a refused body, before closing
@@ -174,6 +191,17 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   }
 
   void Send(Response response, bool keep_alive) {
+    if (response.stream) {
+      return BeginStream(std::move(response));
+    }
+    SetAnswer(response, keep_alive);
+    answer_->body() = std::move(response.body);
+    answer_->prepare_payload();
+    boost::beast::http::async_write(stream_, *answer_, Then(&Session::AfterAnswer));
+  }
+
+  // Sets the header, and the time that writing it may take.
+  void SetAnswer(const Response& response, bool keep_alive) {
     namespace http = boost::beast::http;
     answer_ = std::make_unique<Answer>(static_cast<http::status>(response.status), http_version_);
     answer_->set(http::field::server, "vsplitd");
@@ -193,10 +221,64 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
       }
     }
     answer_->keep_alive(keep_alive);
-    answer_->body() = std::move(response.body);
-    answer_->prepare_payload();
     Limit(options_.request);
-    http::async_write(stream_, *answer_, Then(&Session::AfterAnswer));
+  }
+
+  // A stream takes its connection with it when it ends: there is no way back from reading on, which
+  // tells that the client is gone, to reading requests.
+  void BeginStream(Response response) {
+    if (http_version_ < kHttp11) {
+      return Send(Status(400, "BadRequest", "watches need HTTP/1.1"), false);
+    }
+    if (*watches_ >= options_.watches) {
+      Response refusal =
+          Status(429, "TooManyRequests",
+                 "there are too many watches already (" + std::to_string(options_.watches) + ")");
+      refusal.headers.emplace_back("Retry-After", "5");
+      return Send(std::move(refusal), true);
+    }
+    ++*watches_;
+    source_ = std::move(response.stream);
+    boost::beast::get_lowest_layer(stream_).expires_never();
+    AwaitEnd({}, 0);
+    SetAnswer(response, false);
+    answer_->chunked(true);
+    header_ = std::make_unique<Header>(*answer_);
+    boost::beast::http::async_write_header(stream_, *header_, Then(&Session::SendPiece));
+  }
+
+  // What the client says meanwhile means nothing, but that it is there.
+  void AwaitEnd(ErrorCode error, std::size_t bytes) {
+    drained_ += bytes;
+    if (error || drained_ > kDrain) {
+      return Close();
+    }
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(kBuffer / 2), Then(&Session::AwaitEnd));
+  }
+
+  void SendPiece(ErrorCode error, std::size_t /*bytes*/) {
+    if (error || gone_) {
+      return Close();
+    }
+    piece_ = source_->Take(vsplit::Stream::Clock::now());
+    if (!piece_.empty()) {
+      Limit(options_.request);
+      boost::asio::async_write(stream_, boost::beast::http::make_chunk(boost::asio::buffer(piece_)),
+                               Then(&Session::SendPiece));
+    } else if (source_->ended()) {
+      Limit(options_.request);
+      boost::asio::async_write(
+          stream_, boost::beast::http::make_chunk_last(),
+          [self = this->shared_from_this()](ErrorCode, std::size_t) { self->Close(); });
+    } else {
+      waiting_ = true;
+      timer_.expires_at(source_->due());
+      timer_.async_wait([self = this->shared_from_this()](ErrorCode) {
+        self->waiting_ = false;
+        self->SendPiece({}, 0);
+      });
+    }
   }
 
   void AfterAnswer(ErrorCode error, std::size_t /*bytes*/) {
@@ -227,14 +309,22 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
   Stream stream_;
+  boost::asio::steady_timer timer_;
   ServerOptions options_;
   Answerer answerer_;
+  std::shared_ptr<std::size_t> watches_;  // of all sessions of the listener
   std::function<void()> ended_;
   boost::beast::flat_buffer buffer_;
   std::unique_ptr<Parser> parser_;  // of the request that is being read
   std::unique_ptr<Answer> answer_;  // that is being written
   unsigned http_version_ = 11;
   std::size_t drained_ = 0;
+  // Of a stream: where it comes from, its header, what is being written.
+  std::shared_ptr<vsplit::Stream> source_;
+  std::unique_ptr<Header> header_;
+  std::string piece_;
+  bool waiting_ = false;
+  bool gone_ = false;
 };
 
 }  // namespace vsplit

@@ -26,17 +26,8 @@ namespace vsplit::parse {
 
 namespace {
 
-// The fields of a message: `name:type`, with "!" in front if it is required. A type is one of
-// kTypes below, a message, a list of them ("*string"), a map with free keys to them ("%string"),
-// the names of an enumeration separated by "|", or an integer of a range ("1-600").
-struct Message {
-  std::string_view name;
-  std::string_view fields;
-  std::string_view one_of;  // fields that exclude each other
-};
-
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
-constexpr auto kMessages = std::to_array<Message>({
+constexpr auto kMessages = std::to_array<MessageType>({
     {"ConnectionPoolSettings", "tcp:TCPSettings http:HTTPSettings", ""},
     {"CorsPolicy",
      "allowOrigin:*string allowOrigins:*StringMatch allowMethods:*string allowHeaders:*string "
@@ -211,26 +202,13 @@ void CheckScalar(const At& at, std::string_view type) {
   }
 }
 
-struct FieldType {
-  std::string_view name;
-  std::string_view type;
-  bool required;
-};
-
-FieldType SplitField(std::string_view text) {
-  const bool required = text.starts_with('!');
-  text.remove_prefix(required ? 1 : 0);
-  const std::size_t colon = text.find(':');
-  return {.name = text.substr(0, colon), .type = text.substr(colon + 1), .required = required};
-}
-
-std::vector<FieldType> FieldsOf(const Message& message) {
+std::vector<FieldType> FieldsOf(const MessageType& message) {
   std::vector<FieldType> fields;
   std::ranges::transform(SplitNames(message.fields), std::back_inserter(fields), SplitField);
   return fields;
 }
 
-void CheckMap(const At& at, const Message& message);
+void CheckMap(const At& at, const MessageType& message);
 
 // One value of a type, or a list or map of them.
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the messages above
@@ -247,7 +225,7 @@ void CheckValue(const At& at, std::string_view type) {
     }
     return;
   }
-  const auto* const message = std::ranges::find(kMessages, type, &Message::name);
+  const auto* const message = std::ranges::find(kMessages, type, &MessageType::name);
   if (message != kMessages.end()) {
     CheckMap(at, *message);
   } else {
@@ -256,7 +234,7 @@ void CheckValue(const At& at, std::string_view type) {
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the messages above
-void CheckMap(const At& at, const Message& message) {
+void CheckMap(const At& at, const MessageType& message) {
   if (!at.Is(Node::Kind::kMap)) {
     return;
   }
@@ -282,6 +260,18 @@ void CheckMap(const At& at, const Message& message) {
 }
 
 }  // namespace
+
+FieldType SplitField(std::string_view text) {
+  const bool required = text.starts_with('!');
+  text.remove_prefix(required ? 1 : 0);
+  const std::size_t colon = text.find(':');
+  return {.name = text.substr(0, colon), .type = text.substr(colon + 1), .required = required};
+}
+
+const MessageType* FindMessage(std::string_view name) {
+  const auto* const found = std::ranges::find(kMessages, name, &MessageType::name);
+  return found == kMessages.end() ? nullptr : found;
+}
 
 void CheckMessage(const At& at, std::string_view type) {
   CheckValue(at, type);

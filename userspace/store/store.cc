@@ -26,6 +26,8 @@
 namespace vsplit {
 namespace {
 
+constexpr std::size_t kRecentChanges = 10'000;
+constexpr std::size_t kRecentBytes = std::size_t{32} << 20;
 constexpr std::size_t kKinds = std::variant_size_v<Spec>;
 
 using ServiceName = std::pair<std::string, std::string>;  // namespace, name
@@ -52,6 +54,27 @@ struct Store::State {
   bool staged = false;
   std::vector<std::pair<ObjectPtr, ObjectPtr>> log;  // before, after
   std::uint64_t newest_before = 0;
+  std::vector<Change> staged_changes;
+
+  RecentChanges recent;
+  std::size_t recent_bytes = 0;
+  std::function<void()> kept;
+
+  static std::size_t BytesOf(const Change& change) {
+    constexpr std::size_t kAbout = 500;  // beside the texts
+    return kAbout + (change.before ? change.before->json.size() : 0) +
+           (change.after ? change.after->json.size() : 0);
+  }
+
+  void Remember(Change change) {
+    recent_bytes += BytesOf(change);
+    recent.changes.push_back(std::move(change));
+    while (recent.changes.size() > kRecentChanges || recent_bytes > kRecentBytes) {
+      recent_bytes -= BytesOf(recent.changes.front());
+      recent.forgotten = recent.changes.front().resource_version;
+      recent.changes.pop_front();
+    }
+  }
 
   ObjectSet& SetOf(Kind kind) { return kinds.at(static_cast<std::size_t>(kind)); }
   const ObjectSet& SetOf(Kind kind) const { return kinds.at(static_cast<std::size_t>(kind)); }
@@ -212,6 +235,7 @@ void Store::Load(std::vector<Object> objects, std::uint64_t resource_version) {
     const ObjectPtr stored = std::make_shared<const Object>(std::move(object));
     state_->Replace(state_->Find(stored->key), stored);
   }
+  state_->recent.forgotten = state_->newest;
 }
 
 Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteContext& context) {
@@ -230,6 +254,9 @@ Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteC
       Undo();
       return tl::unexpected<Error>(std::move(change.error()));
     }
+    if (!change->unchanged()) {
+      state_->staged_changes.push_back(*change);
+    }
     changes.push_back(std::move(*change));
   }
   return changes;
@@ -239,6 +266,22 @@ void Store::Keep() {
   Check(state_->staged, "only what was staged is kept or undone");
   state_->log.clear();
   state_->staged = false;
+  const bool changed = !state_->staged_changes.empty();
+  for (Change& change : state_->staged_changes) {
+    state_->Remember(std::move(change));
+  }
+  state_->staged_changes.clear();
+  if (changed && state_->kept) {
+    state_->kept();
+  }
+}
+
+void Store::OnKeep(std::function<void()> kept) {
+  state_->kept = std::move(kept);
+}
+
+const RecentChanges& Store::recent() const {
+  return state_->recent;
 }
 
 void Store::Undo() {
@@ -248,6 +291,7 @@ void Store::Undo() {
   }
   state_->newest = state_->newest_before;
   state_->log.clear();
+  state_->staged_changes.clear();
   state_->staged = false;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -65,7 +66,8 @@ const ResolvedHost& MeaningFor(const HostMeaning& meaning, const std::string& wo
 }  // namespace
 
 Backend Agent::MakeBackend() {
-  return {.store = &store_,
+  return {.version = options_.version,
+          .store = &store_,
           .write =
               [this](std::vector<Write> writes, bool dry_run) {
                 const auto begin = std::chrono::steady_clock::now();
@@ -73,6 +75,7 @@ Backend Agent::MakeBackend() {
                 Record(applied, std::chrono::steady_clock::now() - begin, dry_run);
                 return applied;
               },
+          .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
           .image = [this] { return ToString(Decode(tables_)); },
           .status = [this] { return StatusJson(LiveView(), Status()); },
           .split = [this] { return SplitJson(LiveView(), Monotonic()); },

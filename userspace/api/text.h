@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pieces of headers and targets.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace vsplit {
+
+// The text before the first separator; `rest` becomes what follows it.
+std::string_view TakeUntil(std::string_view& rest, char separator);
+// Without blanks and tabs around it.
+std::string_view Trim(std::string_view text);
+// ASCII letters alone.
+std::string Lower(std::string_view text);
+
+}  // namespace vsplit
