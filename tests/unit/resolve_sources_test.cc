@@ -303,6 +303,17 @@ TEST(Resolve, ListenerForAPortHidesWhatLaterOnesImportForHttpOnly) {
   EXPECT_EQ(OutcomeFor(yaml("tcp"), In("shop")), "80 plain");
 }
 
+TEST(Resolve, RulesCountWhereTheListenerOfTheServiceHasThem) {
+  const auto yaml = [](const std::string& ns) {
+    return Reviews("{name: tcp, port: 80}") + Rules(ns, "a", "tcp: [{" + To("v1") + "}]") +
+           IstioObject("Sidecar", "shop", "s",
+                       "egress: [{port: {number: 80, protocol: TCP, name: x}, hosts: ['news/*']}, "
+                       "{hosts: ['default/*']}]");
+  };
+  EXPECT_EQ(OutcomeFor(yaml("news"), In("shop")), "80 plain");
+  EXPECT_EQ(OutcomeFor(yaml("default"), In("shop")), "80 v1");
+}
+
 TEST(Resolve, WhatIsNotSeenIsRefusedUnderRegistryOnly) {
   const std::string yaml =
       Reviews("{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}",

@@ -14,6 +14,7 @@
 #include "candidates.h"
 #include "delegates.h"
 #include "matches.h"
+#include "registry.h"
 #include "rules.h"
 #include "scene.h"
 #include "visibility.h"
@@ -41,6 +42,7 @@ class Court {
       : scene_(scene),
         host_(host),
         service_(service),
+        registered_(*scene.registry.Find(scene, host)),
         ports_(ports),
         candidates_(CandidatesFor(scene, host)) {}
 
@@ -68,7 +70,7 @@ class Court {
   bool Counts(std::size_t candidate, std::size_t port) const {
     const Candidate& it = candidates_[candidate];
     return it.excluded.empty() &&
-           scene_.sight->SeesRules(it.object->key.ns, it.hosts, ports_[port].number,
+           scene_.sight->SeesRules(it.object->key.ns, it.hosts, registered_, ports_[port].number,
                                    ports_[port].protocol == PortProtocol::kHttp);
   }
   // Whether it is an http rule for some of the names that the host, a wildcard, stands for.
@@ -101,6 +103,7 @@ class Court {
   const Scene& scene_;
   const HostName& host_;
   const std::string& service_;
+  const RegistryService& registered_;  // what the client finds under the host
   const std::vector<DialledPort>& ports_;
   std::vector<Candidate> candidates_;
   // By rule and index of the port; indexes behind the last port are ports that do not exist.

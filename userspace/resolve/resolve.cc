@@ -77,8 +77,7 @@ std::string WhyHidden(const Scene& scene, const RegistryService& service,
   if (port.addresses.empty()) {
     return port.unaddressed;
   }
-  return scene.sight->SeesPort(service.ns, service.host, port.number,
-                               port.protocol == PortProtocol::kHttp)
+  return scene.sight->SeesPort(service, port.number, port.protocol == PortProtocol::kHttp)
              ? ""
              : fmt::format("{} does not import {} on port {}", scene.sight->name(), service.host,
                            port.number);

@@ -29,7 +29,7 @@ void AddSeen(const Scene& scene, const HostName& host, std::uint16_t number, boo
   const RegistryPort* port = service == nullptr ? nullptr : service->FindPort(number);
   if (port != nullptr && port->protocol != PortProtocol::kHttp &&
       (named || port->protocol != PortProtocol::kTls) &&
-      scene.sight->SeesPort(service->ns, host, number, false)) {
+      scene.sight->SeesPort(*service, number, false)) {
     ranges.insert(ranges.end(), port->addresses.begin(), port->addresses.end());
   }
 }

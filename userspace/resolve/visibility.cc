@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "client.h"
+#include "registry.h"
 #include "scene.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -111,14 +112,16 @@ Sight::Sight(const Scene& scene)
   }
 }
 
-// Whether a listener for the port imports it; one without a port is for all.
-bool Sight::AnyFor(std::uint16_t port, bool http, const auto& imports) const {
+// For http the first one for the port is the only one; one without a port is for all.
+const Sight::Listener* Sight::ListenerOf(const RegistryService& service, std::uint16_t port,
+                                         bool http) const {
   for (const Listener& listener : listeners_) {
-    if (listener.port.value_or(port) == port && (http || imports(listener))) {
-      return imports(listener);
+    const bool imports = Imports(listener, service.ns, service.host);
+    if (listener.port.value_or(port) == port && (http || imports)) {
+      return imports ? &listener : nullptr;
     }
   }
-  return false;
+  return nullptr;
 }
 
 bool Sight::Excluded(const Listener& listener, const std::string& ns, const HostName& host) {
@@ -142,17 +145,18 @@ bool Sight::Sees(const std::string& ns, const HostName& host) const {
          });
 }
 
-bool Sight::SeesPort(const std::string& ns, const HostName& host, std::uint16_t port,
-                     bool http) const {
-  return listeners_.empty() ||
-         AnyFor(port, http, [&](const Listener& listener) { return Imports(listener, ns, host); });
+bool Sight::SeesPort(const RegistryService& service, std::uint16_t port, bool http) const {
+  return listeners_.empty() || ListenerOf(service, port, http) != nullptr;
 }
 
-bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts, std::uint16_t port,
-                      bool http) const {
-  return listeners_.empty() || AnyFor(port, http, [&](const Listener& listener) {
-           return std::ranges::any_of(
-               hosts, [&](const HostName& host) { return ImportsRules(listener, ns, host); });
+bool Sight::SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
+                      const RegistryService& service, std::uint16_t port, bool http) const {
+  if (listeners_.empty()) {
+    return true;
+  }
+  const Listener* listener = ListenerOf(service, port, http);
+  return listener != nullptr && std::ranges::any_of(hosts, [&](const HostName& host) {
+           return ImportsRules(*listener, ns, host);
          });
 }
 

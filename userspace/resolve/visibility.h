@@ -16,6 +16,8 @@
 
 namespace vsplit::resolve {
 
+struct RegistryService;
+
 // Whether exportTo leaves an object to everybody: it is empty, or has "*".
 bool IsPublic(const std::vector<std::string>& export_to);
 
@@ -32,11 +34,11 @@ class Sight {
   bool Sees(const std::string& ns, const HostName& host) const;
   // Whether it is seen when it is dialled on this port. `http`: the port declares http, for which
   // the first listener for the port hides what later ones import.
-  bool SeesPort(const std::string& ns, const HostName& host, std::uint16_t port, bool http) const;
-  // Whether a VirtualService with these hosts counts on this port. Unlike services also one that is
-  // wider than what the Sidecar imports.
-  bool SeesRules(const std::string& ns, const std::vector<HostName>& hosts, std::uint16_t port,
-                 bool http) const;
+  bool SeesPort(const RegistryService& service, std::uint16_t port, bool http) const;
+  // Whether a VirtualService with these hosts counts there: the listener that imports the service
+  // has it too. Unlike services also one that is wider than what the Sidecar imports.
+  bool SeesRules(const std::string& ns, const std::vector<HostName>& hosts,
+                 const RegistryService& service, std::uint16_t port, bool http) const;
   // Why something is not seen: the Sidecar by name.
   std::string name() const;
   // Its outboundTrafficPolicy is REGISTRY_ONLY; without a word from it, as the mesh.
@@ -52,7 +54,8 @@ class Sight {
     std::optional<std::uint16_t> port;
     std::vector<Import> imports;
   };
-  bool AnyFor(std::uint16_t port, bool http, const auto& imports) const;
+  // The listener by which a service is dialled; null: none imports it.
+  const Listener* ListenerOf(const RegistryService& service, std::uint16_t port, bool http) const;
   static bool Excluded(const Listener& listener, const std::string& ns, const HostName& host);
   static bool Imports(const Listener& listener, const std::string& ns, const HostName& host);
   static bool ImportsRules(const Listener& listener, const std::string& ns, const HostName& host);
