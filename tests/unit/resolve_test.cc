@@ -248,7 +248,9 @@ TEST(Resolve, DependsOnTheHostsItSendsTo) {
                                     "{destination: {host: x.org}, weight: 1}]}]")),
                       HostName(kHost), {}, {})
                   .dependencies.hosts,
-              UnorderedElementsAre(kHost, "ratings.default.svc.cluster.local", "x.org"));
+              UnorderedElementsAre("*.cluster.local", "*.default.svc.cluster.local", "*.local",
+                                   "*.org", "*.svc.cluster.local", kHost,
+                                   "ratings.default.svc.cluster.local", "x.org"));
 }
 
 TEST(Resolve, HostsAreThoseThatRulesNameOrCover) {
