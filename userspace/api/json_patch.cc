@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <map>
-#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <tuple>
@@ -127,6 +125,18 @@ std::vector<FieldPath> InTheWay(const FieldManager& manager, const Json& live, c
     }
   }
   return owned;
+}
+
+// Takes what is in the way of a value from all other managers, which counts only if the request
+// goes through, and adds it to the conflicts.
+void TakeField(const Json& live, const Leaf& wanted, ManagedFields& managed,
+               std::vector<ApplyConflict>& conflicts) {
+  for (FieldManager& manager : managed) {
+    for (FieldPath& owned : InTheWay(manager, live, wanted)) {
+      manager.fields.erase(owned);
+      conflicts.push_back({.path = std::move(owned), .manager = Named(manager)});
+    }
+  }
 }
 
 // Whether the value is there already. An empty map only asks for a map.
@@ -291,14 +301,8 @@ Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Wr
   FieldSet wanted;
   for (const Leaf& leaf : leaves) {
     wanted.insert(leaf.path);
-    if (Holds(live, leaf)) {
-      continue;
-    }
-    for (FieldManager& manager : managed) {
-      for (FieldPath& owned : InTheWay(manager, live, leaf)) {
-        manager.fields.erase(owned);  // which counts only if this goes through
-        outcome.conflicts.push_back({.path = std::move(owned), .manager = Named(manager)});
-      }
+    if (!Holds(live, leaf)) {
+      TakeField(live, leaf, managed, outcome.conflicts);
     }
   }
   const FieldSet own = writer.manager == "kubectl" ? LastApplied(live) : FieldSet();

@@ -42,9 +42,8 @@ Outcome<Response> AnswerResource(const Call& call) {
     return tl::unexpected(place.error());
   }
   const bool everywhere = place->info->namespaced && place->ns.empty();  // can only be listed
-  const On on = place->is_status()    ? On::kStatus
-                : place->name.empty() ? On::kCollection
-                                      : On::kItem;
+  const On named = place->name.empty() ? On::kCollection : On::kItem;
+  const On on = place->is_status() ? On::kStatus : named;
   std::string allow;
   for (const Verb& verb : kVerbs) {
     if (verb.on != on || (everywhere && verb.method != "GET")) {

@@ -153,6 +153,19 @@ Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& tar
   return {};
 }
 
+// Leaves nothing in `target` but the fields that are listed.
+void Retain(const Json& fields, Json& target) {
+  std::vector<std::string> gone;
+  for (const auto& [key, ignored] : target.items()) {
+    if (std::find(fields.begin(), fields.end(), key) == fields.end()) {
+      gone.push_back(key);
+    }
+  }
+  for (const std::string& key : gone) {
+    target.erase(key);
+  }
+}
+
 // What a member whose name begins with "$" says about another one.
 Result<void> Merger::Direct(std::string_view name, const Json& value, const std::string& path,
                             Json& target) const {
@@ -160,15 +173,7 @@ Result<void> Merger::Direct(std::string_view name, const Json& value, const std:
     return Broken(name);
   }
   if (name == "$retainKeys") {
-    std::vector<std::string> gone;
-    for (const auto& [key, ignored] : target.items()) {
-      if (std::find(value.begin(), value.end(), key) == value.end()) {
-        gone.push_back(key);
-      }
-    }
-    for (const std::string& key : gone) {
-      target.erase(key);
-    }
+    Retain(value, target);
     return {};
   }
   const bool orders = name.starts_with(kOrder);

@@ -70,7 +70,10 @@ Outcome<std::string> ReadManager(const Call& call, std::string_view options) {
 }
 
 std::string_view OptionsOf(std::string_view method) {
-  return method == "POST" ? "CreateOptions" : method == "PATCH" ? "PatchOptions" : "UpdateOptions";
+  if (method == "POST") {
+    return "CreateOptions";
+  }
+  return method == "PATCH" ? "PatchOptions" : "UpdateOptions";
 }
 
 std::string Text(const Json& map, const char* name) {
@@ -308,19 +311,20 @@ Outcome<void> CheckPreconditions(const Place& place, const Json& document, const
   return {};
 }
 
-Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
+namespace {
+
+// Whether the document may be written where it is written, whatever its content.
+Outcome<void> CheckPlace(const Writing& writing, const Json& document) {
   const Place& place = writing.place;
-  if (const Outcome<void> right = CheckIdentity(place, document); !right) {
-    return tl::unexpected(right.error());
+  if (Outcome<void> right = CheckIdentity(place, document); !right) {
+    return right;
   }
   if (!writing.live && !writing.creates) {
     return About(place.key(), {.code = 404, .reason = "NotFound"});
   }
-  const Json kept = writing.live ? KeptDocument(*writing.live) : Json();
   if (writing.live) {
-    if (const Outcome<void> fresh = CheckPreconditions(place, document, writing.live.get());
-        !fresh) {
-      return tl::unexpected(fresh.error());
+    if (Outcome<void> fresh = CheckPreconditions(place, document, writing.live.get()); !fresh) {
+      return fresh;
     }
   }
   if (!document.contains("metadata") || !document["metadata"].is_object()) {
@@ -329,6 +333,17 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
                            .message = "a map is required",
                            .reason = Diagnostic::Reason::kMissing}});
   }
+  return {};
+}
+
+}  // namespace
+
+Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
+  const Place& place = writing.place;
+  if (const Outcome<void> right = CheckPlace(writing, document); !right) {
+    return tl::unexpected(right.error());
+  }
+  const Json kept = writing.live ? KeptDocument(*writing.live) : Json();
   RuleMetadata(place.info->kind, kept, document);
   SettleStatus(writing, kept, document);
   if (!tracked) {
@@ -348,10 +363,8 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
   last.version = writing.live ? writing.live->version : Version();
   const ObjectKey key = object->key;
   std::vector<Write> writes;
-  writes.push_back({.mode = goes           ? Write::Mode::kDelete
-                            : writing.live ? Write::Mode::kReplace
-                                           : Write::Mode::kCreate,
-                    .object = *std::move(object)});
+  const Write::Mode stays = writing.live ? Write::Mode::kReplace : Write::Mode::kCreate;
+  writes.push_back({.mode = goes ? Write::Mode::kDelete : stays, .object = *std::move(object)});
   const Result<Applied> applied = writing.call.backend.write(std::move(writes), writing.dry_run);
   if (!applied) {
     return About(key, FailureOf(applied.error()));

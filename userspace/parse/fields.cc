@@ -22,6 +22,7 @@
 #include "syntax.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/parse.h"
 #include "vsplit/result.h"
 
 namespace vsplit::parse {

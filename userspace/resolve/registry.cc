@@ -386,7 +386,7 @@ std::string WhyNotFound(const Scene& scene, const HostName& host) {
     for (const std::string& wide : std::get<ServiceEntry>(entry->spec).hosts) {
       if (HostCovers(PlainHost(wide), host)) {
         return fmt::format(
-            "\"{}\" has no address of its own, it is one of the names of \"{}\" of {}", host, wide,
+            R"("{}" has no address of its own, it is one of the names of "{}" of {})", host, wide,
             ToString(entry->key));
       }
     }

@@ -19,7 +19,6 @@
 #include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/compile.h"
-#include "vsplit/datapath.h"
 #include "vsplit/disk.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
