@@ -126,7 +126,7 @@ Outcome<Response> AnswerCall(const Call& call) {
   if (path == "openapi/v3" || path.starts_with("openapi/v3/")) {
     return call.request.method == "GET" ? AnswerSchemasV3(call) : MethodNotAllowed("GET");
   }
-  const std::size_t root = call.path.empty() ? 0 : call.path.front() == "apis" ? 3 : 2;
+  const std::size_t root = !call.path.empty() && call.path.front() == "apis" ? 3 : 2;
   if (call.request.method == "GET" && call.path.size() <= root) {
     return AnswerDiscovery(call);
   }

@@ -2,10 +2,8 @@
 // What there is: groups, versions, kinds and what can be done with them, in both forms of the
 // Kubernetes API, one document for all and one for each group and version.
 #include <algorithm>
-#include <cstddef>
 #include <string>
 #include <string_view>
-#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
@@ -16,6 +14,7 @@
 #include "json.h"
 #include "media.h"
 #include "place.h"
+#include "render.h"
 #include "text.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
@@ -122,7 +121,7 @@ Json AggregatedGroup(std::string_view group) {
 // The version of apidiscovery.k8s.io that the client wants; nothing: the other form.
 std::string AggregatedVersion(const Request& request) {
   for (const MediaRange& range : ParseAccept(request.accept)) {
-    const std::string version = range.Parameter("v");
+    std::string version = range.Parameter("v");
     if (range.type == "application/json" && range.Parameter("g") == "apidiscovery.k8s.io" &&
         range.Parameter("as") == "APIGroupDiscoveryList" &&
         (version == "v2" || version == "v2beta1")) {

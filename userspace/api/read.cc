@@ -153,10 +153,16 @@ Outcome<Response> List(const Call& call, const Place& place) {
     return Watch(call, place);
   }
   const Outcome<View> view = ViewOf(call);
+  if (!view) {
+    return tl::unexpected(view.error());
+  }
   const Outcome<Selector> selector = ParseSelector(call, *place.info);
+  if (!selector) {
+    return tl::unexpected(selector.error());
+  }
   const Outcome<Page> page = ReadPage(call, place.info->kind);
-  if (!view || !selector || !page) {
-    return tl::unexpected(!view ? view.error() : !selector ? selector.error() : page.error());
+  if (!page) {
+    return tl::unexpected(page.error());
   }
   Outcome<std::vector<ObjectPtr>> objects = ObjectsAt(*call.backend.store, place, page->version);
   if (!objects) {

@@ -2,6 +2,7 @@
 #include "selector.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -135,17 +136,37 @@ std::string PodField(const Object& object) {
 }
 
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
-constexpr SelectableField kFields[] = {
+constexpr auto kFields = std::to_array<SelectableField>({
     {"metadata.name", [](const Object& object) { return object.key.name; }, false},
     {"metadata.namespace", [](const Object& object) { return object.key.ns; }, false},
     {"spec.nodeName", PodField<&Pod::node_name>, true},
     {"status.phase", PodField<&Pod::phase>, true},
-};
+});
 // NOLINTEND(modernize-use-designated-initializers)
 
 const SelectableField* FindField(std::string_view name, Kind kind) {
   const auto* const found = std::ranges::find(kFields, name, &SelectableField::name);
   return found == std::end(kFields) || (found->of_pods && kind != Kind::kPod) ? nullptr : found;
+}
+
+// The value that begins at `at`, which is then where it ends.
+std::string TakeValue(std::string_view text, std::size_t& at) {
+  std::string value;
+  for (; at < text.size() && text[at] != ','; ++at) {
+    at += text[at] == '\\' && at + 1 < text.size() ? 1 : 0;
+    value += text[at];
+  }
+  return value;
+}
+
+// The operator at `at`, "=", "==" or "!=", which is then behind it.
+std::optional<Operator> TakeOperator(std::string_view text, std::size_t& at) {
+  const std::string_view two = text.substr(at, 2);
+  if (two != "!=" && !two.starts_with('=')) {
+    return std::nullopt;
+  }
+  at += two == "!=" || two == "==" ? 2 : 1;
+  return two == "!=" ? Operator::kNotIn : Operator::kIn;
 }
 
 // "a=b,c!=d"; a backslash takes the meaning from what follows it.
@@ -154,23 +175,14 @@ Outcome<std::vector<Requirement>> ParseFieldSelector(std::string_view text, cons
   std::size_t at = 0;
   while (at < text.size()) {
     Requirement requirement;
-    bool in_value = false;
-    std::string value;
-    for (; at < text.size() && (text[at] != ','); ++at) {
-      const bool escaped = in_value && text[at] == '\\' && at + 1 < text.size();
-      at += escaped ? 1 : 0;
-      if (in_value) {
-        value += text[at];
-      } else if (text[at] == '=' || text.substr(at, 2) == "!=") {
-        requirement.is = text[at] == '=' ? Operator::kIn : Operator::kNotIn;
-        at += text.substr(at, 2) == "==" || text[at] == '!' ? 1 : 0;
-        in_value = true;
-      } else {
-        requirement.key += text[at];
-      }
+    while (at < text.size() && text[at] != ',' && text[at] != '=' && text.substr(at, 2) != "!=") {
+      requirement.key += text[at++];
     }
+    const std::optional<Operator> is = TakeOperator(text, at);
+    std::string value = is ? TakeValue(text, at) : "";
+    requirement.is = is.value_or(Operator::kIn);
     ++at;
-    if (!in_value) {
+    if (!is) {
       return BadRequest("invalid field selector \"" + std::string(text) +
                         "\", it is NAME=VALUE or NAME!=VALUE, several separated by commas");
     }
@@ -200,7 +212,7 @@ Outcome<std::vector<Requirement>> ParseLabelSelector(std::string_view text) {
     if (!valid || (!reader.AtEnd() && (!reader.Take(",") || reader.AtEnd()))) {
       return BadRequest("unable to parse the label selector \"" + std::string(text) +
                         "\": near \"" + std::string(reader.rest()) +
-                        "\"; such as \"a=b,c!=d,e in (f,g),h,!i\" is allowed");
+                        R"("; such as "a=b,c!=d,e in (f,g),h,!i" is allowed)");
     }
     requirements.push_back(std::move(requirement));
   }

@@ -22,7 +22,10 @@ const Json& At(const Json& object, const char* pointer) {
 }
 
 std::string Text(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+  if (value.is_string()) {
+    return value.get<std::string>();
+  }
+  return value.is_null() ? "" : value.dump();
 }
 
 std::string TextAt(const Json& object, const char* pointer) {
@@ -131,7 +134,10 @@ std::string ConditionOf(const Json& object, std::string_view type, const char* p
 
 std::string NodeStatus(const Json& object) {
   const std::string ready = ConditionOf(object, "Ready", "/status");
-  const std::string state = ready.empty() ? "Unknown" : ready == "True" ? "Ready" : "NotReady";
+  std::string state = ready == "True" ? "Ready" : "NotReady";
+  if (ready.empty()) {
+    state = "Unknown";
+  }
   return state + (At(object, "/spec/unschedulable") == Json(true) ? ",SchedulingDisabled" : "");
 }
 

@@ -230,14 +230,20 @@ Outcome<bool> AsksToWatch(const Call& call) {
 
 Outcome<Response> Watch(const Call& call, const Place& place) {
   const Outcome<View> view = ViewOf(call);
+  if (!view) {
+    return tl::unexpected(view.error());
+  }
   Outcome<Selector> selector = ParseSelector(call, *place.info);
+  if (!selector) {
+    return tl::unexpected(selector.error());
+  }
   const Outcome<bool> bookmarks = Truth(call, "allowWatchBookmarks");
+  if (!bookmarks) {
+    return tl::unexpected(bookmarks.error());
+  }
   const Outcome<std::uint64_t> seconds = NumberParameter(call, "timeoutSeconds");
-  if (!view || !selector || !bookmarks || !seconds) {
-    return tl::unexpected(!view        ? view.error()
-                          : !selector  ? selector.error()
-                          : !bookmarks ? bookmarks.error()
-                                       : seconds.error());
+  if (!seconds) {
+    return tl::unexpected(seconds.error());
   }
   WatchOptions options{.view = *view, .selector = *std::move(selector), .bookmarks = *bookmarks};
   if (*seconds != 0) {

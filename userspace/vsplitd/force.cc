@@ -32,7 +32,7 @@ Result<void> Agent::PutIntoForce(const Plan& plan) {
   if (std::ranges::any_of(plan.operations, ChangesLimits)) {
     shortest_limit_.reset();
   }
-  const Result<void> done = datapath_->Apply(plan, tables_);
+  Result<void> done = datapath_->Apply(plan, tables_);
   if (done) {
     return {};
   }
