@@ -245,7 +245,7 @@ TEST_F(Api, DryRunChangesNothing) {
 
 TEST_F(Api, UnknownPathsAreNotFound) {
   for (const char* path :
-       {"/", "/api", "/api/v1", "/api/v2/services", "/api/v1/namespaces/default/nodes",
+       {"/", "/api/v2/services", "/api/v1/namespaces/default/nodes",
         "/apis/networking.istio.io/v1/services", "/api/v1/services/web",
         "/api/v1/namespaces/default/services/web/scale", "/apis/vsplit.io/v1/nothing"}) {
     EXPECT_EQ(Body("GET", path),
