@@ -21,6 +21,7 @@ struct ParseLimits {
   std::size_t documents = 200'000;
   std::size_t depth = 64;             // nesting of maps and lists
   std::size_t nodes = 5'000'000;      // after aliases are expanded
+  std::size_t map_fields = 100'000;   // of one map
   std::size_t aliases = 1'000;        // in one text
   std::size_t alias_nodes = 100'000;  // nodes that aliases add in one text: a YAML bomb ends here
   // Of one scalar, or one map or list in brackets, in YAML: all of it is looked at in one go.

@@ -138,6 +138,12 @@ TEST_F(ApiWrites, HostileBodiesAreRefused) {
   EXPECT_EQ(Call("POST", kRules, std::string(std::size_t{4} << 20, ' ')).status, 413U);
   EXPECT_EQ(Call("POST", kRules, std::string(100'000, '[')).status, 400U);
   EXPECT_EQ(Call("POST", kRules, R"({"a":1e999})").status, 400U);
+  std::string wide = R"({"a0":0)";
+  for (int field = 1; field < 5001; ++field) {
+    wide += ",\"a" + std::to_string(field) + "\":0";
+  }
+  EXPECT_NE(Message(Call("POST", kRules, wide + "}")).find("more than 5000 fields in one map"),
+            std::string::npos);
   EXPECT_EQ(Call("POST", kRules, "[]").status, 400U);
   EXPECT_EQ(Call("POST", kRules, R"({"kind":7,"metadata":[]})").status, 400U);
   EXPECT_EQ(Call("POST", kRules,

@@ -269,6 +269,13 @@ TEST(Parse, LimitsSayWhatTheyAre) {
             "line 1:3: found more than 1 documents, at most 1 are allowed\n");
   EXPECT_EQ(Problems("a: [1, 2]\n", ParseLimits{.nodes = 3}),
             "line 1:8: a[1]: found more than 3 values, at most 3 are allowed\n");
+  EXPECT_EQ(
+      Problems("{a: {c: 1, d: 2}, b: [1, 2, 3]}\n", ParseLimits{.map_fields = 2}).find("fields"),
+      std::string::npos);
+  EXPECT_EQ(Problems("a: {c: 1, d: 2, e: 3}\n", ParseLimits{.map_fields = 2}),
+            "line 1:20: a.e: found more than 2 fields in one map, at most 2 are allowed\n");
+  EXPECT_EQ(Problems(R"({"a":1,"b":2,"c":3})", ParseLimits{.map_fields = 2}),
+            "line 1:18: c: found more than 2 fields in one map, at most 2 are allowed\n");
   EXPECT_EQ(Problems("a: &a x\nb: [*a, *a]\n", ParseLimits{.aliases = 1}),
             "line 2:9: b[1]: found more than 1 aliases, at most 1 are allowed\n");
   EXPECT_EQ(

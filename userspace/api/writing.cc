@@ -26,6 +26,8 @@ namespace vsplit {
 namespace {
 
 constexpr std::size_t kManagerBytes = 128;
+// Finding one field of a document among others costs their number.
+constexpr std::size_t kMapFields = 5000;
 
 // Whose mistakes would go unseen if they only gave a warning.
 bool IsPerson(std::string_view user_agent) {
@@ -262,7 +264,7 @@ Outcome<Json> ReadDocument(Writing& writing, TextFormat format) {
   if (body.size() > kDocumentBytes) {
     return tl::unexpected(TooLarge(kDocumentBytes));
   }
-  const Result<PlainDocument> plain = ReadPlain(body, format);
+  const Result<PlainDocument> plain = ReadPlain(body, format, {.map_fields = kMapFields});
   if (!plain) {
     return BadRequest("the body: " + plain.error().message);
   }

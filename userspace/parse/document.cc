@@ -217,6 +217,11 @@ Node* Builder::Add(Place place) {
   frame.last = node;
   ++frame.node->count;
   if (frame.node->kind == Node::Kind::kMap) {
+    if (frame.node->count > limits_.map_fields) {
+      Fail(place, fmt::format("found more than {0} fields in one map, at most {0} are allowed",
+                              limits_.map_fields));
+      return nullptr;
+    }
     node->key = frame.key;
     node->key_place = frame.key_place;
     frame.wants_key = true;
