@@ -258,7 +258,7 @@ TEST_F(Api, WrongMethodNamesTheRightOnes) {
   EXPECT_EQ(Call("POST", std::string(kServices) + "/web").status, 405U);
   EXPECT_EQ(Call("POST", std::string(kServices) + "/web").allow, "GET, PUT, PATCH, DELETE");
   EXPECT_EQ(Call("DELETE", std::string(kServices) + "/web/status").allow, "GET, PUT, PATCH");
-  EXPECT_EQ(Call("DELETE", kServices).allow, "GET, POST");
+  EXPECT_EQ(Call("PATCH", kServices).allow, "GET, POST, DELETE");
   EXPECT_EQ(Call("POST", "/api/v1/services").allow, "GET");
   EXPECT_EQ(Call("GET", kApply).allow, "POST");
   EXPECT_EQ(Call("POST", "/metrics").allow, "GET");

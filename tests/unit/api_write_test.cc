@@ -230,5 +230,28 @@ TEST_F(ApiWrites, DeleteOptionsAreHonouredOrRefused) {
   EXPECT_EQ(Call("GET", web_).status, 404U);
 }
 
+TEST_F(ApiWrites, CollectionsAreDeletedByWhatIsSelected) {
+  const auto add = [this](const std::string& name, const std::string& metadata) {
+    std::string rule = Rule(metadata);
+    rule.replace(rule.find("\"web\""), 5, "\"" + name + "\"");
+    Body(201, Call("POST", kRules, rule));
+  };
+  add("a", R"(,"labels":{"x":"1"})");
+  add("b", R"(,"labels":{"x":"1"},"finalizers":["f.g/h"])");
+  add("c", "");
+  const std::string selected = std::string(kRules) + "?labelSelector=x%3D1";
+  EXPECT_EQ(Body(200, Call("DELETE", selected, R"({"dryRun":["All"]})"))["items"].size(), 2U);
+  EXPECT_EQ(backend_.store().Count(Kind::kVirtualService), 3U);
+  const Json list = Body(200, Call("DELETE", selected, R"({"propagationPolicy":"Background"})"));
+  EXPECT_EQ(list["kind"], "VirtualServiceList");
+  EXPECT_EQ(list["items"].size(), 2U);
+  EXPECT_EQ(Call("GET", std::string(kRules) + "/a").status, 404U);
+  EXPECT_TRUE(Get(std::string(kRules) + "/b")["metadata"].contains("deletionTimestamp"));
+  EXPECT_EQ(Body(200, Call("DELETE", std::string(kRules) + "?labelSelector=none"))["items"].size(),
+            0U);
+  EXPECT_EQ(Call("DELETE", std::string(kRules) + "?labelSelector=%3D").status, 400U);
+  EXPECT_EQ(backend_.store().Count(Kind::kVirtualService), 2U);
+}
+
 }  // namespace
 }  // namespace vsplit

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects, deleted by name. One with finalizers is only marked; it goes with the last of them.
+// Objects, deleted by name or by what they have in common. One with finalizers is only marked; it
+// goes with the last of them.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -15,6 +16,7 @@
 #include "json.h"
 #include "metadata_rules.h"
 #include "place.h"
+#include "selector.h"
 #include "verbs.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
@@ -168,6 +170,39 @@ Outcome<Response> Delete(const Call& call, const Place& place) {
                          {"kind", place.info->plural},
                          {"uid", live->version.uid}}}};
   return Response{.body = Dump(status)};
+}
+
+Outcome<Response> DeleteCollection(const Call& call, const Place& place) {
+  const Outcome<DeleteOptions> options = ReadDeleteOptions(call);
+  if (!options) {
+    return tl::unexpected(options.error());
+  }
+  const Outcome<Selector> selector = ParseSelector(call, *place.info);
+  if (!selector) {
+    return tl::unexpected(selector.error());
+  }
+  const Store& store = *call.backend.store;
+  const std::string now = call.backend.now();
+  std::vector<ObjectPtr> selected =
+      place.ns.empty() ? store.List(place.info->kind) : store.List(place.info->kind, place.ns);
+  std::erase_if(selected, [&](const ObjectPtr& object) { return !selector->Matches(*object); });
+  std::vector<Write> writes;
+  Json items = Json::array();
+  for (const ObjectPtr& object : selected) {
+    writes.push_back(DeletionOf(*object, now));
+    items.push_back(ShownDocument(call, place, *object));
+  }
+  if (!writes.empty()) {
+    const Result<Applied> applied = call.backend.write(std::move(writes), options->dry_run);
+    if (!applied) {
+      return tl::unexpected(FailureOf(applied.error()));
+    }
+  }
+  const Json list = {{"kind", std::string(place.info->name) + "List"},
+                     {"apiVersion", place.api_version()},
+                     {"metadata", {{"resourceVersion", std::to_string(store.resource_version())}}},
+                     {"items", std::move(items)}};
+  return Response{.body = Dump(list)};
 }
 
 }  // namespace vsplit

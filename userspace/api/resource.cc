@@ -30,7 +30,7 @@ constexpr std::array kVerbs = {
     Verb{"GET", On::kItem, Get},        Verb{"PUT", On::kItem, Put},
     Verb{"PATCH", On::kItem, Patch},    Verb{"DELETE", On::kItem, Delete},
     Verb{"GET", On::kStatus, Get},      Verb{"PUT", On::kStatus, Put},
-    Verb{"PATCH", On::kStatus, Patch},
+    Verb{"PATCH", On::kStatus, Patch},  Verb{"DELETE", On::kCollection, DeleteCollection},
 };
 // NOLINTEND(modernize-use-designated-initializers)
 

@@ -16,5 +16,6 @@ Outcome<Response> Post(const Call& call, const Place& place);
 Outcome<Response> Put(const Call& call, const Place& place);
 Outcome<Response> Patch(const Call& call, const Place& place);
 Outcome<Response> Delete(const Call& call, const Place& place);
+Outcome<Response> DeleteCollection(const Call& call, const Place& place);
 
 }  // namespace vsplit
