@@ -30,6 +30,8 @@ struct Write {
     kReplace,  // kNotFound if it is not; kConflict if a given resourceVersion is not the present
                // one
     kDelete,   // kNotFound if it is not
+    kMirror,   // create or replace what another API server holds: `object.version` is the one that
+               // it gave, but for the resourceVersion
   };
   Mode mode = Mode::kApply;
   Object object;  // for kDelete only the key (and given_resource_version as precondition) counts

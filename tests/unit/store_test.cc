@@ -308,5 +308,24 @@ TEST(StoreDeathTest, SecondStageBeforeKeepAborts) {
                "broken promise: what was staged is kept or undone before the next");
 }
 
+TEST(StoreTest, AMirroredObjectKeepsTheVersionOfItsOwnServer) {
+  Store store;
+  Object object = MakeService("default", "a");
+  object.version = {.generation = 7, .uid = "u", .creation_timestamp = "2020-01-01T00:00:00Z"};
+  ASSERT_TRUE(Stage(store, Write::Mode::kMirror, object));
+  store.Keep();
+  const ObjectPtr stored = store.Find(object.key);
+  EXPECT_EQ(stored->version, (Version{.resource_version = 1,
+                                      .generation = 7,
+                                      .uid = "u",
+                                      .creation_timestamp = "2020-01-01T00:00:00Z"}));
+  // The same again is no change; another object of the same name is one.
+  ASSERT_TRUE(Stage(store, Write::Mode::kMirror, object).value().at(0).unchanged());
+  store.Keep();
+  object.version.uid = "v";
+  EXPECT_EQ(Stage(store, Write::Mode::kMirror, object).value().at(0).after->version.uid, "v");
+  store.Keep();
+}
+
 }  // namespace
 }  // namespace vsplit

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -16,7 +17,6 @@
 #include <variant>
 #include <vector>
 
-#include "compare.h"
 #include "index.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -187,20 +187,13 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
   if (write.mode == Write::Mode::kDelete) {
     change.after = nullptr;
   } else {
-    Version version;
-    if (before) {
-      const Difference difference = Compare(*before, write.object);
-      if (difference == Difference::kNone) {
-        return change;
-      }
-      version = before->version;
-      version.generation += difference == Difference::kSpec ? 1 : 0;
-    } else {
-      version = {.generation = 1, .uid = context.uids[number], .creation_timestamp = context.now};
+    std::optional<Version> version = VersionAfter(write, before.get(), context, number);
+    if (!version) {
+      return change;
     }
-    version.resource_version = newest + 1;
-    SettleUid(write.object, before.get(), version);
-    write.object.version = std::move(version);
+    version->resource_version = newest + 1;
+    SettleUid(write.object, before.get(), *version);
+    write.object.version = *std::move(version);
     change.after = std::make_shared<const Object>(std::move(write.object));
   }
   change.resource_version = ++newest;

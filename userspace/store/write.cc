@@ -4,12 +4,14 @@
 #include <fmt/core.h>
 
 #include <cstddef>
+#include <optional>
 #include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <variant>
 #include <vector>
 
+#include "compare.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
@@ -36,6 +38,11 @@ bool IsStale(const std::string& given, const Object& stored) {
   return !given.empty() && given != "0" && given != std::to_string(stored.version.resource_version);
 }
 
+bool IsSameButRevision(const Version& left, const Version& right) {
+  return left.generation == right.generation && left.uid == right.uid &&
+         left.creation_timestamp == right.creation_timestamp;
+}
+
 }  // namespace
 
 Result<void> CheckMode(const Write& write, const Object* stored) {
@@ -43,7 +50,8 @@ Result<void> CheckMode(const Write& write, const Object* stored) {
   if (write.mode == Write::Mode::kCreate && stored != nullptr) {
     return Fail(ResourceName(key) + " already exists", Error::Reason::kExists);
   }
-  if (write.mode == Write::Mode::kApply || write.mode == Write::Mode::kCreate) {
+  if (write.mode == Write::Mode::kApply || write.mode == Write::Mode::kCreate ||
+      write.mode == Write::Mode::kMirror) {
     return {};
   }
   if (stored == nullptr) {
@@ -53,6 +61,26 @@ Result<void> CheckMode(const Write& write, const Object* stored) {
     return FailConflict(key);
   }
   return {};
+}
+
+std::optional<Version> VersionAfter(const Write& write, const Object* before,
+                                    const WriteContext& context, std::size_t number) {
+  const Difference difference =
+      before == nullptr ? Difference::kSpec : Compare(*before, write.object);
+  if (write.mode == Write::Mode::kMirror) {
+    const bool same =
+        difference == Difference::kNone && IsSameButRevision(before->version, write.object.version);
+    return same ? std::nullopt : std::optional(write.object.version);
+  }
+  if (before == nullptr) {
+    return Version{.generation = 1, .uid = context.uids[number], .creation_timestamp = context.now};
+  }
+  if (difference == Difference::kNone) {
+    return std::nullopt;
+  }
+  Version version = before->version;
+  version.generation += difference == Difference::kSpec ? 1 : 0;
+  return version;
 }
 
 std::vector<bool> FindOverruled(const std::vector<Write>& writes) {
