@@ -15,12 +15,13 @@ namespace vsplit {
 // What went wrong, as one sentence: lower case, no trailing stop, values quoted.
 struct Error {
   enum class Reason {
-    kSystem,    // a call failed; the message ends with what the system said
-    kInvalid,   // the request makes no sense as it is
-    kNotFound,  // the object named does not exist
-    kExists,    // the object named exists already
-    kConflict,  // somebody else changed it first
-    kFull,      // a table has no room; the message says which, and which flag makes it larger
+    kSystem,     // a call failed; the message ends with what the system said
+    kInvalid,    // the request makes no sense as it is
+    kNotFound,   // the object named does not exist
+    kExists,     // the object named exists already
+    kConflict,   // somebody else changed it first
+    kForbidden,  // not here, or not by this client
+    kFull,       // a table has no room; the message says which, and which flag makes it larger
   };
   std::string message;
   Reason reason = Reason::kSystem;

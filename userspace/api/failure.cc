@@ -141,6 +141,8 @@ Failure FailureOf(const Error& error) {
       return {.code = 409, .reason = "AlreadyExists", .message = error.message};
     case Error::Reason::kConflict:
       return {.code = 409, .reason = "Conflict", .message = error.message};
+    case Error::Reason::kForbidden:
+      return {.code = 403, .reason = "Forbidden", .message = error.message};
     case Error::Reason::kFull:
       return {.code = 507, .reason = "InsufficientStorage", .message = error.message};
     case Error::Reason::kSystem:

@@ -148,6 +148,20 @@ void AddNode(CLI::App& app, Flags& flags) {
                "outboundTrafficPolicy REGISTRY_ONLY");
 }
 
+void AddCluster(CLI::App& app, Flags& flags) {
+  app.add_flag("--kubernetes", flags.kubernetes,
+               "Take the objects from the API server of the cluster in which this runs as a pod.\n"
+               "They are read only here");
+  app.add_option_function<std::string>(
+         "--kubeconfig",
+         [&flags](const std::string& path) {
+           flags.kubernetes = true;
+           flags.kubeconfig = path;
+         },
+         "The same from the API server that this file names, as kubectl has it")
+      ->option_text("FILE");
+}
+
 void AddTables(CLI::App& app, Flags& flags) {
   AddWord<bool>(app, "--observe", flags.agent.datapath.observe, {{"on", true}, {"off", false}},
                 "off: no sockops program. A connect is cheaper; bytes and failed connections are\n"
@@ -190,6 +204,7 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
   AddKube(app, kube);
   AddRules(app, flags);
   AddNode(app, flags);
+  AddCluster(app, flags);
   AddTables(app, flags);
   CLI::App* uninstall = app.add_subcommand(
       "uninstall", "Detach the programs and remove all tables and pins; the objects stay on disk");

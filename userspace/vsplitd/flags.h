@@ -15,6 +15,8 @@ struct Flags {
   AgentOptions agent;
   ServerOptions server;
   std::optional<KubeOptions> kube;  // nothing: kubectl is not served
+  bool kubernetes = false;          // the objects are those of an API server
+  std::string kubeconfig;           // how to reach it; empty: as a pod does
 };
 
 // The flags; or the exit code of a command line that is done with: help, version, or a mistake.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // vsplitd: one process, one thread, one loop.
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -8,20 +9,24 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
 #include "agent.h"
+#include "cluster.h"
 #include "flags.h"
 #include "lock.h"
 #include "log.h"
 #include "surroundings.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
+#include "vsplit/kubernetes.h"
 #include "vsplit/names.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
@@ -93,6 +98,47 @@ AroundStatus ServeKubectl(Server& server, const std::optional<KubeOptions>& opti
   return {.kubeconfig = options->kubeconfig};
 }
 
+// The objects are the API server's: they are changed there, and only read and tried here.
+Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
+  backend.write = [write = std::move(backend.write)](std::vector<Write> writes,
+                                                     bool dry_run) -> Result<Applied> {
+    if (!dry_run) {
+      return Fail("this agent follows a Kubernetes API server: change the objects there",
+                  Error::Reason::kForbidden);
+    }
+    return write(std::move(writes), true);
+  };
+  backend.not_ready = [&cluster, not_ready = std::move(backend.not_ready)] {
+    std::vector<std::string> reasons = not_ready();
+    if (!cluster.in_force()) {
+      reasons.emplace_back("the objects of the API server are not all known");
+    }
+    return reasons;
+  };
+  return backend;
+}
+
+// Null: the objects are this agent's own.
+Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& loop,
+                                                       const Flags& flags, const Backend& backend) {
+  if (!flags.kubernetes) {
+    return nullptr;
+  }
+  Result<ApiServer> server =
+      flags.kubeconfig.empty() ? InClusterServer() : KubeconfigServer(flags.kubeconfig);
+  if (!server) {
+    return tl::unexpected<Error>(server.error());
+  }
+  return ClusterFollower::Start(
+      loop,
+      {.kubernetes = {.server = *std::move(server), .user_agent = "vsplitd/" + flags.agent.version},
+       .node = flags.agent.node.name,
+       .domain = flags.agent.domain},
+      *backend.store, [write = backend.write](std::vector<Write> writes) {
+        return write(std::move(writes), false);
+      });
+}
+
 int Serve(Flags flags) {
   const Result<Lock> lock = Lock::Take(kRunFolder, flags.agent.datapath.pins);
   if (!lock) {
@@ -114,8 +160,13 @@ int Serve(Flags flags) {
     return GiveUp(agent.error());
   }
   AroundStatus kubectl;
-  (*agent)->SetAround([&surroundings, &kubectl] {
+  const ClusterFollower* followed = nullptr;
+  (*agent)->SetAround([&surroundings, &kubectl, &followed] {
     AroundStatus around = (*surroundings)->Status();
+    if (followed != nullptr) {
+      std::vector<Feature> features = followed->Status();
+      std::ranges::move(features, std::back_inserter(around.features));
+    }
     around.kubeconfig = kubectl.kubeconfig;
     around.kube_trouble = kubectl.kube_trouble;
     return around;
@@ -130,8 +181,16 @@ int Serve(Flags flags) {
   boost::asio::signal_set signals(loop, SIGINT, SIGTERM);
   StopOnSignal(signals, loop);
   boost::asio::steady_timer idle(loop);
-  Result<Server> server = Server::Listen(
-      loop, flags.server, WithFollowUps((*agent)->MakeBackend(), idle, **agent, **surroundings));
+  Backend backend = WithFollowUps((*agent)->MakeBackend(), idle, **agent, **surroundings);
+  const Result<std::unique_ptr<ClusterFollower>> cluster = FollowCluster(loop, flags, backend);
+  if (!cluster) {
+    return GiveUp(cluster.error());
+  }
+  if (*cluster) {
+    followed = cluster->get();
+    backend = OfCluster(std::move(backend), *followed);
+  }
+  Result<Server> server = Server::Listen(loop, flags.server, std::move(backend));
   if (!server) {
     return GiveUp(server.error());
   }

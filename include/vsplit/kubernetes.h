@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// Objects of a Kubernetes API server, as they are and as they change: list and watch over HTTP/1.1
+// and JSON, one for each collection. All on the caller's loop; nothing here blocks. While the
+// server is away, or lists anew, nothing is said to be gone. Protocol: Kubernetes API concepts,
+// "Efficient detection of changes" and "Streaming lists".
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+
+namespace vsplit {
+
+// ---- how to reach it ---------------------------------------------------------------------------
+
+struct ApiServer {
+  bool tls = true;
+  std::string host;  // name or address, without brackets
+  std::string port;
+  std::string ca;           // PEM; empty: the system's
+  std::string server_name;  // in its certificate; empty: `host`
+  std::string token;        // empty: none, or `token_file`
+  std::string token_file;   // read again for every request, since the kubelet renews it
+  std::string certificate;  // the client's, PEM; empty: none
+  std::string key;          // to it, PEM
+
+  bool operator==(const ApiServer&) const = default;
+};
+
+// In a pod: KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT and the service account's files, which
+// have to be there. `folder` is theirs.
+Result<ApiServer> InClusterServer(
+    const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
+
+// The current context of a kubeconfig file. What it says that is not supported (exec,
+// auth-provider, proxy-url, a user name, insecure-skip-tls-verify) is refused by name.
+Result<ApiServer> KubeconfigServer(const std::string& path);
+
+// ---- what to watch, and what comes of it -------------------------------------------------------
+
+struct Collection {
+  Kind kind{};
+  std::string ns;              // empty: of all namespaces
+  std::string field_selector;  // "spec.nodeName=n1"; empty: none
+
+  auto operator<=>(const Collection&) const = default;
+};
+
+std::string ToString(const Collection& collection);  // "pods in default where spec.nodeName=n1"
+
+struct KubernetesOptions {
+  ApiServer server;
+  std::string user_agent = "vsplitd";
+  // Of a watch, which then begins anew from where it was; a random time in between, so that agents
+  // do not all come back at once.
+  std::chrono::seconds min_watch{300};
+  std::chrono::seconds max_watch{600};
+  // Without a byte for so long the peer is taken for dead. Bookmarks come each minute.
+  std::chrono::milliseconds silence{180'000};
+  std::chrono::milliseconds connect{10'000};  // TLS included
+  // After a failure; doubled with each further one in a row.
+  std::chrono::milliseconds min_retry{1'000};
+  std::chrono::milliseconds max_retry{30'000};
+  std::size_t page = 500;                  // objects of a list in one answer
+  std::size_t max_event_bytes = 8u << 20;  // etcd holds 1.5 MiB in one object
+  std::size_t max_page_bytes = 512u << 20;
+};
+
+// An object that the server has and that vsplit does not take: what was taken of it before stays.
+struct RefusedObject {
+  std::string resource_version;  // the server's
+  Diagnostics diagnostics;
+};
+
+// Each object once.
+struct ClusterChange {
+  // New, or others than before; trimmed to what vsplit reads. Their version is what the server gave
+  // them, but for the resourceVersion, which is 0.
+  std::vector<Object> objects;
+  std::vector<ObjectKey> gone;
+};
+
+struct CollectionStatus {
+  bool complete = false;  // listed at least once
+  bool absent = false;    // the server knows no such kind: its definitions are not installed
+  std::string trouble;    // why it is not followed at the moment; empty: it is
+  unsigned failures = 0;  // in a row
+  std::size_t lists = 0;  // that were complete
+};
+
+class Kubernetes {
+ public:
+  // `changed` is called from the loop when Take or status() may say something new, never from
+  // within a call to this object.
+  static Result<Kubernetes> Start(boost::asio::io_context& loop, const KubernetesOptions& options,
+                                  std::function<void()> changed);
+
+  Kubernetes(Kubernetes&& other) noexcept;
+  Kubernetes& operator=(Kubernetes&& other) noexcept;
+  Kubernetes(const Kubernetes&) = delete;
+  Kubernetes& operator=(const Kubernetes&) = delete;
+  ~Kubernetes();  // what is under way is given up
+
+  // The collections to be followed from now on. What only those left out have is gone.
+  void Want(const std::set<Collection>& collections);
+
+  // Every collection wanted was listed at least once.
+  bool complete() const;
+  // What has changed since the last call.
+  ClusterChange Take();
+  // Whether the server had it when it was last heard of.
+  bool Has(const ObjectKey& key) const;
+
+  const std::map<ObjectKey, RefusedObject>& refused() const;
+  const std::map<Collection, CollectionStatus>& status() const;
+
+ private:
+  struct State;
+  explicit Kubernetes(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace vsplit

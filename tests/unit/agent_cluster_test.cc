@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of the objects of an API server.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cluster.h"
+#include "kubernetes_server.h"
+#include "vsplit/api.h"
+#include "vsplit/kubernetes.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+#include "wanted.h"
+
+namespace vsplit {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr seconds kLong{30};  // for what has to come; a test that works takes milliseconds
+
+std::string Metadata(const std::string& name, int version) {
+  return R"("metadata":{"name":")" + name + R"(","namespace":"default","uid":"u-)" + name +
+         R"(","generation":7,"creationTimestamp":"2024-10-10T07:03:57Z","resourceVersion":")" +
+         std::to_string(version) + "\"}";
+}
+
+std::string ServiceJson(const std::string& name, int version, const std::string& type = "ADDED") {
+  return R"({"type":")" + type + R"(","object":{"kind":"Service","apiVersion":"v1",)" +
+         Metadata(name, version) + R"(,"spec":{"ports":[{"port":80}]}}})" + "\n";
+}
+
+std::string RuleJson(const std::string& name, int version, const std::string& host) {
+  return R"({"type":"ADDED","object":{"kind":"DestinationRule","apiVersion":"networking.istio.io/v1",)" +
+         Metadata(name, version) + R"(,"spec":{"host":")" + host +
+         R"(","subsets":[{"name":"v1","labels":{"version":"v1"}}]}}})" + "\n";
+}
+
+std::string End(int version) {
+  return R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":")" +
+         std::to_string(version) + R"(","annotations":{"k8s.io/initial-events-end":"true"}}}})" +
+         "\n";
+}
+
+class ClusterTest : public testing::Test {
+ protected:
+  ClusterTest() {
+    options.kubernetes.server = {.tls = false, .host = "127.0.0.1", .port = server.port()};
+    options.kubernetes.min_retry = milliseconds(10);
+    options.node = "n1";
+    options.domain = "cluster.local";
+    options.gather = milliseconds(1);
+    options.patience = milliseconds(100);
+    options.retry = milliseconds(20);
+  }
+
+  void Start() {
+    Result<std::unique_ptr<ClusterFollower>> started = ClusterFollower::Start(
+        loop, options, store, [this](std::vector<Write> writes) { return Put(std::move(writes)); });
+    ASSERT_TRUE(started) << started.error().message;
+    follower = *std::move(started);
+  }
+
+  // As the agent: all or nothing.
+  Result<Applied> Put(std::vector<Write> writes) {
+    ++transactions;
+    for (const Write& write : writes) {
+      if (write.object.key.name == poison) {
+        return Fail("it does not fit", Error::Reason::kFull);
+      }
+    }
+    Result<std::vector<Change>> changes = store.Stage(
+        std::move(writes), {.now = "2030-01-01T00:00:00Z", .uids = std::vector<std::string>(100)});
+    if (!changes) {
+      return tl::unexpected<Error>(changes.error());
+    }
+    store.Keep();
+    return Applied{.changes = *std::move(changes)};
+  }
+
+  void Until(const std::function<bool()>& holds) {
+    const auto end = std::chrono::steady_clock::now() + kLong;
+    while (!holds()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << Told();
+      loop.run_one_for(milliseconds(20));
+    }
+  }
+
+  // For a test that waits in vain.
+  std::string Told() const {
+    std::string text;
+    for (const Feature& feature : follower->Status()) {
+      text += feature.name + ": " + feature.reason + "\n";
+    }
+    for (const std::string& target : server.asked) {
+      text += target + "\n";
+    }
+    return text;
+  }
+
+  std::vector<std::string> Services() const {
+    std::vector<std::string> names;
+    for (const ObjectPtr& object : store.List(Kind::kService)) {
+      names.push_back(object->key.name);
+    }
+    return names;
+  }
+
+  // Every collection is empty, but for what a test says.
+  std::function<std::string(const std::string& target)> first = [](const std::string&) {
+    return End(10);
+  };
+  boost::asio::io_context loop;
+  KubernetesServer server{loop, [this](const std::string& target) {
+                            return KubernetesAnswer{.body = first(target), .watch = true};
+                          }};
+  ClusterOptions options;
+  Store store;
+  std::unique_ptr<ClusterFollower> follower;
+  std::string poison;
+  int transactions = 0;
+};
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_F(ClusterTest, NothingIsInForceBeforeTheWholePictureIs) {
+  bool slices = false;
+  first = [&](const std::string& target) -> std::string {
+    if (Contains(target, "endpointslices") && !slices) {
+      return "";
+    }
+    return Contains(target, "/services") ? ServiceJson("a", 5) + End(6) : End(6);
+  };
+  Start();
+  loop.run_for(milliseconds(100));
+  EXPECT_THAT(Services(), IsEmpty());
+  EXPECT_FALSE(follower->in_force());
+  server.Send("endpointslices", End(6));
+  Until([&] { return follower->in_force(); });
+  EXPECT_THAT(Services(), ElementsAre("a"));
+  EXPECT_EQ(transactions, 1);
+}
+
+TEST_F(ClusterTest, ObjectsKeepTheVersionThatTheServerGaveThem) {
+  first = [](const std::string& target) {
+    return Contains(target, "/services") ? ServiceJson("a", 5) + End(6) : End(6);
+  };
+  Start();
+  Until([&] { return follower->in_force(); });
+  const ObjectPtr object = store.Find({.kind = Kind::kService, .ns = "default", .name = "a"});
+  ASSERT_NE(object, nullptr);
+  EXPECT_EQ(object->version.uid, "u-a");
+  EXPECT_EQ(object->version.generation, 7);
+  EXPECT_EQ(object->version.creation_timestamp, "2024-10-10T07:03:57Z");
+}
+
+TEST_F(ClusterTest, WhatOnlyTheDiskKnowsGoesWithTheFirstPicture) {
+  Object old{.key = {.kind = Kind::kService, .ns = "default", .name = "old"},
+             .spec = Service{},
+             .json = "{}"};
+  store.Load({old}, 1);
+  bool away = true;
+  first = [&](const std::string& target) -> std::string {
+    return Contains(target, "/services") && away ? "" : End(6);
+  };
+  Start();
+  loop.run_for(milliseconds(50));
+  EXPECT_THAT(Services(), ElementsAre("old"));  // the server may be away
+  server.Send("/services", End(6));
+  Until([&] { return follower->in_force(); });
+  EXPECT_THAT(Services(), IsEmpty());
+}
+
+TEST_F(ClusterTest, ManyChangesAreFewTransactions) {
+  Start();
+  Until([&] { return follower->in_force(); });
+  transactions = 0;
+  std::string text;
+  for (int i = 0; i < 50; ++i) {
+    text += ServiceJson("s" + std::to_string(i), 20 + i);
+  }
+  server.Send("/services", text);
+  Until([&] { return store.Count(Kind::kService) == 50; });
+  EXPECT_LE(transactions, 10);
+}
+
+TEST_F(ClusterTest, OneObjectThatDoesNotFitHoldsUpNoOther) {
+  poison = "b";
+  first = [](const std::string& target) {
+    return Contains(target, "/services")
+               ? ServiceJson("a", 5) + ServiceJson("b", 5) + ServiceJson("c", 5) + End(6)
+               : End(6);
+  };
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_THAT(Services(), ElementsAre("a", "c"));
+  ASSERT_EQ(follower->failed().size(), 1u);
+  EXPECT_THAT(follower->failed().begin()->second, HasSubstr("does not fit"));
+  poison.clear();
+  Until([&] { return follower->failed().empty(); });
+  EXPECT_THAT(Services(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(ClusterTest, TheWholePictureHasThePodsThatItsRulesAskAbout) {
+  bool asked = false;
+  first = [&](const std::string& target) -> std::string {
+    if (Contains(target, "/namespaces/shop/pods")) {
+      asked = true;
+      return "";
+    }
+    return Contains(target, "destinationrules")
+               ? RuleJson("r", 5, "web.shop.svc.cluster.local") + End(6)
+               : End(6);
+  };
+  Start();
+  Until([&] { return asked; });
+  loop.run_for(milliseconds(50));
+  EXPECT_FALSE(follower->in_force());
+  server.Send("/namespaces/shop/pods", End(6));
+  Until([&] { return follower->in_force(); });
+  EXPECT_EQ(store.Count(Kind::kDestinationRule), 1u);
+}
+
+TEST_F(ClusterTest, LaterRulesDoNotWaitForeverForPods) {
+  first = [&](const std::string& target) -> std::string {
+    return Contains(target, "/namespaces/shop/pods") ? "" : End(6);
+  };
+  Start();
+  Until([&] { return follower->in_force(); });
+  server.Send("destinationrules", RuleJson("r", 15, "web.shop.svc.cluster.local"));
+  Until([&] { return store.Count(Kind::kDestinationRule) == 1; });
+}
+
+// ---- which Pods matter -------------------------------------------------------------------------
+
+Object Rule(const std::string& host, const std::string& ns = "default") {
+  return {.key = {.kind = Kind::kDestinationRule, .ns = ns, .name = "r"},
+          .spec = DestinationRule{.host = host,
+                                  .subsets = {{.name = "v1", .labels = {{"version", "v1"}}}}}};
+}
+
+std::set<std::string> NamespacesOf(const Object& object) {
+  return PodNamespacesOf(object, "cluster.local");
+}
+
+TEST(WantedTest, SubsetsAskAboutThePodsOfTheirHost) {
+  EXPECT_THAT(NamespacesOf(Rule("web")), ElementsAre("default"));
+  EXPECT_THAT(NamespacesOf(Rule("web.shop.svc.cluster.local")), ElementsAre("shop"));
+  EXPECT_THAT(NamespacesOf(Rule("*.shop.svc.cluster.local")), ElementsAre("shop"));
+  EXPECT_THAT(NamespacesOf(Rule("*.local")), ElementsAre(""));
+  EXPECT_THAT(NamespacesOf(Rule("*")), ElementsAre(""));
+  EXPECT_THAT(NamespacesOf(Rule("db.example.com")), IsEmpty());
+}
+
+TEST(WantedTest, SoDoFailoverPrioritiesAndSelectors) {
+  Object rule = Rule("web");
+  auto& spec = std::get<DestinationRule>(rule.spec);
+  spec.subsets.front().labels.clear();
+  EXPECT_THAT(NamespacesOf(rule), IsEmpty());
+  spec.traffic_policy = TrafficPolicy{};
+  spec.traffic_policy->settings.load_balancer = LoadBalancer{};
+  spec.traffic_policy->settings.load_balancer->locality =
+      LocalityLoadBalancer{.failover_priority = {"team"}};
+  EXPECT_THAT(NamespacesOf(rule), ElementsAre("default"));
+
+  Object entry{.key = {.kind = Kind::kServiceEntry, .ns = "shop", .name = "e"},
+               .spec = ServiceEntry{}};
+  EXPECT_THAT(NamespacesOf(entry), IsEmpty());
+  std::get<ServiceEntry>(entry.spec).workload_selector = Labels{{"app", "db"}};
+  EXPECT_THAT(NamespacesOf(entry), ElementsAre("shop"));
+}
+
+TEST(WantedTest, CollectionsFollowTheRules) {
+  WantedCollections wanted("n1", "cluster.local");
+  const Collection own{.kind = Kind::kPod, .field_selector = "spec.nodeName=n1"};
+  const Collection shop{.kind = Kind::kPod, .ns = "shop"};
+  EXPECT_TRUE(wanted.collections().contains(own));
+  EXPECT_TRUE(wanted.collections().contains({.kind = Kind::kEndpointSlice}));
+  EXPECT_FALSE(wanted.collections().contains({.kind = Kind::kPod}));
+  wanted.Put(Rule("web.shop.svc.cluster.local"));
+  EXPECT_TRUE(wanted.collections().contains(shop));
+  wanted.Remove(Rule("").key);
+  EXPECT_FALSE(wanted.collections().contains(shop));
+}
+
+}  // namespace
+}  // namespace vsplit

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// One GET over a connection of its own, its answer handed on piece by piece.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "vsplit/kubernetes.h"
+#include "vsplit/result.h"
+
+namespace vsplit::kubernetes {
+
+struct TransferHandlers {
+  std::function<void(unsigned status, std::chrono::milliseconds retry_after)> head;
+  // False: enough, the connection may be closed.
+  std::function<bool(std::string_view piece)> body;
+  // The last call, always made unless the transfer is destroyed before. Empty: the answer was
+  // whole, or `body` had enough.
+  std::function<void(std::string trouble)> end;
+};
+
+// Destroying it gives up what is under way; no handler is called afterwards, nor from within Start.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  Transfer() = default;
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+  Transfer(Transfer&&) = delete;
+  Transfer& operator=(Transfer&&) = delete;
+
+  // Fails when a certificate, a key or the token's file cannot be read.
+  static Result<std::unique_ptr<Transfer>> Start(boost::asio::io_context& loop,
+                                                 const KubernetesOptions& options,
+                                                 const std::string& target,
+                                                 TransferHandlers handlers);
+};
+
+}  // namespace vsplit::kubernetes

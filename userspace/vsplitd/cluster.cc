@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cluster.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/system/error_code.hpp>
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <utility>
+#include <vector>
+
+#include "log.h"
+#include "vsplit/api.h"
+#include "vsplit/kubernetes.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+
+namespace vsplit {
+
+ClusterFollower::ClusterFollower(boost::asio::io_context& loop, ClusterOptions options,
+                                 const Store& store, Transact transact)
+    : options_(std::move(options)),
+      store_(store),
+      transact_(std::move(transact)),
+      timer_(loop),
+      wanted_(options_.node, options_.domain) {}
+
+Result<std::unique_ptr<ClusterFollower>> ClusterFollower::Start(boost::asio::io_context& loop,
+                                                                const ClusterOptions& options,
+                                                                const Store& store,
+                                                                Transact transact) {
+  std::unique_ptr<ClusterFollower> follower(
+      new ClusterFollower(loop, options, store, std::move(transact)));
+  ClusterFollower* const self = follower.get();
+  Result<Kubernetes> source =
+      Kubernetes::Start(loop, options.kubernetes, [self] { self->Gather(); });
+  if (!source) {
+    return tl::unexpected<Error>(source.error());
+  }
+  self->source_.emplace(*std::move(source));
+  // What was known last is a first guess of which Pods are asked for.
+  for (const Kind kind : {Kind::kDestinationRule, Kind::kServiceEntry}) {
+    for (const ObjectPtr& object : store.List(kind)) {
+      self->wanted_.Put(*object);
+    }
+  }
+  self->source_->Want(self->wanted_.collections());
+  return follower;
+}
+
+void ClusterFollower::Gather() {
+  ClusterChange change = source_->Take();
+  for (const ObjectKey& key : change.gone) {
+    wanted_.Remove(key);
+    pending_.insert_or_assign(key, std::nullopt);
+  }
+  for (Object& object : change.objects) {
+    wanted_.Put(object);
+    ObjectKey key = object.key;
+    pending_.insert_or_assign(std::move(key), std::move(object));
+  }
+  if (!change.gone.empty() || !change.objects.empty()) {
+    source_->Want(wanted_.collections());
+  }
+  LogSource();
+  if (!source_->complete()) {
+    const auto now = std::chrono::steady_clock::now();
+    incomplete_since_ = incomplete_since_.value_or(now);
+    if (!in_force_ || now < *incomplete_since_ + options_.patience) {
+      if (in_force_) {
+        Await(options_.patience);
+      }
+      return;
+    }
+  } else {
+    incomplete_since_.reset();
+  }
+  Await(options_.gather);
+}
+
+// Commits then, or earlier if that is awaited already.
+void ClusterFollower::Await(std::chrono::milliseconds time) {
+  const auto when = std::chrono::steady_clock::now() + time;
+  if (awaited_ && *awaited_ <= when) {
+    return;
+  }
+  awaited_ = when;
+  timer_.expires_at(when);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) {
+      awaited_.reset();
+      Commit();
+    }
+  });
+}
+
+std::vector<Write> ClusterFollower::Pending() {
+  std::vector<Write> writes;
+  writes.reserve(pending_.size());
+  for (auto& [key, object] : pending_) {
+    if (object) {
+      writes.push_back({.mode = Write::Mode::kMirror, .object = *std::move(object)});
+    } else if (store_.Find(key) != nullptr) {
+      Write& write = writes.emplace_back();
+      write.mode = Write::Mode::kDelete;
+      write.object.key = key;
+    }
+  }
+  pending_.clear();
+  if (in_force_) {
+    return writes;
+  }
+  // What the disk knows and the server does not.
+  for (const KindInfo& info : Kinds()) {
+    for (const ObjectPtr& object : store_.List(info.kind)) {
+      if (!source_->Has(object->key)) {
+        Write& write = writes.emplace_back();
+        write.mode = Write::Mode::kDelete;
+        write.object.key = object->key;
+      }
+    }
+  }
+  return writes;
+}
+
+void ClusterFollower::Commit() {
+  std::vector<Write> writes = Pending();
+  failed_.clear();
+  if (!writes.empty()) {
+    Put(std::move(writes));
+  }
+  if (!in_force_) {
+    in_force_ = true;
+    Log(Priority::kInfo, "cluster_in_force",
+        {{"failed", std::to_string(failed_.size())},
+         {"refused", std::to_string(source_->refused().size())}});
+  }
+  if (!failed_.empty()) {
+    Await(options_.retry);
+  }
+}
+
+// What cannot be put into force together is tried in halves, so that one object holds up no other.
+// What fails alone is tried again later.
+void ClusterFollower::Put(std::vector<Write> writes) {
+  std::vector<std::vector<Write>> parts;
+  parts.push_back(std::move(writes));
+  while (!parts.empty()) {
+    std::vector<Write> part = std::move(parts.back());
+    parts.pop_back();
+    const Result<Applied> applied = transact_(part);
+    if (applied) {
+      continue;
+    }
+    if (part.size() > 1) {
+      const auto middle = part.begin() + static_cast<std::ptrdiff_t>(part.size() / 2);
+      parts.emplace_back(std::make_move_iterator(middle), std::make_move_iterator(part.end()));
+      part.erase(middle, part.end());
+      parts.push_back(std::move(part));
+      continue;
+    }
+    Write& write = part.front();
+    const ObjectKey key = write.object.key;
+    Log(Priority::kError, "cluster_object_failed",
+        {{"object", ToString(key)}, {"error", applied.error().message}});
+    failed_.insert_or_assign(key, applied.error().message);
+    pending_.emplace(key, write.mode == Write::Mode::kDelete
+                              ? std::optional<Object>{}
+                              : std::optional<Object>(std::move(write.object)));
+  }
+}
+
+std::vector<Feature> ClusterFollower::Status() const {
+  std::vector<Feature> features;
+  features.push_back({.name = "kubernetes",
+                      .on = in_force_,
+                      .reason = in_force_ ? "" : "not all objects are known; the last ones hold"});
+  for (const auto& [collection, status] : source_->status()) {
+    if (status.absent) {
+      features.push_back({.name = ToString(collection),
+                          .on = false,
+                          .reason = "the API server has no such kind; waiting for it"});
+    } else if (!status.trouble.empty()) {
+      features.push_back({.name = ToString(collection), .on = false, .reason = status.trouble});
+    }
+  }
+  for (const auto& [key, refused] : source_->refused()) {
+    features.push_back({.name = ToString(key),
+                        .on = false,
+                        .reason = refused.diagnostics.empty()
+                                      ? "it cannot be read"
+                                      : "refused, what it was before holds: " +
+                                            ToString(refused.diagnostics.front())});
+  }
+  for (const auto& [key, why] : failed_) {
+    features.push_back({.name = ToString(key), .on = false, .reason = why});
+  }
+  return features;
+}
+
+// Each trouble once, and its end.
+void ClusterFollower::LogSource() {
+  for (const auto& [collection, status] : source_->status()) {
+    std::string& logged = logged_[collection];
+    if (logged == status.trouble) {
+      continue;
+    }
+    logged = status.trouble;
+    Log(logged.empty() ? Priority::kInfo : Priority::kWarning,
+        logged.empty() ? "cluster_followed" : "cluster_trouble",
+        {{"collection", ToString(collection)}, {"error", logged}});
+  }
+}
+
+}  // namespace vsplit

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// The objects of a Kubernetes API server become the agent's: nothing before all of them are known,
+// then each change as it comes, many at once when many come at once. While the server is away, and
+// for an agent that starts then, what was known last holds.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent.h"
+#include "vsplit/kubernetes.h"
+#include "vsplit/objects.h"
+#include "vsplit/result.h"
+#include "vsplit/store.h"
+#include "vsplit/telemetry.h"
+#include "wanted.h"
+
+namespace vsplit {
+
+struct ClusterOptions {
+  KubernetesOptions kubernetes;
+  std::string node;
+  std::string domain;
+  // From the first of several changes to the transaction that has them all.
+  std::chrono::milliseconds gather{5};
+  // For Pods that a new rule asks about, before it comes into force without them.
+  std::chrono::milliseconds patience{2'000};
+  std::chrono::milliseconds retry{5'000};  // of what could not be put into force
+};
+
+class ClusterFollower {
+ public:
+  using Transact = std::function<Result<Applied>(std::vector<Write> writes)>;
+
+  // `store` is what Transact changes; both outlive this.
+  static Result<std::unique_ptr<ClusterFollower>> Start(boost::asio::io_context& loop,
+                                                        const ClusterOptions& options,
+                                                        const Store& store, Transact transact);
+
+  // The first picture is in force.
+  bool in_force() const { return in_force_; }
+  // What `status` is to say: one line for each collection in trouble, each object refused or
+  // failed.
+  std::vector<Feature> Status() const;
+  // Objects that could not be put into force, and why.
+  const std::map<ObjectKey, std::string>& failed() const { return failed_; }
+
+ private:
+  ClusterFollower(boost::asio::io_context& loop, ClusterOptions options, const Store& store,
+                  Transact transact);
+
+  void Gather();
+  void Await(std::chrono::milliseconds time);
+  void Commit();
+  std::vector<Write> Pending();
+  void Put(std::vector<Write> writes);
+  void LogSource();
+
+  ClusterOptions options_;
+  const Store& store_;
+  Transact transact_;
+  boost::asio::steady_timer timer_;
+  std::optional<Kubernetes> source_;
+  WantedCollections wanted_;
+  std::map<ObjectKey, std::optional<Object>> pending_;  // nothing: it is gone
+  std::map<ObjectKey, std::string> failed_;
+  std::map<Collection, std::string> logged_;  // the trouble that was logged last
+  std::optional<std::chrono::steady_clock::time_point> awaited_;  // what the timer waits for
+  std::optional<std::chrono::steady_clock::time_point> incomplete_since_;
+  bool in_force_ = false;
+};
+
+}  // namespace vsplit
