@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "agent.h"
 #include "columns.h"
@@ -12,6 +13,7 @@
 #include "split_view.h"
 #include "table.h"
 #include "verdicts.h"
+#include "vsplit/result.h"
 
 namespace vsplit {
 namespace {
@@ -80,6 +82,15 @@ TEST(Cli, PlacesInJoinedFilesAreGivenInTheFiles) {
   EXPECT_EQ(manifest.text, "---\nkind: A\nx: 1\n---\n{\n}\n");
   EXPECT_EQ(manifest.Locate(manifest.Source() + ":3:1: one\n" + manifest.Source() + ":6:2: two"),
             "a.yaml:2:1: one\nb.json:2:2: two");
+}
+
+TEST(Cli, MoreThanOneTextMayHaveIsNotRead) {
+  const Result<std::vector<NamedText>> texts = ReadTexts({"/dev/null", "/dev/zero"}, false);
+  ASSERT_FALSE(texts);
+  EXPECT_EQ(
+      texts.error().message,
+      "error: with \"/dev/zero\" there are more than 67108864 bytes to read, at most 67108864 "
+      "are allowed");
 }
 
 TEST(Cli, ASingleFileIsSentAsItIs) {

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "vsplit/parse.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -29,16 +30,37 @@ namespace fs = std::filesystem;
 // No file has this name, so that places in the joined text can be told from other text.
 constexpr std::string_view kJoined = "<joined>";
 
-std::string ReadAll(std::istream& stream) {
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+// Of all files of one command: what one text may have.
+constexpr std::size_t kMostBytes = ParseLimits{}.bytes;
+
+// `read`: bytes of the files before this one, and then of this one too.
+Result<std::string> ReadAll(std::istream& stream, const std::string& name, std::size_t& read) {
+  constexpr std::size_t kChunk = std::size_t{64} << 10;
+  std::string text;
+  while (stream && read <= kMostBytes) {
+    const std::size_t before = text.size();
+    text.resize(before + kChunk);
+    stream.read(text.data() + before, kChunk);
+    const auto got = static_cast<std::size_t>(stream.gcount());
+    text.resize(before + got);
+    read += got;
+  }
+  if (read > kMostBytes) {
+    return Fail(
+        fmt::format("error: with \"{0}\" there are more than {1} bytes to read, at most {1} "
+                    "are allowed",
+                    name, kMostBytes),
+        Error::Reason::kInvalid);
+  }
+  return text;
 }
 
-Result<std::string> ReadFile(const std::string& name) {
+Result<std::string> ReadFile(const std::string& name, std::size_t& read) {
   std::ifstream stream(name, std::ios::binary);
   if (!stream) {
     return Fail(fmt::format("error: cannot read \"{}\"", name));
   }
-  return ReadAll(stream);
+  return ReadAll(stream, name, read);
 }
 
 bool IsManifest(const fs::path& path) {
@@ -60,6 +82,9 @@ std::vector<std::string> ManifestsIn(const std::string& folder) {
 }
 
 Result<std::vector<std::string>> FilesOf(const std::string& name, bool recursive) {
+  if (name == "-") {
+    return std::vector<std::string>{name};
+  }
   std::error_code code;
   const fs::file_status status = fs::status(name, code);
   if (!fs::exists(status)) {
@@ -121,31 +146,30 @@ Manifest JoinTexts(const std::vector<NamedText>& texts) {
     ++lines;
     manifest.parts.push_back({file, lines + 1});
     manifest.text += text;
+    lines += LinesIn(text);
     if (!text.empty() && text.back() != '\n') {
       manifest.text += '\n';
+      ++lines;
     }
-    lines = LinesIn(manifest.text);
   }
   return manifest;
 }
 
 Result<std::vector<NamedText>> ReadTexts(const std::vector<std::string>& names, bool recursive) {
   std::vector<NamedText> texts;
+  std::size_t read = 0;
   for (const std::string& name : names) {
-    if (name == "-") {
-      texts.emplace_back("stdin", ReadAll(std::cin));
-      continue;
-    }
     const Result<std::vector<std::string>> files = FilesOf(name, recursive);
     if (!files) {
       return tl::unexpected<Error>(files.error());
     }
     for (const std::string& file : *files) {
-      Result<std::string> text = ReadFile(file);
+      const bool input = name == "-";
+      Result<std::string> text = input ? ReadAll(std::cin, "stdin", read) : ReadFile(file, read);
       if (!text) {
         return tl::unexpected<Error>(text.error());
       }
-      texts.emplace_back(file, std::move(*text));
+      texts.emplace_back(input ? "stdin" : file, std::move(*text));
     }
   }
   if (texts.empty()) {

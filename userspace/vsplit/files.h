@@ -27,7 +27,8 @@ struct Manifest {
 using NamedText = std::pair<std::string, std::string>;  // name of a file, its content
 
 // Each name is a file, "-" for the standard input, or a folder, of which the files *.yaml, *.yml
-// and *.json are taken, in the order of their names; recursively: those of its folders too.
+// and *.json are taken, in the order of their names; recursively: those of its folders too. All of
+// them together may have as many bytes as one text (parse.h).
 Result<std::vector<NamedText>> ReadTexts(const std::vector<std::string>& names, bool recursive);
 // The same, joined.
 Result<Manifest> ReadManifest(const std::vector<std::string>& names, bool recursive = false);
