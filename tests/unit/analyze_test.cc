@@ -293,5 +293,29 @@ TEST(Analyze, RefusedObjectsAreFindingsToo) {
   EXPECT_EQ(FindingsJson({}), "[]\n");
 }
 
+TEST(Analyze, OfManyObjectsThatCollideAHundredAreNamed) {
+  std::string text;
+  for (int i = 100; i < 203; ++i) {
+    text += VirtualServiceText("v" + std::to_string(i), "hosts: [a], tcp: [{route: []}]");
+  }
+  const std::vector<std::string> lines = Find(text, "IST0109");
+  ASSERT_EQ(lines.size(), 103U);
+  EXPECT_NE(lines[0].find("default/v198,default/v199 and 3 more associated"), std::string::npos)
+      << lines[0];
+}
+
+// Each prefix begins with all those before it.
+TEST(Analyze, OfManyMatchesThatCoverOneTenAreNamed) {
+  std::string rules;
+  std::string prefix = "/";
+  for (int i = 0; i < 15; ++i) {
+    rules += (i == 0 ? "{match: [{uri: {prefix: " : ", {match: [{uri: {prefix: ") + prefix +
+             "}}], route: []}";
+    prefix += "a";
+  }
+  const std::string text = VirtualServiceText("v", "hosts: [a], http: [" + rules + "]");
+  EXPECT_EQ(Find(text, "IST0131").size(), 45U + 5 * 10);
+}
+
 }  // namespace
 }  // namespace vsplit

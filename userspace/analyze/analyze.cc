@@ -2,10 +2,13 @@
 #include "vsplit/analyze.h"
 
 #include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -22,6 +25,19 @@
 namespace vsplit {
 
 namespace analyze {
+
+std::string ListOf(const std::set<ObjectKey>& objects, std::string_view separator) {
+  constexpr std::size_t kMost = 100;
+  std::vector<std::string> names;
+  names.reserve(objects.size());
+  for (const ObjectKey& object : objects) {
+    names.push_back(object.ns + "/" + object.name);
+  }
+  std::ranges::sort(names);
+  const std::size_t shown = std::min(names.size(), kMost);
+  std::string list = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, separator));
+  return shown == names.size() ? list : fmt::format("{} and {} more", list, names.size() - shown);
+}
 
 // What vsplit does with the rules, besides what istioctl says about them.
 void CheckVerdicts(const Store& store, const ResolveOptions& options, const Clients& clients,

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // IST0109: VirtualServices of the mesh with one host.
 #include <fmt/core.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "findings.h"
 #include "registry.h"
@@ -66,12 +64,7 @@ void CheckMeshHosts(const Store& store, Findings& out) {
     if (services.size() < 2) {
       continue;
     }
-    std::vector<std::string> names;
-    names.reserve(services.size());
-    for (const ObjectKey& service : services) {
-      names.push_back(service.ns + "/" + service.name);
-    }
-    std::ranges::sort(names);
+    const std::string names = ListOf(services, ",");
     for (const ObjectKey& service : services) {
       if (reported.insert(service).second) {
         out.push_back({.code = "IST0109",
@@ -81,7 +74,7 @@ void CheckMeshHosts(const Store& store, Findings& out) {
                            "The VirtualServices {} associated with mesh gateway define the same "
                            "host {}/{} which can lead to undefined behavior. This can be fixed by "
                            "merging the conflicting VirtualServices into a single resource.",
-                           fmt::join(names, ","), key.first, key.second)});
+                           names, key.first, key.second)});
       }
     }
   }

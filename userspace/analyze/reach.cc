@@ -183,14 +183,18 @@ class Reach {
     return false;
   }
 
+  // Of all that cover a match the first ones are named.
   void CheckPrefixes() {
-    for (std::size_t i = 0; i < prefixes_.size(); ++i) {
-      for (std::size_t j = i + 1; j < prefixes_.size(); ++j) {
+    constexpr std::size_t kMost = 10;
+    for (std::size_t j = 1; j < prefixes_.size(); ++j) {
+      const PrefixMatch& later = prefixes_[j];
+      std::size_t named = 0;
+      for (std::size_t i = 0; i < j && named < kMost; ++i) {
         const PrefixMatch& earlier = prefixes_[i];
-        const PrefixMatch& later = prefixes_[j];
         if (earlier.prefix != later.prefix && Covers(earlier, later)) {
           Ineffective(later.rule, later.name + " of prefix " + later.prefix,
                       earlier.name + " of prefix " + earlier.prefix + " on " + earlier.rule);
+          ++named;
         }
       }
     }

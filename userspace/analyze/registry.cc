@@ -56,6 +56,11 @@ Registry::Registry(const Store& store) : domain_(store.domain()) {
       hosts_[{scope, ServiceHost(object->key.ns, object->key.name, domain_)}] = known;
     }
   }
+  for (const Hosts::value_type& entry : hosts_) {
+    if (entry.first.second.starts_with('*')) {
+      patterns_.push_back(&entry);
+    }
+  }
 }
 
 const KnownHost* Registry::Find(const std::string& ns, const std::vector<std::string>& export_to,
@@ -73,11 +78,11 @@ const KnownHost* Registry::Find(const std::string& ns, const std::vector<std::st
       return &found->second;
     }
   }
-  for (const auto& [key, known] : hosts_) {
-    const auto& [scope, pattern] = key;
-    if (pattern.starts_with('*') && (scope == kEverywhere || scope == ns) &&
+  for (const Hosts::value_type* entry : patterns_) {
+    const auto& [scope, pattern] = entry->first;
+    if ((scope == kEverywhere || scope == ns) &&
         WithoutStar(host).ends_with(WithoutStar(pattern))) {
-      return &known;
+      return &entry->second;
     }
   }
   return nullptr;

@@ -30,13 +30,18 @@ struct KnownHost {
 class Registry {
  public:
   explicit Registry(const Store& store);
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
 
   // As a rule of this namespace and exportTo would find it; null: no such host.
   const KnownHost* Find(const std::string& ns, const std::vector<std::string>& export_to,
                         const std::string& host) const;
 
  private:
-  std::map<std::pair<std::string, HostName>, KnownHost> hosts_;  // by scope and host
+  using Hosts = std::map<std::pair<std::string, HostName>, KnownHost>;
+
+  Hosts hosts_;                                     // by scope and host
+  std::vector<const Hosts::value_type*> patterns_;  // those of hosts_ that begin with *
   std::string domain_;
 };
 

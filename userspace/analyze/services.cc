@@ -99,20 +99,16 @@ void CheckAgreement(const Store& store, Findings& out) {
     if (claims.protocols.size() < 2) {
       continue;
     }
-    std::set<std::string> names;
-    for (const ObjectKey& entry : claims.entries) {
-      names.insert(entry.ns + "/" + entry.name);
-    }
+    const std::string names = ListOf(claims.entries, ", ");
     for (const ObjectKey& entry : claims.entries) {
       if (reported.insert(entry).second) {
-        out.push_back(
-            {.code = "IST0177",
-             .level = Finding::Level::kWarning,
-             .object = ToString(entry),
-             .message = fmt::format(
-                 "Multiple ServiceEntries ({}) define the same host \"{}\" and port {} "
-                 "with conflicting protocols ({}).",
-                 fmt::join(names, ", "), host, number, fmt::join(claims.protocols, ", "))});
+        out.push_back({.code = "IST0177",
+                       .level = Finding::Level::kWarning,
+                       .object = ToString(entry),
+                       .message = fmt::format(
+                           "Multiple ServiceEntries ({}) define the same host \"{}\" and port {} "
+                           "with conflicting protocols ({}).",
+                           names, host, number, fmt::join(claims.protocols, ", "))});
       }
     }
   }
