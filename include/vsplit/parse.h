@@ -19,11 +19,12 @@ namespace vsplit {
 struct ParseLimits {
   std::size_t bytes = 64u << 20;
   std::size_t documents = 200'000;
-  std::size_t depth = 64;             // nesting of maps and lists
-  std::size_t nodes = 5'000'000;      // after aliases are expanded
-  std::size_t map_fields = 100'000;   // of one map
-  std::size_t aliases = 1'000;        // in one text
-  std::size_t alias_nodes = 100'000;  // nodes that aliases add in one text: a YAML bomb ends here
+  std::size_t depth = 64;              // nesting of maps and lists
+  std::size_t nodes = 5'000'000;       // after aliases are expanded
+  std::size_t map_fields = 100'000;    // of one map
+  std::size_t aliases = 1'000;         // in one text
+  std::size_t alias_nodes = 100'000;   // nodes that aliases add in one text: a YAML bomb ends here
+  std::size_t alias_bytes = 8u << 20;  // of their keys and scalars
   // Of one scalar, or one map or list in brackets, in YAML: all of it is looked at in one go.
   std::size_t yaml_token_bytes = 2u << 20;
   std::size_t diagnostics = 1'000;  // errors, where reading ends; warnings, of which more are lost

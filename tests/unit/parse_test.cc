@@ -252,6 +252,12 @@ TEST(Parse, BombsEndAtTheLimitOfWhatAliasesAdd) {
             "are allowed\n");
 }
 
+TEST(Parse, AliasesOfLongTextEndAtTheLimitOfTheirBytes) {
+  const std::string text = "a: &a {key: " + std::string(97, 'x') + "}\nb: &b [*a, *a]\nc: *b\n";
+  EXPECT_EQ(Problems(text, ParseLimits{.alias_bytes = 399}),
+            "line 3:4: c: found aliases that add 400 bytes, at most 399 are allowed\n");
+}
+
 TEST(Parse, AnAliasInsideItsOwnValueIsAProblem) {
   EXPECT_EQ(Problems("a: &a [*a]"),
             "line 1:8: a[0]: found an alias inside the value that it names\n");
@@ -282,6 +288,18 @@ TEST(Parse, LimitsSayWhatTheyAre) {
       Problems("a: " + std::string(9000, 'x'), ParseLimits{.yaml_token_bytes = 5000}),
       "line 1:1: a: found a scalar or a map or list in brackets longer than 5000 bytes, at most "
       "5000 are allowed in YAML\n");
+}
+
+// Two bytes each, behind one of one byte: the 200th byte would cut a character.
+TEST(Parse, PathsShowTwoHundredBytesOfAKey) {
+  std::string key = "a";
+  std::string shown = "a";
+  for (int i = 0; i < 1000; ++i) {
+    key += "\u00e4";
+    shown += i < 99 ? "\u00e4" : "";
+  }
+  EXPECT_EQ(Problems("{\"" + key + "\": {\"b\": 1, \"b\": 2}}"),
+            "line 1:2015: " + shown + ".b: found this field twice, first in line 1\n");
 }
 
 std::string Repeat(std::string_view text, std::size_t times) {

@@ -108,6 +108,18 @@ const Node* Node::Find(std::string_view name) const {
   return nullptr;
 }
 
+std::string_view Shown(std::string_view text) {
+  constexpr std::size_t kLongest = 200;
+  constexpr unsigned kLeading = 0xC0;
+  constexpr unsigned kContinuing = 0x80;
+  std::size_t length = std::min(text.size(), kLongest);
+  while (length > 0 && length < text.size() &&
+         (static_cast<unsigned char>(text[length]) & kLeading) == kContinuing) {
+    --length;  // no character is cut in two
+  }
+  return text.substr(0, length);
+}
+
 std::string_view NameOf(Node::Kind kind) {
   switch (kind) {
     case Node::Kind::kNull:
@@ -171,7 +183,7 @@ std::string Builder::Path() const {
       path += fmt::format("[{}]", frame.node->count - (innermost ? 0 : 1));
     } else if (!innermost || !frame.wants_key) {
       path += (path.empty() ? "" : ".");
-      path += frame.key;
+      path += Shown(frame.key);
     }
   }
   return path;
@@ -255,8 +267,10 @@ bool Builder::Close() {
   Node& node = *frame.node;
   std::uint16_t height = 0;
   node.size = 1;
+  node.bytes = 0;
   for (const Node* child = node.first; child != nullptr; child = child->next) {
     node.size += child->size;
+    node.bytes += child->key.size() + child->bytes;
     height = std::max(height, child->height);
   }
   node.height = static_cast<std::uint16_t>(height + 1);
@@ -289,6 +303,7 @@ bool Builder::AddScalar(Node::Kind kind, std::string_view text, std::string_view
   node->kind = kind;
   node->text = Keep(text);
   node->written = text == written ? node->text : Keep(written);
+  node->bytes = text.size();
   return true;
 }
 
@@ -308,6 +323,11 @@ bool Builder::AddAlias(const Node& target, Place place) {
     return Fail(place, fmt::format("found aliases that add {} values, at most {} are allowed",
                                    alias_nodes_, limits_.alias_nodes));
   }
+  alias_bytes_ += target.bytes;
+  if (alias_bytes_ > limits_.alias_bytes) {
+    return Fail(place, fmt::format("found aliases that add {} bytes, at most {} are allowed",
+                                   alias_bytes_, limits_.alias_bytes));
+  }
   if (frames_.size() + target.height > limits_.depth) {
     return Fail(place, fmt::format("found maps and lists nested deeper than {0} levels, at most "
                                    "{0} are allowed",
@@ -324,6 +344,7 @@ bool Builder::AddAlias(const Node& target, Place place) {
   node->height = target.height;
   node->count = target.count;
   node->size = target.size;
+  node->bytes = target.bytes;
   node->text = target.text;
   node->written = target.written;
   node->first = target.first;
@@ -353,7 +374,7 @@ void Builder::CheckDuplicates(const Node& map) {
     }
     std::string path = Path();
     path += (path.empty() ? "" : ".");
-    path += name;
+    path += Shown(name);
     problems_.push_back({.path = std::move(path),
                          .place = later->key_place,
                          .message = fmt::format("found this field twice, first in line {}",

@@ -32,6 +32,7 @@ struct Node {
   std::uint16_t height = 0;     // of the maps and lists in here, itself included
   std::uint32_t count = 0;      // of children
   std::uint64_t size = 1;       // nodes in here, itself included, aliases expanded
+  std::uint64_t bytes = 0;      // of the keys and scalars in here, aliases expanded
   std::string_view key;         // when it is in a map
   std::string_view text;        // of a scalar: "true", "10", as JSON has it; strings unescaped
   std::string_view written;     // of a scalar: as the user wrote it
@@ -67,6 +68,10 @@ struct Scalar {
   std::string text;
 };
 Scalar ResolvePlainScalar(std::string_view written);
+
+// What a message shows of a text or key: not more than 200 bytes, so that a long one that many
+// messages name does not cost its length each time.
+std::string_view Shown(std::string_view text);
 
 std::string_view NameOf(Node::Kind kind);  // "boolean", "number", "string", "list", ...
 
@@ -133,6 +138,7 @@ class Builder {
   std::uint64_t nodes_ = 0;  // in this text
   std::uint64_t aliases_ = 0;
   std::uint64_t alias_nodes_ = 0;
+  std::uint64_t alias_bytes_ = 0;
 };
 
 // The two readers. `first_line` is the number of the text's first line. They give true when they

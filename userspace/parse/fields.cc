@@ -94,10 +94,10 @@ std::string At::Path() const {
     if (at->step_ == Step::kItem) {
       path += fmt::format("[{}]", at->index_);
     } else if (at->step_ == Step::kEntry) {
-      path += fmt::format("[{}]", at->name());
+      path += fmt::format("[{}]", Shown(at->name()));
     } else {
       path += (path.empty() ? "" : ".");
-      path += at->name();
+      path += Shown(at->name());
     }
   }
   return path;
@@ -111,18 +111,17 @@ std::string At::Path(std::string_view field) const {
 }
 
 std::string At::Found() const {
-  constexpr std::size_t kLongest = 200;
   switch (node_->kind) {
     case Node::Kind::kString: {
       std::string text;
-      AppendJsonString(text, node_->text.substr(0, kLongest));
+      AppendJsonString(text, Shown(node_->text));
       return text;
     }
     case Node::Kind::kBool:
       return fmt::format("boolean {}", node_->written);
     case Node::Kind::kInteger:
     case Node::Kind::kFloat:
-      return std::string(node_->written.substr(0, kLongest));
+      return std::string(Shown(node_->written));
     case Node::Kind::kNull:
       return "null";
     case Node::Kind::kList:
