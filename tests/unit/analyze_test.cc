@@ -296,7 +296,8 @@ TEST(Analyze, RefusedObjectsAreFindingsToo) {
 TEST(Analyze, OfManyObjectsThatCollideAHundredAreNamed) {
   std::string text;
   for (int i = 100; i < 203; ++i) {
-    text += VirtualServiceText("v" + std::to_string(i), "hosts: [a], tcp: [{route: []}]");
+    text += VirtualServiceText("v" + std::to_string(i),
+                               "hosts: [a], http: [{route: [{destination: {host: a}}]}]");
   }
   const std::vector<std::string> lines = Find(text, "IST0109");
   ASSERT_EQ(lines.size(), 103U);
@@ -310,7 +311,7 @@ TEST(Analyze, OfManyMatchesThatCoverOneTenAreNamed) {
   std::string prefix = "/";
   for (int i = 0; i < 15; ++i) {
     rules += (i == 0 ? "{match: [{uri: {prefix: " : ", {match: [{uri: {prefix: ") + prefix +
-             "}}], route: []}";
+             "}}], route: [{destination: {host: a}}]}";
     prefix += "a";
   }
   const std::string text = VirtualServiceText("v", "hosts: [a], http: [" + rules + "]");
