@@ -58,9 +58,10 @@ void InPlace::SettleState(std::uint32_t cluster, bool v4, const ImageCluster& wa
     std::ranges::copy(known.endpoints, state.endpoints);
     state.endpoints[v4 ? 0 : 1] = EndpointsOf(wanted.groups);
   }
-  const auto [settled, first] = states_.emplace(cluster, state);
-  __u32& endpoints = settled->second.endpoints[v4 ? 0 : 1];
-  endpoints = first ? endpoints : std::max(endpoints, state.endpoints[v4 ? 0 : 1]);
+  const bool first_of_family = counted_.emplace(cluster, v4).second;
+  const __u32 counted = state.endpoints[v4 ? 0 : 1];
+  __u32& endpoints = states_.emplace(cluster, state).first->second.endpoints[v4 ? 0 : 1];
+  endpoints = first_of_family ? counted : std::max(endpoints, counted);
 }
 
 cluster_state InPlace::StateInForce(std::uint32_t cluster) const {

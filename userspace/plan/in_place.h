@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "allotment.h"
@@ -38,6 +40,7 @@ class InPlace {
   // As they will be, of those that this plan has looked at: by counter and by cluster id.
   std::unordered_map<std::uint32_t, Timeouts> timeouts_;
   std::map<std::uint32_t, cluster_state> states_;
+  std::set<std::pair<std::uint32_t, bool>> counted_;  // clusters, and whether of IPv4
 };
 
 }  // namespace vsplit

@@ -101,10 +101,12 @@ Locality FindLocality(const Scene& scene, Member& member) {
   if (std::optional<Locality> own = LabelledLocality(scene, member)) {
     return *std::move(own);
   }
+  // Of a Pod that is not known its slice says where it runs.
   const Object* object = ObjectOf(scene, member);
-  return object == nullptr || object->kind() != Kind::kPod
-             ? Locality{}
-             : scene.registry.LocalityOfNode(scene, std::get<Pod>(object->spec).node_name);
+  const bool is_pod = object != nullptr
+                          ? object->kind() == Kind::kPod
+                          : member.endpoint != nullptr && member.endpoint->pod.has_value();
+  return is_pod ? scene.registry.LocalityOfNode(scene, NodeOf(scene, member)) : Locality{};
 }
 
 // What a place label says; null when the place is not known.
