@@ -195,7 +195,9 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
                    .names = 2,
                    .failing_names = {{"db.example.com", "timeout"}},
                    .ended = {{"idle_timeout", 4}},
-                   .features = {{"idleTimeout", false, "may not enter namespaces"}}};
+                   .features = {{"idleTimeout", false, "may not enter namespaces"}},
+                   .kubeconfig = "/run/vsplit/kubeconfig"};
+  status.unsettled = "a table is full";
   const std::string json = StatusJson(canary.View(), status);
   const std::size_t tables = json.find(R"("tables":[)");
   const std::size_t totals = json.find(R"(],"totals")");
@@ -217,7 +219,8 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
       R"("host":"web.shop.svc.cluster.local","port":80,"reason":"match.uri needs L7"}],)"
       R"("hosts":1,"around":{"pods":3,"unknown_pods":["shop/late"],"names":2,)"
       R"("failing_names":{"db.example.com":"timeout"},"names_left_out":0,)"
-      R"("ended":{"idle_timeout":4}},"pools":[],"objects":{"Pod":2,"Service":1}})"
+      R"("ended":{"idle_timeout":4},"kubeconfig":"/run/vsplit/kubeconfig","kube_trouble":""},)"
+      R"("pools":[],"unsettled":"a table is full","objects":{"Pod":2,"Service":1}})"
       "\n");
 }
 

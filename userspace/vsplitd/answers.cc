@@ -163,8 +163,8 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
   return rules;
 }
 
-// The verdicts about it come from the hosts that it names, or, of a wildcard or a delegate, from
-// any.
+// The verdicts about it come from the hosts that it names and the wildcards around these, or, of a
+// wildcard or a delegate, from any.
 std::string Agent::StatusOf(const Object& object) const {
   const auto* rule = std::get_if<DestinationRule>(&object.spec);
   const auto* service = std::get_if<VirtualService>(&object.spec);
@@ -175,7 +175,15 @@ std::string Agent::StatusOf(const Object& object) const {
   bool any = service != nullptr && service->hosts.empty();
   for (const std::string& host : rule != nullptr ? std::vector{rule->host} : service->hosts) {
     any = any || IsWildcard(host);
-    hosts.insert(QualifyHost(host, object.key.ns, store_.domain()));
+    const HostName full = QualifyHost(host, object.key.ns, store_.domain());
+    hosts.insert(full);
+    for (const ObjectPtr& entry : store_.ServiceEntriesCovering(full)) {
+      for (const std::string& wide : std::get<ServiceEntry>(entry->spec).hosts) {
+        if (HostCovers(PlainHost(wide), full)) {
+          hosts.insert(PlainHost(wide));
+        }
+      }
+    }
   }
   std::vector<Verdict> about;
   const auto collect = [&](const HostName& host) {

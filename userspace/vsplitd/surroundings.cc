@@ -98,7 +98,7 @@ void Surroundings::AwaitSettling() {
     awaits_settling_ = false;
     if (!error) {
       (void)agent_->Settle();  // the agent logs and counts what fails
-      AwaitSettling();
+      Follow();
     }
   });
 }
@@ -177,6 +177,9 @@ void Surroundings::TellPods() {
   if (const Result<void> done = agent_->LookAtPods(); !done) {
     Log(Priority::kError, "pods_failed", {{"error", done.error().message}});
   }
+  if (names_failed_) {
+    TellNames();
+  }
   Follow();
 }
 
@@ -190,7 +193,9 @@ void Surroundings::TellNames() {
       answers.emplace(name, answer.addresses);
     }
   }
-  if (const Result<void> done = agent_->TakeNames(std::move(answers)); !done) {
+  const Result<void> done = agent_->TakeNames(std::move(answers));
+  names_failed_ = !done;
+  if (!done) {
     Log(Priority::kError, "names_failed", {{"error", done.error().message}});
   }
   AwaitSettling();

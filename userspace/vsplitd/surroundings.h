@@ -63,6 +63,7 @@ class Surroundings {
   std::optional<std::chrono::nanoseconds> next_reaping_, awaited_;
   std::map<std::string, std::uint64_t> ended_;  // connections, by limit
   std::string reaping_trouble_;
+  bool names_failed_ = false;  // the last answers are not in force
 };
 
 }  // namespace vsplit
