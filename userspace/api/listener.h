@@ -26,13 +26,16 @@ class Listener : public std::enable_shared_from_this<Listener<Protocol, Stream>>
   using Acceptor = typename Protocol::acceptor;
   using Wrap = std::function<Stream(Socket)>;
   using Answerer = typename Session<Stream>::Answerer;
+  using Admits = typename Session<Stream>::Admits;
 
-  Listener(Acceptor acceptor, const ServerOptions& options, Wrap wrap, Answerer answerer)
+  Listener(Acceptor acceptor, const ServerOptions& options, Wrap wrap, Answerer answerer,
+           Admits admits)
       : acceptor_(std::move(acceptor)),
         rest_(acceptor_.get_executor()),
         options_(options),
         wrap_(std::move(wrap)),
-        answerer_(std::move(answerer)) {}
+        answerer_(std::move(answerer)),
+        admits_(std::move(admits)) {}
 
   void Accept() {
     acceptor_.async_accept(
@@ -89,7 +92,7 @@ class Listener : public std::enable_shared_from_this<Listener<Protocol, Stream>>
   void Serve(Socket socket) {
     const auto place = sessions_.insert(sessions_.end(), std::weak_ptr<Session<Stream>>());
     const auto session = std::make_shared<Session<Stream>>(
-        wrap_(std::move(socket)), options_, answerer_, watches_,
+        wrap_(std::move(socket)), options_, answerer_, admits_, watches_,
         [self = this->shared_from_this(), place] { self->sessions_.erase(place); });
     *place = session;
     session->Run();
@@ -118,6 +121,7 @@ class Listener : public std::enable_shared_from_this<Listener<Protocol, Stream>>
   ServerOptions options_;
   Wrap wrap_;
   Answerer answerer_;
+  Admits admits_;
   std::list<std::weak_ptr<Session<Stream>>> sessions_;
   std::shared_ptr<std::size_t> watches_ = std::make_shared<std::size_t>(0);
   bool stopped_ = false;

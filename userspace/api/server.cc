@@ -71,10 +71,6 @@ std::string UrlOf(const boost::asio::ip::address& address, std::uint16_t port) {
   return "https://" + (address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
-Response Unauthorized() {
-  return ToResponse({.code = 401, .reason = "Unauthorized", .message = "Unauthorized"});
-}
-
 }  // namespace
 
 struct Server::State {
@@ -124,7 +120,8 @@ Result<Server> Server::Listen(boost::asio::io_context& loop, const ServerOptions
   state->local = std::make_shared<LocalListener>(
       std::move(acceptor), options,
       [](Local::socket socket) { return boost::beast::basic_stream<Local>(std::move(socket)); },
-      [backend = state->backend](const Request& request) { return Answer(request, *backend); });
+      [backend = state->backend](const Request& request) { return Answer(request, *backend); },
+      nullptr);
   state->local->Accept();
   // Later, when what is behind the change is in force as well.
   state->backend->on_change([weak = std::weak_ptr<State>(state)] {
@@ -173,9 +170,8 @@ Result<std::string> Server::ListenForKubectl(const KubeOptions& options) {
       [context](Tcp::socket socket) {
         return TlsStream(boost::beast::tcp_stream(std::move(socket)), *context);
       },
-      [backend = state_->backend, token = *token](const Request& request) {
-        return IsBearer(request.authorization, token) ? Answer(request, *backend) : Unauthorized();
-      });
+      [backend = state_->backend](const Request& request) { return Answer(request, *backend); },
+      [token = *token](std::string_view authorization) { return IsBearer(authorization, token); });
   state_->kube->Accept();
   return url;
 }

@@ -38,13 +38,17 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   // Whether clients have to shake hands before they ask.
   static constexpr bool kSecure = requires(Stream stream) { stream.next_layer().socket(); };
 
+  // By the Authorization header, before any of the body is read. None: whoever can connect is.
+  using Admits = std::function<bool(std::string_view authorization)>;
+
   // `ended` is called once, when the session is destroyed.
-  Session(Stream stream, const ServerOptions& options, Answerer answerer,
+  Session(Stream stream, const ServerOptions& options, Answerer answerer, Admits admits,
           std::shared_ptr<std::size_t> watches, std::function<void()> ended)
       : stream_(std::move(stream)),
         timer_(boost::beast::get_lowest_layer(stream_).get_executor()),
         options_(options),
         answerer_(std::move(answerer)),
+        admits_(std::move(admits)),
         watches_(std::move(watches)),
         ended_(std::move(ended)),
         buffer_(options.header_bytes + kBuffer) {}
@@ -98,6 +102,11 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     return boost::beast::bind_front_handler(next, this->shared_from_this());
   }
 
+  static std::string_view AuthorizationOf(const auto& message) {
+    const auto value = message[boost::beast::http::field::authorization];
+    return {value.data(), value.size()};
+  }
+
   void Limit(std::chrono::milliseconds time) {
     boost::beast::get_lowest_layer(stream_).expires_after(time);
   }
@@ -115,7 +124,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     if (error) {
       return Refuse(error);
     }
-    Limit(options_.request);
+    if (admitted_ || !admits_) {
+      Limit(options_.request);
+    }
     if (parser_->is_header_done()) {
       return ReadBody({}, 0);
     }
@@ -126,6 +137,11 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     if (error) {
       return Refuse(error);
     }
+    if (admits_ && !admits_(AuthorizationOf(parser_->get()))) {
+      return Send(Status(kUnauthorized, "Unauthorized", "Unauthorized"), false);
+    }
+    admitted_ = true;
+    Limit(options_.request);
     const auto expect = parser_->get().find(boost::beast::http::field::expect);
     if (!parser_->is_done() && expect != parser_->get().end()) {
       if (!boost::beast::iequals(expect->value(), "100-continue")) {
@@ -164,9 +180,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         .authorization = std::string(message[boost::beast::http::field::authorization]),
         .user_agent = std::string(message[boost::beast::http::field::user_agent]),
         .if_none_match = std::string(message[boost::beast::http::field::if_none_match])};
-    Response response = answerer_(request);
-    const bool known = response.status != kUnauthorized;  // who is not gets no second try
-    Send(std::move(response), keep_alive && known);
+    Send(answerer_(request), keep_alive);
   }
 
   // Answers what is no HTTP or too large; a client that is gone or too slow gets nothing.
@@ -312,6 +326,8 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   boost::asio::steady_timer timer_;
   ServerOptions options_;
   Answerer answerer_;
+  Admits admits_;
+  bool admitted_ = false;
   std::shared_ptr<std::size_t> watches_;  // of all sessions of the listener
   std::function<void()> ended_;
   boost::beast::flat_buffer buffer_;

@@ -125,16 +125,22 @@ Result<Identity> MakeIdentity(const std::string& address) {
 
 // The certificate of a file that serves on, else nothing.
 std::string UsableCertificate(const std::string& pem, const std::string& address) {
+  // Read twice: either may come first.
   const Memory memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Memory again(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   const Certificate certificate(PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
-  const Key key(PEM_read_bio_PrivateKey(memory.get(), nullptr, nullptr, nullptr));
+  const Key key(PEM_read_bio_PrivateKey(again.get(), nullptr, nullptr, nullptr));
   std::time_t then = std::time(nullptr) + kEnough;
   const bool usable = certificate != nullptr && key != nullptr &&
                       X509_check_private_key(certificate.get(), key.get()) == 1 &&
                       X509_cmp_time(X509_get0_notAfter(certificate.get()), &then) > 0 &&
                       X509_check_ip_asc(certificate.get(), address.c_str(), 0) == 1;
+  // Written anew, since what it goes to is open to more readers than the file with the key.
+  const Memory text(BIO_new(BIO_s_mem()));
+  const bool written =
+      usable && text != nullptr && PEM_write_bio_X509(text.get(), certificate.get()) == 1;
   ERR_clear_error();
-  return usable ? pem.substr(0, pem.find("-----BEGIN PRIVATE KEY")) : "";
+  return written ? TextOf(text.get()) : "";
 }
 
 }  // namespace
