@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Objects of a Kubernetes API server, as they are and as they change: list and watch over HTTP/1.1
-// and JSON, one for each collection. All on the caller's loop; nothing here blocks. While the
-// server is away, or lists anew, nothing is said to be gone. Protocol: Kubernetes API concepts,
-// "Efficient detection of changes" and "Streaming lists".
+// and JSON, one for each collection. All on the caller's loop, but that asio looks up a server's
+// name, where it is no address, on a thread of its own; nothing here blocks. While the server is
+// away, or lists anew, nothing is said to be gone. Protocol: Kubernetes API concepts, "Efficient
+// detection of changes" and "Streaming lists".
 #pragma once
 
 #include <boost/asio/io_context.hpp>

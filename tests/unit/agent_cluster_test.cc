@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <functional>
@@ -99,6 +100,12 @@ class ClusterTest : public testing::Test {
       ASSERT_LT(std::chrono::steady_clock::now(), end) << Told();
       loop.run_one_for(milliseconds(20));
     }
+  }
+
+  bool Asked(const std::string& part) const {
+    return std::ranges::any_of(server.asked, [&](const std::string& target) {
+      return target.find(part) != std::string::npos;
+    });
   }
 
   // For a test that waits in vain.
@@ -246,6 +253,47 @@ TEST_F(ClusterTest, LaterRulesDoNotWaitForeverForPods) {
   Until([&] { return follower->in_force(); });
   server.Send("destinationrules", RuleJson("r", 15, "web.shop.svc.cluster.local"));
   Until([&] { return store.Count(Kind::kDestinationRule) == 1; });
+}
+
+TEST_F(ClusterTest, RulesThatComeTogetherWaitForTheirPods) {
+  options.patience = seconds(30);
+  first = [&](const std::string& target) -> std::string {
+    return Contains(target, "/namespaces/shop/pods") ? "" : End(6);
+  };
+  Start();
+  Until([&] { return follower->in_force(); });
+  server.Send("/services", ServiceJson("a", 14));  // its transaction is about to come
+  server.Send("destinationrules", RuleJson("r", 15, "web.shop.svc.cluster.local"));
+  Until([&] { return Asked("/namespaces/shop/pods"); });
+  loop.run_for(milliseconds(100));
+  EXPECT_EQ(store.Count(Kind::kDestinationRule), 0u);
+  server.Send("/namespaces/shop/pods", End(16));
+  Until([&] { return store.Count(Kind::kDestinationRule) == 1; });
+}
+
+TEST_F(ClusterTest, PodsStayWhileWhatAskedForThemIsReplaced) {
+  bool all = false;
+  first = [&](const std::string& target) -> std::string {
+    if (Contains(target, "/api/v1/pods?watch")) {
+      all = true;
+      return "";  // the list of all is on its way
+    }
+    return Contains(target, "/namespaces/shop/pods")
+               ? R"({"type":"ADDED","object":{"metadata":{"name":"p","namespace":"shop",)"
+                 R"("resourceVersion":"5"}}})"
+                 "\n" +
+                     End(6)
+           : Contains(target, "destinationrules")
+               ? RuleJson("r", 5, "web.shop.svc.cluster.local") + End(6)
+               : End(6);
+  };
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_EQ(store.Count(Kind::kPod), 1u);
+  server.Send("destinationrules", RuleJson("wide", 15, "*.local"));
+  Until([&] { return all; });
+  loop.run_for(milliseconds(300));  // longer than its patience
+  EXPECT_EQ(store.Count(Kind::kPod), 1u);
 }
 
 // ---- which Pods matter -------------------------------------------------------------------------

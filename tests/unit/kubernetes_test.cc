@@ -343,6 +343,16 @@ TEST_F(KubernetesTest, AKindThatTheServerDoesNotKnowIsAbsentAndWaitedFor) {
   Until([&] { return !source->status().at(kRules).absent; });
 }
 
+TEST_F(KubernetesTest, AServerThatKnowsNoServicesIsInTrouble) {
+  answer = [](const std::string&) {
+    return KubernetesAnswer{.status = 404, .body = "404 page not found\n"};
+  };
+  Start({kServices});
+  Until([&] { return source->status().at(kServices).failures > 6; });
+  EXPECT_FALSE(source->complete());
+  EXPECT_FALSE(source->status().at(kServices).absent);
+}
+
 TEST_F(KubernetesTest, TheTokenIsReadAgainForEachRequest) {
   const std::string path = testing::TempDir() + "/kubernetes_test_token";
   std::ofstream(path) << "first\n";
@@ -458,6 +468,7 @@ TEST_F(KubeconfigTest, WhatIsNotSupportedIsRefusedByName) {
       {With("server: https://a, proxy-url: http://p", ""), "proxy-url"},
       {With("server: https://a", "exec: {command: aws}"), "exec"},
       {With("server: 'unix:///run/x.sock'", ""), "https://"},
+      {With("server: 'http://127.0.0.1:8001'", "token: secret"), "no token is sent"},
       {With("server: 'https://a:b'", ""), "https://HOST[:PORT]"},
       {With("server: https://a, certificate-authority-data: '*'", ""), "base64"},
       {With("server: https://a, certificate-authority: none.pem", ""), "none.pem"},

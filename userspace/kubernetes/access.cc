@@ -146,6 +146,9 @@ class Kubeconfig {
         server->token_file = (folder_ / file).string();
       }
     }
+    if (!server->tls && !(server->token.empty() && server->token_file.empty())) {
+      return Fail("its server is http://, to which no token is sent", Error::Reason::kInvalid);
+    }
     return server;
   }
 

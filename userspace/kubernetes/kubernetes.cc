@@ -31,6 +31,9 @@ using kubernetes::Reflector;
 using kubernetes::Transfer;
 using kubernetes::TransferHandlers;
 
+// Of an answer that says why there is none: its message is at the beginning.
+constexpr std::size_t kRefusalBytes = 64u << 10;
+
 struct Kubernetes::State : std::enable_shared_from_this<Kubernetes::State> {
   // One collection, and the answer to its present question.
   struct Following {
@@ -138,7 +141,11 @@ void Kubernetes::State::AskAfter(const Collection& collection, std::chrono::mill
 }
 
 bool Kubernetes::State::TakePiece(Following& followed, std::string_view piece) {
-  const bool lines = followed.status == 200 && followed.question.watch;
+  if (followed.status != 200) {
+    followed.rest += piece.substr(0, kRefusalBytes - std::min(kRefusalBytes, followed.rest.size()));
+    return followed.rest.size() < kRefusalBytes;
+  }
+  const bool lines = followed.question.watch;
   followed.rest += piece;
   const std::size_t most = lines ? options.max_event_bytes : options.max_page_bytes;
   const bool good = !lines || TakeLines(followed);

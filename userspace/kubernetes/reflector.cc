@@ -149,28 +149,31 @@ void Reflector::TakePage(std::string_view body, Mirror& mirror) {
 }
 
 void Reflector::TakeRefusal(unsigned status, std::string_view body, Mirror& mirror) {
+  const unsigned not_found = not_found_;
   TakeError(status, "HTTP status " + std::to_string(status) + ": " + MessageOf(body));
   if (status != kNotFound) {
     return;
   }
   ListAnew();
-  ++not_found_;
-  if (not_found_ >= kNotFoundForSure) {
+  // Kinds of Kubernetes itself are always there. When the definition of another one is removed, its
+  // objects are deleted first: what was listed once and was not deleted stays.
+  const bool custom = InfoOf(collection_.kind).group == InfoOf(Kind::kVirtualService).group;
+  not_found_ = not_found + 1;
+  if (custom && not_found_ >= kNotFoundForSure) {
     status_.absent = true;
-    status_.complete = true;
-    mirror.Replace(collection_, {});
+    if (!std::exchange(status_.complete, true)) {
+      mirror.Replace(collection_, {});
+    }
   }
 }
 
 void Reflector::TakeTrouble(std::string what) {
+  not_found_ = 0;
   failed_ = true;
   status_.trouble = std::move(what);
 }
 
 void Reflector::TakeError(unsigned code, std::string message) {
-  if (code != kNotFound) {
-    not_found_ = 0;
-  }
   if (code == kGone) {
     // The version is too old, or the token of a page: nothing is wrong with the server.
     gone_ = true;

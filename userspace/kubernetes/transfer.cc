@@ -158,6 +158,10 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     if (error) {
       return End("resolve " + options_.server.host + ": " + error.message());
     }
+    if (!handlers_.end) {
+      return;  // stopped
+    }
+    Limit(options_.connect);
     beast::get_lowest_layer(stream_).async_connect(
         results, beast::bind_front_handler(&Exchange::SecureAny, this->shared_from_this()));
   }

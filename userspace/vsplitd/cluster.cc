@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -51,7 +52,7 @@ Result<std::unique_ptr<ClusterFollower>> ClusterFollower::Start(boost::asio::io_
       self->wanted_.Put(*object);
     }
   }
-  self->source_->Want(self->wanted_.collections());
+  self->Ask();
   return follower;
 }
 
@@ -66,23 +67,34 @@ void ClusterFollower::Gather() {
     ObjectKey key = object.key;
     pending_.insert_or_assign(std::move(key), std::move(object));
   }
-  if (!change.gone.empty() || !change.objects.empty()) {
-    source_->Want(wanted_.collections());
-  }
+  Ask();
   LogSource();
-  if (!source_->complete()) {
-    const auto now = std::chrono::steady_clock::now();
-    incomplete_since_ = incomplete_since_.value_or(now);
-    if (!in_force_ || now < *incomplete_since_ + options_.patience) {
-      if (in_force_) {
-        Await(options_.patience);
-      }
-      return;
-    }
-  } else {
-    incomplete_since_.reset();
+  if (!HasToWait()) {
+    Await(options_.gather);
+  } else if (in_force_) {
+    Await(options_.patience);
   }
-  Await(options_.gather);
+}
+
+// What a new collection replaces is followed until the new one is complete: else its objects would
+// be gone in between.
+void ClusterFollower::Ask() {
+  const std::set<Collection> wanted = wanted_.collections();
+  const std::size_t before = asked_.size();
+  asked_.insert(wanted.begin(), wanted.end());
+  if (asked_.size() != before) {
+    source_->Want(asked_);
+    incomplete_since_ = std::chrono::steady_clock::now();
+  }
+  if (source_->complete() && asked_ != wanted) {
+    asked_ = wanted;
+    source_->Want(asked_);
+  }
+}
+
+bool ClusterFollower::HasToWait() const {
+  return !source_->complete() &&
+         (!in_force_ || std::chrono::steady_clock::now() < incomplete_since_ + options_.patience);
 }
 
 // Commits then, or earlier if that is awaited already.
@@ -121,6 +133,7 @@ std::vector<Write> ClusterFollower::Pending() {
   for (const KindInfo& info : Kinds()) {
     for (const ObjectPtr& object : store_.List(info.kind)) {
       if (!source_->Has(object->key)) {
+        wanted_.Remove(object->key);
         Write& write = writes.emplace_back();
         write.mode = Write::Mode::kDelete;
         write.object.key = object->key;
@@ -131,8 +144,15 @@ std::vector<Write> ClusterFollower::Pending() {
 }
 
 void ClusterFollower::Commit() {
+  if (HasToWait()) {
+    // Rules have come since that ask for Pods which are not known.
+    if (in_force_) {
+      Await(options_.patience);
+    }
+    return;
+  }
   std::vector<Write> writes = Pending();
-  failed_.clear();
+  std::erase_if(failed_, [this](const auto& entry) { return !source_->Has(entry.first); });
   if (!writes.empty()) {
     Put(std::move(writes));
   }
@@ -147,8 +167,8 @@ void ClusterFollower::Commit() {
   }
 }
 
-// What cannot be put into force together is tried in halves, so that one object holds up no other.
-// What fails alone is tried again later.
+// What cannot be put into force together is tried in halves, so that one object holds up no other;
+// unless the trouble is the system's and none of the objects'. What fails is tried again later.
 void ClusterFollower::Put(std::vector<Write> writes) {
   std::vector<std::vector<Write>> parts;
   parts.push_back(std::move(writes));
@@ -157,23 +177,46 @@ void ClusterFollower::Put(std::vector<Write> writes) {
     parts.pop_back();
     const Result<Applied> applied = transact_(part);
     if (applied) {
+      for (const Write& write : part) {
+        failed_.erase(write.object.key);
+      }
       continue;
     }
-    if (part.size() > 1) {
-      const auto middle = part.begin() + static_cast<std::ptrdiff_t>(part.size() / 2);
-      parts.emplace_back(std::make_move_iterator(middle), std::make_move_iterator(part.end()));
-      part.erase(middle, part.end());
+    if (applied.error().reason == Error::Reason::kSystem) {
       parts.push_back(std::move(part));
+      for (std::vector<Write>& rest : parts) {
+        TryLater(std::move(rest), applied.error());
+      }
+      return;
+    }
+    if (part.size() == 1) {
+      TryLater(std::move(part), applied.error());
       continue;
     }
-    Write& write = part.front();
+    const auto middle = part.begin() + static_cast<std::ptrdiff_t>(part.size() / 2);
+    parts.emplace_back(std::make_move_iterator(middle), std::make_move_iterator(part.end()));
+    part.erase(middle, part.end());
+    parts.push_back(std::move(part));
+  }
+}
+
+void ClusterFollower::TryLater(std::vector<Write> writes, const Error& error) {
+  const std::size_t before = failed_.size();
+  for (Write& write : writes) {
     const ObjectKey key = write.object.key;
-    Log(Priority::kError, "cluster_object_failed",
-        {{"object", ToString(key)}, {"error", applied.error().message}});
-    failed_.insert_or_assign(key, applied.error().message);
+    std::string& known = failed_[key];
+    if (known != error.message && writes.size() == 1) {
+      Log(Priority::kError, "cluster_object_failed",
+          {{"object", ToString(key)}, {"error", error.message}});
+    }
+    known = error.message;
     pending_.emplace(key, write.mode == Write::Mode::kDelete
                               ? std::optional<Object>{}
                               : std::optional<Object>(std::move(write.object)));
+  }
+  if (writes.size() > 1 && failed_.size() > before) {
+    Log(Priority::kError, "cluster_objects_failed",
+        {{"objects", std::to_string(writes.size())}, {"error", error.message}});
   }
 }
 

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,10 +59,13 @@ class ClusterFollower {
                   Transact transact);
 
   void Gather();
+  void Ask();
+  bool HasToWait() const;
   void Await(std::chrono::milliseconds time);
   void Commit();
   std::vector<Write> Pending();
   void Put(std::vector<Write> writes);
+  void TryLater(std::vector<Write> writes, const Error& error);
   void LogSource();
 
   ClusterOptions options_;
@@ -70,11 +74,12 @@ class ClusterFollower {
   boost::asio::steady_timer timer_;
   std::optional<Kubernetes> source_;
   WantedCollections wanted_;
+  std::set<Collection> asked_;  // with those that new ones are about to replace
   std::map<ObjectKey, std::optional<Object>> pending_;  // nothing: it is gone
   std::map<ObjectKey, std::string> failed_;
   std::map<Collection, std::string> logged_;  // the trouble that was logged last
   std::optional<std::chrono::steady_clock::time_point> awaited_;  // what the timer waits for
-  std::optional<std::chrono::steady_clock::time_point> incomplete_since_;
+  std::chrono::steady_clock::time_point incomplete_since_;        // of what was asked for last
   bool in_force_ = false;
 };
 

@@ -149,9 +149,10 @@ void AddNode(CLI::App& app, Flags& flags) {
 }
 
 void AddCluster(CLI::App& app, Flags& flags) {
-  app.add_flag("--kubernetes", flags.kubernetes,
-               "Take the objects from the API server of the cluster in which this runs as a pod.\n"
-               "They are read only here");
+  app.add_flag(
+      "--kubernetes", flags.kubernetes,
+      "Take the objects from the API server of the cluster in which this runs as a pod.\n"
+      "They are read only here, and what --state holds and the server does not is deleted");
   app.add_option_function<std::string>(
          "--kubeconfig",
          [&flags](const std::string& path) {
