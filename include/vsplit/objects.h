@@ -331,7 +331,6 @@ struct DestinationRule {
 
 // ---- Istio: VirtualService ---------------------------------------------------------------------
 
-// One entry of a `match` list; its conditions are ANDed.
 // What an http match asks of a text of the request.
 struct StringMatch {
   enum class Kind {
@@ -346,6 +345,7 @@ struct StringMatch {
   bool operator==(const StringMatch&) const = default;
 };
 
+// One entry of a `match` list; its conditions are ANDed.
 struct Match {
   std::string name;
   std::optional<std::uint16_t> port;  // of the service, as dialled

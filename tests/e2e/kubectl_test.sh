@@ -56,6 +56,7 @@ expect_run 1 'error: the server doesn'\''t have a resource type "nosuch"' k get 
 expect_line "describe" 'Name: +'"$name" "$(k describe vs "$name")"
 
 # Watches.
+: >"$SANDBOX/events"
 k get vs "$name" -w --output-watch-events >"$SANDBOX/events" &
 watching=$!
 tries=0
