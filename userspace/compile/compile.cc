@@ -240,7 +240,7 @@ void RemoveUntouched(TableImage& image) {
     const auto& [key, frontend] = entry;
     return frontend.everyone.clusters.empty() && frontend.sources.empty() &&
            std::ranges::none_of(subnets,
-                                [&key](const Frontend& wide) { return Contains(wide, key); });
+                                [&own = key](const Frontend& wide) { return Contains(wide, own); });
   });
 }
 
