@@ -88,8 +88,10 @@ Result<ApiServer> ReadUrl(const std::string& url) {
   } else {
     server.host = rest.substr(0, colon);
   }
-  server.port = colon == std::string_view::npos ? (server.tls ? "443" : "80")
-                                                : std::string(rest.substr(colon + 1));
+  server.port = server.tls ? "443" : "80";
+  if (colon != std::string_view::npos) {
+    server.port = rest.substr(colon + 1);
+  }
   const bool digits = !server.port.empty() && server.port.size() <= 5 &&
                       std::ranges::all_of(server.port, [](char c) { return c >= '0' && c <= '9'; });
   if (server.host.empty() || !digits || std::stoul(server.port) > 65535 ||

@@ -136,8 +136,6 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
 
   void Stop() {
     handlers_ = {};
-    resolver_.cancel();
-    beast::get_lowest_layer(stream_).cancel();
     ErrorCode ignored;
     beast::get_lowest_layer(stream_).socket().close(ignored);
   }
