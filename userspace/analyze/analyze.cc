@@ -34,9 +34,10 @@ std::string ListOf(const std::set<ObjectKey>& objects, std::string_view separato
     names.push_back(object.ns + "/" + object.name);
   }
   std::ranges::sort(names);
-  const std::size_t shown = std::min(names.size(), kMost);
-  std::string list = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, separator));
-  return shown == names.size() ? list : fmt::format("{} and {} more", list, names.size() - shown);
+  const std::size_t more = names.size() - std::min(names.size(), kMost);
+  names.resize(names.size() - more);
+  std::string list = fmt::format("{}", fmt::join(names, separator));
+  return more == 0 ? list : fmt::format("{} and {} more", list, more);
 }
 
 // What vsplit does with the rules, besides what istioctl says about them.
