@@ -127,9 +127,9 @@ std::string AlgorithmsOf(const std::string& protocol, const std::string& rule,
       service("first", 1) + service("second", 2) + (first.empty() ? "" : policy("first", first)) +
       (second.empty() ? "" : policy("second", second)) +
       (rule.empty() ? "" : Document("VirtualService", "v", "hosts: [first.example.com], " + rule));
+  const ResolvedHost host = Resolve(StoreOf(yaml), "first.example.com", {}, Client{});
   std::string text;
-  for (const ResolvedCluster& cluster :
-       Resolve(StoreOf(yaml), "first.example.com", {}, Client{}).ports.at(0).clusters) {
+  for (const ResolvedCluster& cluster : host.ports.at(0).clusters) {
     text += (text.empty() ? "" : " ") + ToString(cluster.settings.algorithm);
   }
   return text;
