@@ -43,6 +43,7 @@ until_true() {
 has_weight() { vsplit get vs "$name" -o json | grep -qE "\"weight\": *$1\b"; }
 has_no_rule() { ! vsplit get vs "$name"; }
 close_both() {
+    [ -z "${SERVER:-}" ] || stop "$SERVER" 2>/dev/null || true
     vsplitd uninstall --pins "$PINS-api" >/dev/null 2>&1 || true
     rmdir "$CGROUP/api" 2>/dev/null || true
     sandbox_close
