@@ -75,7 +75,6 @@ struct Request {
   std::string content_type;
   std::string accept;
   std::string body;
-  std::string authorization;  // "Bearer TOKEN"
   std::string user_agent;     // "kubectl/v1.32.4 (linux/amd64) kubernetes/1234567"
   std::string if_none_match;  // an entity tag with its quotes
 };

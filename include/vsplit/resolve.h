@@ -233,6 +233,9 @@ Followed FollowWorkloads(const HostMeaning& meaning, const WorkloadsChange& chan
 // they cover), and those whose addresses may lie in a subnet of such a host; or with `all` those of
 // every Service too. Sorted.
 std::vector<HostName> HostsWithRules(const Store& store, bool all);
+
+// The hosts of ServiceEntries that are this one or cover it.
+std::set<HostName> WiderHosts(const Store& store, const HostName& host);
 // Whether this one is among them (all: whether it is or has a Service), without looking at others.
 bool HasRules(const Store& store, const HostName& host, bool all);
 

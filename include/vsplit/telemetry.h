@@ -212,7 +212,8 @@ struct Explained {
   std::string untouched;               // why there is none
   std::optional<Verdict> decided;      // by this rule; nothing: the plain service
   std::vector<Verdict> passed_over;    // rules of this host and port that do not count
-  std::vector<Verdict> settings;       // of DestinationRules, not enforced as written
+  // Of DestinationRules, and fields of the rule that decided, not enforced as written.
+  std::vector<Verdict> settings;
 };
 
 // `from` is "", or NAMESPACE/POD of a Pod in the store; `to` is HOST:PORT, the host a short name

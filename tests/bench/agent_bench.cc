@@ -39,8 +39,8 @@
 
 #include "../kernel/pods.h"
 #include "agent.h"
-#include "json.h"
 #include "services.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
 
 namespace vsplit::bench {

@@ -351,6 +351,17 @@ TEST_P(Corpus, PropertiesHold) {
   }
 }
 
+TEST(Corpora, HoldThreeHundredGeneratedSets) {
+  std::size_t sets = 0;
+  for (const fs::path& path : FilesWith("corpus", ".jsonl")) {
+    if (path.filename().string().starts_with("generated")) {
+      const std::string text = ReadFile(path);
+      sets += static_cast<std::size_t>(std::ranges::count(text, '\n'));
+    }
+  }
+  EXPECT_GE(sets, 300U);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sets, Corpus, testing::ValuesIn(FilesWith("corpus", ".jsonl")), NameOf);
 
 class Rules : public testing::TestWithParam<fs::path> {};

@@ -73,4 +73,9 @@ class StoreBackend {
   int uids_ = 0;
 };
 
+// Of an HTTP answer: "HTTP/1.1 200 OK".
+inline std::string FirstLine(const std::string& answer) {
+  return answer.substr(0, answer.find("\r\n"));
+}
+
 }  // namespace vsplit

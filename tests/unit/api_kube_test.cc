@@ -135,10 +135,6 @@ class Kube : public testing::Test {
   std::thread thread_;
 };
 
-std::string FirstLine(const std::string& answer) {
-  return answer.substr(0, answer.find("\r\n"));
-}
-
 TEST_F(Kube, AnswersWhoHasTheTokenAsTheUnixSocketDoes) {
   Start();
   EXPECT_TRUE(AskWith("Bearer " + Token()).ends_with("\r\n\r\nok\n"));

@@ -114,10 +114,6 @@ class Running {
   std::thread thread_;
 };
 
-std::string FirstLine(const std::string& answer) {
-  return answer.substr(0, answer.find("\r\n"));
-}
-
 TEST(Server, AnswersSeveralRequestsOnOneConnection) {
   const Folder folder;
   const Running server({.socket = folder.Socket()});

@@ -8,12 +8,13 @@
 #include "agent.h"
 #include "columns.h"
 #include "files.h"
-#include "json.h"
 #include "kinds.h"
 #include "split_view.h"
 #include "table.h"
 #include "verdicts.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vsplit {
@@ -25,6 +26,20 @@ struct KubernetesAnswer {
   bool watch = false;   // stays open, `body` are its first lines
   std::string headers;  // more of them, each with its line end
 };
+
+// One line of a watch.
+inline std::string EventLine(const std::string& type, const std::string& object) {
+  return R"({"type":")" + type + R"(","object":)" + object + "}\n";
+}
+
+// How far a watch has come; with `initial_end`, that the list before it is whole.
+inline std::string Bookmark(int version, bool initial_end) {
+  return EventLine(
+      "BOOKMARK",
+      R"({"kind":"Service","apiVersion":"v1","metadata":{"resourceVersion":")" +
+          std::to_string(version) + '"' +
+          (initial_end ? R"(,"annotations":{"k8s.io/initial-events-end":"true"})" : "") + "}}");
+}
 
 class KubernetesServer {
  public:

@@ -50,18 +50,6 @@ std::string RuleJson(const std::string& name, int version, const std::string& we
          weight + "}]}]}}";
 }
 
-std::string Event(const std::string& type, const std::string& object) {
-  return R"({"type":")" + type + R"(","object":)" + object + "}\n";
-}
-
-std::string Bookmark(int version, bool initial_end) {
-  return Event("BOOKMARK",
-               R"({"kind":"Service","apiVersion":"v1","metadata":{"resourceVersion":")" +
-                   std::to_string(version) + '"' +
-                   (initial_end ? R"(,"annotations":{"k8s.io/initial-events-end":"true"})" : "") +
-                   "}}");
-}
-
 std::string List(const std::vector<std::string>& items, int version, const std::string& next = "") {
   std::string text = R"({"kind":"List","metadata":{"resourceVersion":")" + std::to_string(version) +
                      R"(","continue":")" + next + R"("},"items":)";
@@ -164,7 +152,7 @@ class KubernetesTest : public testing::Test {
 
 TEST_F(KubernetesTest, AStreamedListIsOnePictureAndThenAWatch) {
   answer = [](const std::string&) {
-    return KubernetesAnswer{.body = Event("ADDED", ServiceJson("a", 5)), .watch = true};
+    return KubernetesAnswer{.body = EventLine("ADDED", ServiceJson("a", 5)), .watch = true};
   };
   Start({kServices});
   Until([&] { return Asked("sendInitialEvents=true") == 1; });
@@ -172,13 +160,13 @@ TEST_F(KubernetesTest, AStreamedListIsOnePictureAndThenAWatch) {
   EXPECT_FALSE(source->complete());
   EXPECT_THAT(Taken(), IsEmpty());  // half a picture is none
 
-  EXPECT_TRUE(server.Send("services", Event("ADDED", ServiceJson("b", 6)) + Bookmark(7, true)));
+  EXPECT_TRUE(server.Send("services", EventLine("ADDED", ServiceJson("b", 6)) + Bookmark(7, true)));
   Until([&] { return source->complete(); });
   EXPECT_THAT(Taken(), ElementsAre("a", "b"));
   EXPECT_TRUE(source->Has({.kind = Kind::kService, .ns = "default", .name = "b"}));
 
-  server.Send("services", Event("DELETED", ServiceJson("a", 8)) +
-                              Event("MODIFIED", ServiceJson("b", 9, "10.0.0.9")));
+  server.Send("services", EventLine("DELETED", ServiceJson("a", 8)) +
+                              EventLine("MODIFIED", ServiceJson("b", 9, "10.0.0.9")));
   UntilTaken({"b", "-a"});
   EXPECT_EQ(server.asked.size(), 1u);
   EXPECT_GT(told, 0);
@@ -196,7 +184,7 @@ TEST_F(KubernetesTest, AnEmptyListIsWorthTelling) {
 
 TEST_F(KubernetesTest, ObjectsAreTrimmedToWhatIsRead) {
   answer = [](const std::string&) {
-    return KubernetesAnswer{.body = Event("ADDED", ServiceJson("a", 5)) + Bookmark(5, true),
+    return KubernetesAnswer{.body = EventLine("ADDED", ServiceJson("a", 5)) + Bookmark(5, true),
                             .watch = true};
   };
   Start({kServices});
@@ -215,7 +203,7 @@ TEST_F(KubernetesTest, ObjectsAreTrimmedToWhatIsRead) {
 TEST_F(KubernetesTest, ALineMayComeInPieces) {
   Start({kServices});
   Until([&] { return Asked("services") == 1; });
-  const std::string text = Event("ADDED", ServiceJson("a", 5)) + Bookmark(5, true);
+  const std::string text = EventLine("ADDED", ServiceJson("a", 5)) + Bookmark(5, true);
   for (const char c : text) {
     ASSERT_TRUE(server.Send("services", std::string(1, c)));
   }
@@ -246,7 +234,7 @@ TEST_F(KubernetesTest, AServerThatStreamsNoListsIsAskedForPages) {
 TEST_F(KubernetesTest, AnErrorEventInAStreamedListMeansPagesToo) {
   answer = [](const std::string& target) -> KubernetesAnswer {
     if (Contains(target, "sendInitialEvents")) {
-      return {.body = Event("ERROR", StatusJson(500, "RequestWatchProgress is disabled")),
+      return {.body = EventLine("ERROR", StatusJson(500, "RequestWatchProgress is disabled")),
               .watch = true};
     }
     return Contains(target, "watch=true") ? KubernetesAnswer{.watch = true}
@@ -272,7 +260,7 @@ TEST_F(KubernetesTest, AWatchThatEndsGoesOnFromTheNewestVersion) {
 TEST_F(KubernetesTest, ABrokenConnectionLosesNothing) {
   answer = [](const std::string& target) -> KubernetesAnswer {
     return {.body = Contains(target, "sendInitialEvents")
-                        ? Event("ADDED", ServiceJson("a", 5)) + Bookmark(5, true)
+                        ? EventLine("ADDED", ServiceJson("a", 5)) + Bookmark(5, true)
                         : "",
             .watch = true};
   };
@@ -281,7 +269,7 @@ TEST_F(KubernetesTest, ABrokenConnectionLosesNothing) {
   server.Send("services", R"({"type":"MODI)");
   server.EndWatches(false);
   Until([&] { return Asked("resourceVersion=5") == 1; });
-  server.Send("resourceVersion=5", Event("MODIFIED", ServiceJson("a", 6, "10.0.0.6")));
+  server.Send("resourceVersion=5", EventLine("MODIFIED", ServiceJson("a", 6, "10.0.0.6")));
   UntilTaken({"a"});
   EXPECT_TRUE(source->complete());
 }
@@ -292,36 +280,36 @@ TEST_F(KubernetesTest, AVersionThatIsTooOldListsAnewWithoutAHole) {
     if (!Contains(target, "sendInitialEvents")) {
       return {.watch = true};
     }
-    return {.body = ++lists == 1 ? Event("ADDED", ServiceJson("a", 5)) +
-                                       Event("ADDED", ServiceJson("b", 5)) + Bookmark(5, true)
-                                 : Event("ADDED", ServiceJson("b", 5)),
+    return {.body = ++lists == 1 ? EventLine("ADDED", ServiceJson("a", 5)) +
+                                       EventLine("ADDED", ServiceJson("b", 5)) + Bookmark(5, true)
+                                 : EventLine("ADDED", ServiceJson("b", 5)),
             .watch = true};
   };
   Start({kServices});
   UntilTaken({"a", "b"});
-  server.Send("services", Event("ERROR", StatusJson(410, "too old resource version")));
+  server.Send("services", EventLine("ERROR", StatusJson(410, "too old resource version")));
   Until([&] { return lists == 2; });
   loop.run_for(milliseconds(50));
   EXPECT_THAT(Taken(), IsEmpty());  // the new list is not complete
   EXPECT_TRUE(source->Has({.kind = Kind::kService, .ns = "default", .name = "a"}));
-  server.Send("services", Event("ADDED", ServiceJson("c", 20)) + Bookmark(20, true));
+  server.Send("services", EventLine("ADDED", ServiceJson("c", 20)) + Bookmark(20, true));
   UntilTaken({"c", "-a"});  // and b is as it was
 }
 
 TEST_F(KubernetesTest, AnObjectThatIsRefusedKeepsWhatWasTakenBefore) {
   answer = [](const std::string&) {
-    return KubernetesAnswer{.body = Event("ADDED", RuleJson("r", 5, "100")) + Bookmark(5, true),
+    return KubernetesAnswer{.body = EventLine("ADDED", RuleJson("r", 5, "100")) + Bookmark(5, true),
                             .watch = true};
   };
   Start({kRules});
   UntilTaken({"r"});
   const ObjectKey key{.kind = Kind::kVirtualService, .ns = "default", .name = "r"};
-  server.Send("virtualservices", Event("MODIFIED", RuleJson("r", 6, "-1")));
+  server.Send("virtualservices", EventLine("MODIFIED", RuleJson("r", 6, "-1")));
   Until([&] { return source->refused().contains(key); });
   EXPECT_THAT(Taken(), IsEmpty());
   EXPECT_EQ(source->refused().at(key).resource_version, "6");
   EXPECT_THAT(source->refused().at(key).diagnostics.front().path, HasSubstr("weight"));
-  server.Send("virtualservices", Event("MODIFIED", RuleJson("r", 7, "50")));
+  server.Send("virtualservices", EventLine("MODIFIED", RuleJson("r", 7, "50")));
   UntilTaken({"r"});
   EXPECT_THAT(source->refused(), IsEmpty());
 }
@@ -330,7 +318,8 @@ TEST_F(KubernetesTest, AKindThatTheServerDoesNotKnowIsAbsentAndWaitedFor) {
   bool installed = false;
   answer = [&](const std::string&) -> KubernetesAnswer {
     if (installed) {
-      return {.body = Event("ADDED", RuleJson("r", 5, "100")) + Bookmark(5, true), .watch = true};
+      return {.body = EventLine("ADDED", RuleJson("r", 5, "100")) + Bookmark(5, true),
+              .watch = true};
     }
     return {.status = 404, .body = "404 page not found\n"};
   };
@@ -406,9 +395,9 @@ TEST_F(KubernetesTest, AnObjectInTwoCollectionsGoesWithTheLast) {
   const Collection in_default{.kind = Kind::kPod, .ns = "default"};
   answer = [](const std::string&) {
     return KubernetesAnswer{
-        .body = Event("ADDED",
-                      R"({"metadata":{"name":"p","namespace":"default","resourceVersion":"5"},)"
-                      R"("spec":{"nodeName":"n1","containers":[{"name":"c"}]}})") +
+        .body = EventLine("ADDED",
+                          R"({"metadata":{"name":"p","namespace":"default","resourceVersion":"5"},)"
+                          R"("spec":{"nodeName":"n1","containers":[{"name":"c"}]}})") +
                 Bookmark(5, true),
         .watch = true};
   };

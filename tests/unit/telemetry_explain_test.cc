@@ -8,6 +8,8 @@
 
 #include "telemetry_model.h"
 #include "vsplit/image.h"
+#include "vsplit/plan.h"
+#include "vsplit/resolve.h"
 #include "vsplit/result.h"
 #include "vsplit/schema.h"
 #include "vsplit/telemetry.h"
@@ -110,6 +112,43 @@ TEST(Explain, RefusalByALimitIsNamed) {
   EXPECT_TRUE(Text(canary, "", "web.shop:80", VERDICT_LIMIT)
                   .ends_with("is refused: maxConnections of "
                              "outbound|80|risky|web.shop.svc.cluster.local is reached\n"));
+}
+
+TEST(Explain, OfSeveralPartsOfAPortTheOneThatIsDialledDecides) {
+  Canary canary;
+  const Frontend subnet{.address = At("10.97.0.0:80"), .prefix = 96 + 24};
+  ImageChange change;
+  change.frontends[subnet] = Everyone({.host = Canary::kHost,
+                                       .stride = 1,
+                                       .clusters = {Canary::Cluster("safe", 1, "10.1.0.11:8080")}});
+  canary.Change(change);
+  ResolvedPort part = canary.resolved().ports[0];
+  part.addresses = {subnet.addresses()};
+  part.rule_path = "spec.http[7]";
+  canary.resolved().ports.push_back(part);
+  canary.resolved().verdicts.push_back(
+      {Verdict::Kind::kEnforced, part.rule_object, part.rule_path, Canary::kHost, 80, ""});
+  const std::string there = Text(canary, "", "10.97.0.5:80");
+  EXPECT_NE(there.find("decided by VirtualService shop/web spec.http[7]"), std::string::npos)
+      << there;
+  const std::string elsewhere = Text(canary, "", "10.96.0.7:80");
+  EXPECT_NE(elsewhere.find("decided by VirtualService shop/web spec.http[1]"), std::string::npos)
+      << elsewhere;
+  EXPECT_NE(SplitJson(canary.View(), {}).find(R"("rule":"VirtualService shop/web spec.http[7]")"),
+            std::string::npos);
+}
+
+TEST(Explain, AFieldOfTheRuleThatDecidesIsNotPassedOver) {
+  Canary canary;
+  canary.resolved().verdicts.push_back(
+      {Verdict::Kind::kNotEnforced, canary.resolved().ports[0].rule_object, "spec.http[1].mirror",
+       Canary::kHost, 80, "needs the request"});
+  const std::string text = Text(canary, "", "web.shop:80");
+  EXPECT_EQ(text.find("passed over VirtualService shop/web spec.http[1].mirror"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("setting VirtualService shop/web spec.http[1].mirror: not enforced"),
+            std::string::npos)
+      << text;
 }
 
 TEST(Explain, JsonSaysTheSame) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -185,7 +186,7 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
       .pins = "/sys/fs/bpf/vsplit",
       .observe = false,
       .control = {.schema = 1, .flags = CONTROL_PASSTHROUGH, .active_generation = 1},
-      .totals = {.untracked = 5, .stale = 6},
+      .totals = {.untracked = 5, .stale = 6, .unknown_source = 7, .unlimited = 8},
       .attachments = {{"vsplit_connect4", "/sys/fs/bpf/vsplit/links/connect4", false, 7, "gone"}},
       .features = {{"observe", false, "switched off"}},
       .rules = canary.resolved().verdicts,
@@ -214,7 +215,7 @@ TEST(Telemetry, StatusNamesProgramsTablesAndRules) {
   EXPECT_EQ(
       json.substr(totals),
       R"(],"totals":{"opened":90,"active":0,"failed":0,"refused":0,"sent":0,"received":0,)"
-      R"("untracked":5,"stale":6,"unknown_source":0,"unlimited":0},"untracked":5,"rules":[{"verdict":"not enforced",)"
+      R"("untracked":5,"stale":6,"unknown_source":7,"unlimited":8},"untracked":5,"rules":[{"verdict":"not enforced",)"
       R"("object":"VirtualService shop/web","path":"spec.http[0]",)"
       R"("host":"web.shop.svc.cluster.local","port":80,"reason":"match.uri needs L7"}],)"
       R"("hosts":1,"around":{"pods":3,"unknown_pods":["shop/late"],"names":2,)"
@@ -273,6 +274,26 @@ TEST(Telemetry, MetricsCountEachClusterOfAFrontend) {
                       "vsplit_bytes_total" +
                       safe + ",direction=\"received\"} 6\n"),
             0U);
+}
+
+TEST(Telemetry, MetricsCountEjections) {
+  Canary canary;
+  canary.Eject("10.1.0.21:8080", std::chrono::seconds(120));  // the view is at 100 s
+  const std::string text = MetricsText(canary.View(), {}, {});
+  const auto sample = [&text](const std::string& family, const std::string& endpoint) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with(family + "{") &&
+          line.find("endpoint=\"" + endpoint + "\"") != std::string::npos) {
+        return line.substr(line.rfind(' ') + 1);
+      }
+    }
+    return std::string("none");
+  };
+  EXPECT_EQ(sample("vsplit_endpoint_ejections_total", "10.1.0.21:8080"), "1");
+  EXPECT_EQ(sample("vsplit_endpoint_ejected", "10.1.0.21:8080"), "1");
+  EXPECT_EQ(sample("vsplit_endpoint_ejections_total", "10.1.0.11:8080"), "0");
+  EXPECT_EQ(sample("vsplit_endpoint_ejected", "10.1.0.11:8080"), "0");
 }
 
 TEST(Telemetry, MetricsCountEachEndpoint) {

@@ -17,10 +17,6 @@ namespace {
 
 constexpr const char* kOwn = ".";
 
-std::string_view WithoutStar(std::string_view host) {
-  return host.substr(host.starts_with('*') ? 1 : 0);
-}
-
 }  // namespace
 
 std::set<std::string> ScopesOf(const std::vector<std::string>& export_to, const std::string& ns) {
@@ -57,7 +53,7 @@ Registry::Registry(const Store& store) : domain_(store.domain()) {
     }
   }
   for (const Hosts::value_type& entry : hosts_) {
-    if (entry.first.second.starts_with('*')) {
+    if (IsWildcard(entry.first.second)) {
       patterns_.push_back(&entry);
     }
   }
@@ -80,8 +76,7 @@ const KnownHost* Registry::Find(const std::string& ns, const std::vector<std::st
   }
   for (const Hosts::value_type* entry : patterns_) {
     const auto& [scope, pattern] = entry->first;
-    if ((scope == kEverywhere || scope == ns) &&
-        WithoutStar(host).ends_with(WithoutStar(pattern))) {
+    if ((scope == kEverywhere || scope == ns) && HostCovers(pattern, host)) {
       return &entry->second;
     }
   }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "failure.h"
+#include "media.h"
 #include "text.h"
 #include "vsplit/api.h"
 #include "vsplit/parse.h"
@@ -131,14 +132,11 @@ Outcome<TextFormat> BodyFormat(const Call& call) {
 }
 
 bool Accepts(const Request& request, std::string_view media_type) {
-  std::string_view rest = request.accept;
-  while (!rest.empty()) {
-    std::string_view range = TakeUntil(rest, ',');
-    const std::string type = Lower(Trim(TakeUntil(range, ';')));
-    if (type == media_type) {
+  for (const MediaRange& range : ParseAccept(request.accept)) {
+    if (range.type == media_type) {
       return true;
     }
-    if (type == "application/json" || type == "*/*") {
+    if (range.type == "application/json" || range.type == "*/*") {
       return false;
     }
   }

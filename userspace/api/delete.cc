@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -18,6 +19,7 @@
 #include "place.h"
 #include "selector.h"
 #include "verbs.h"
+#include "view.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
 #include "vsplit/parse.h"
@@ -128,12 +130,8 @@ Write DeletionOf(const Object& live, const std::string& now) {
   if (!IsDeleting(document)) {
     MarkDeleting(document, now);
   }
-  ParseResult parsed = Parse(Dump(document), {.format = TextFormat::kJson,
-                                              .default_namespace = live.key.ns,
-                                              .source = "",
-                                              .stored = true});
-  if (parsed.objects.size() == 1) {
-    write = {.mode = Write::Mode::kReplace, .object = std::move(parsed.objects.front())};
+  if (std::optional<Object> marked = StoredObject(document, live.key.ns)) {
+    write = {.mode = Write::Mode::kReplace, .object = *std::move(marked)};
   }
   return write;
 }
@@ -183,25 +181,20 @@ Outcome<Response> DeleteCollection(const Call& call, const Place& place) {
   }
   const Store& store = *call.backend.store;
   const std::string now = call.backend.now();
-  std::vector<ObjectPtr> selected =
-      place.ns.empty() ? store.List(place.info->kind) : store.List(place.info->kind, place.ns);
+  std::vector<ObjectPtr> selected = ObjectsIn(store, place.info->kind, place.ns);
   std::erase_if(selected, [&](const ObjectPtr& object) { return !selector->Matches(*object); });
   std::vector<Write> writes;
-  Json items = Json::array();
   for (const ObjectPtr& object : selected) {
     writes.push_back(DeletionOf(*object, now));
-    items.push_back(ShownDocument(call, place, *object));
   }
+  Json list = ViewList(call.backend, View(), place, selected, {});  // as they are before it
   if (!writes.empty()) {
     const Result<Applied> applied = call.backend.write(std::move(writes), options->dry_run);
     if (!applied) {
       return tl::unexpected(FailureOf(applied.error()));
     }
   }
-  const Json list = {{"kind", std::string(place.info->name) + "List"},
-                     {"apiVersion", place.api_version()},
-                     {"metadata", {{"resourceVersion", std::to_string(store.resource_version())}}},
-                     {"items", std::move(items)}};
+  list["metadata"]["resourceVersion"] = std::to_string(store.resource_version());
   return Response{.body = Dump(list)};
 }
 

@@ -75,10 +75,6 @@ Json StatusVerbs() {
   return {"get", "patch", "update"};
 }
 
-Json GroupVersionKind(const KindInfo& info, const std::string& version) {
-  return {{"group", info.group}, {"version", version}, {"kind", info.name}};
-}
-
 // ---- aggregated: APIGroupDiscoveryList of apidiscovery.k8s.io -----------------------------------
 
 Json AggregatedKind(const KindInfo& info, const std::string& version) {

@@ -27,16 +27,21 @@ std::string HashOf(std::string_view text) {
   return hash;
 }
 
-Response Document(const Request& request, std::string body, std::string content_type) {
-  const std::string tag = '"' + HashOf(body) + '"';
+Response Document(const Request& request, const std::string& body, const std::string& hash,
+                  std::string content_type) {
+  const std::string tag = '"' + hash + '"';
   Response response{.content_type = std::move(content_type),
                     .headers = {{"ETag", tag}, {"Vary", "Accept"}}};
   if (request.if_none_match == tag) {
     response.status = 304;
   } else {
-    response.body = std::move(body);
+    response.body = body;
   }
   return response;
+}
+
+Response Document(const Request& request, const std::string& body, std::string content_type) {
+  return Document(request, body, HashOf(body), std::move(content_type));
 }
 
 }  // namespace vsplit

@@ -34,20 +34,6 @@ struct FieldTest {
   bool equal = true;
 };
 
-std::string TextAt(const Json& event, std::string_view path) {
-  const Json* at = &event;
-  while (!path.empty()) {
-    const std::size_t dot = std::min(path.find('.'), path.size());
-    const auto found = at->is_object() ? at->find(std::string(path.substr(0, dot))) : at->end();
-    if (found == at->end()) {
-      return "";
-    }
-    at = &*found;
-    path.remove_prefix(std::min(dot + 1, path.size()));
-  }
-  return at->is_string() ? at->get<std::string>() : "";
-}
-
 Outcome<std::vector<FieldTest>> ReadFieldSelector(const Call& call) {
   constexpr std::array kFields = {"involvedObject.apiVersion",
                                   "involvedObject.fieldPath",
@@ -91,7 +77,9 @@ Outcome<std::vector<FieldTest>> ReadFieldSelector(const Call& call) {
 
 bool Holds(const std::vector<FieldTest>& tests, const Json& event) {
   return std::ranges::all_of(tests, [&event](const FieldTest& test) {
-    return (TextAt(event, test.path) == test.value) == test.equal;
+    std::string pointer = "/" + test.path;
+    std::ranges::replace(pointer, '.', '/');
+    return (TextAt(event, pointer.c_str()) == test.value) == test.equal;
   });
 }
 
@@ -111,7 +99,7 @@ Json Frame(const Object& object) {
             {"namespace", object.key.ns},
             {"name", object.key.name},
             {"uid", object.version.uid},
-            {"apiVersion", ApiVersion(info, info.versions.substr(0, info.versions.find(' ')))},
+            {"apiVersion", ApiVersion(info, PreferredVersion(info))},
             {"resourceVersion", version}}},
           {"source", {{"component", "vsplitd"}}},
           {"reportingComponent", "vsplitd"},
@@ -124,7 +112,7 @@ Json Finding(const Call& call, const Object& object) {
   const Json status = text.empty() ? Json() : Json::parse(text, nullptr, false);
   const Json conditions = status.is_object() ? status.value("conditions", Json()) : Json();
   for (const Json& condition : conditions) {
-    if (TextAt(condition, "type") == kCondition && TextAt(condition, "reason") != kCondition) {
+    if (TextAt(condition, "/type") == kCondition && TextAt(condition, "/reason") != kCondition) {
       return condition;
     }
   }
@@ -132,12 +120,12 @@ Json Finding(const Call& call, const Object& object) {
 }
 
 void Fill(const Json& finding, Json& event) {
-  const std::string time = TextAt(finding, "lastTransitionTime");
-  const std::string reason = TextAt(finding, "reason");
+  const std::string time = TextAt(finding, "/lastTransitionTime");
+  const std::string reason = TextAt(finding, "/reason");
   event["metadata"]["creationTimestamp"] = time;
   event["type"] = reason == "Unused" ? "Normal" : "Warning";
   event["reason"] = reason;
-  event["message"] = TextAt(finding, "message");
+  event["message"] = TextAt(finding, "/message");
   event["firstTimestamp"] = time;
   event["lastTimestamp"] = time;
   event["count"] = 1;
@@ -156,7 +144,7 @@ Json EventsIn(const Call& call, const std::string& ns, const std::vector<FieldTe
     if (!HasOwnStatus(info.kind)) {
       continue;
     }
-    for (const ObjectPtr& object : ns.empty() ? store.List(info.kind) : store.List(info.kind, ns)) {
+    for (const ObjectPtr& object : ObjectsIn(store, info.kind, ns)) {
       Json event = Frame(*object);
       const Json finding = Holds(early, event) ? Finding(call, *object) : Json();
       if (finding.is_null()) {

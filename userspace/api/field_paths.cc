@@ -98,6 +98,11 @@ void Erase(Json& parent, const FieldPath& path, std::size_t depth) {
   }
 }
 
+bool IsPrefix(const FieldPath& shorter, const FieldPath& longer) {
+  return shorter.size() <= longer.size() &&
+         std::equal(shorter.begin(), shorter.end(), longer.begin());
+}
+
 }  // namespace
 
 std::vector<Leaf> LeavesOf(const Json& document) {
@@ -180,11 +185,6 @@ void RemoveAt(Json& document, const FieldPath& path, const FieldSet& kept) {
 
 bool IsSame(const Json& left, const Json& right) {
   return left == right || nlohmann::json(left) == nlohmann::json(right);
-}
-
-bool IsPrefix(const FieldPath& shorter, const FieldPath& longer) {
-  return shorter.size() <= longer.size() &&
-         std::equal(shorter.begin(), shorter.end(), longer.begin());
 }
 
 std::vector<FieldPath> Below(const FieldSet& set, const FieldPath& path) {

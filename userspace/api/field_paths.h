@@ -35,7 +35,6 @@ void RemoveAt(Json& document, const FieldPath& path, const FieldSet& kept);
 // Whether the values are the same, whatever the order of their fields.
 bool IsSame(const Json& left, const Json& right);
 
-bool IsPrefix(const FieldPath& shorter, const FieldPath& longer);  // or the same
 // Those of the set that are this path or lie below it.
 std::vector<FieldPath> Below(const FieldSet& set, const FieldPath& path);
 

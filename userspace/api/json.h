@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON whose fields stay in the order in which they were given.
+// JSON as the API writes it.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include "vsplit/json.h"
 
 namespace vsplit {
 
-using Json = nlohmann::ordered_json;
+// The text of a field; empty if it is none, or absent.
+inline std::string StringIn(const Json& map, const char* field) {
+  const auto found = map.find(field);
+  return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
 
 // One line and its end. Bytes that are no UTF-8 become U+FFFD.
 inline std::string Dump(const Json& json) {

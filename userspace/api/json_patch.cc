@@ -15,10 +15,9 @@
 namespace vsplit {
 namespace {
 
-std::string TextOf(const Json& operation, const char* member) {
-  const auto found = operation.find(member);
-  return found != operation.end() && found->is_string() ? found->get<std::string>() : "";
-}
+constexpr std::size_t kOperations = 10'000;
+constexpr std::size_t kCopiedBytes = std::size_t{3} << 20;  // by "copy" operations, in all
+constexpr std::size_t kDepth = 64;                          // of maps and lists
 
 // What the library says, without its own name and number in front.
 std::string Reason(const nlohmann::json::exception& error) {
@@ -27,68 +26,7 @@ std::string Reason(const nlohmann::json::exception& error) {
   return end == std::string::npos ? text : text.substr(end + 2);
 }
 
-class Patcher {
- public:
-  Patcher(Json& document, const JsonPatchLimits& limits) : document_(document), limits_(limits) {}
-
-  // May throw the library's exceptions.
-  Result<void> Do(const Json& operation) {
-    const std::string op = TextOf(operation, "op");
-    const Json::json_pointer path(TextOf(operation, "path"));
-    if (op == "test") {
-      return Test(path, operation.at("value"));
-    }
-    if (op == "copy" || op == "move") {
-      const Json& value = document_.at(Json::json_pointer(TextOf(operation, "from")));
-      if (op == "copy") {
-        copied_ += value.dump().size();
-      }
-      if (copied_ > limits_.copied_bytes) {
-        return Fail("the patch copies more than " + std::to_string(limits_.copied_bytes) + " bytes",
-                    Error::Reason::kInvalid);
-      }
-      return Insert(operation, TextOf(operation, "path"), value);
-    }
-    if (op == "add" || op == "replace") {
-      return Insert(operation, TextOf(operation, "path"), operation.at("value"));
-    }
-    document_.patch_inplace(Json::array({operation}));  // also says what is wrong with others
-    return {};
-  }
-
- private:
-  Result<void> Test(const Json::json_pointer& path, const Json& expected) const {
-    const Json& found = document_.at(path);
-    if (IsSame(found, expected)) {
-      return {};
-    }
-    constexpr std::size_t kShown = 100;
-    return Fail("found " + found.dump().substr(0, kShown), Error::Reason::kInvalid);
-  }
-
-  Result<void> Insert(const Json& operation, const std::string& path, const Json& value) {
-    const auto levels = static_cast<std::size_t>(std::ranges::count(path, '/'));
-    if (levels + DepthOf(value) > limits_.depth) {
-      return Fail(
-          "the patch nests maps and lists deeper than " + std::to_string(limits_.depth) + " levels",
-          Error::Reason::kInvalid);
-    }
-    document_.patch_inplace(Json::array({operation}));
-    return {};
-  }
-
-  Json& document_;
-  const JsonPatchLimits& limits_;
-  std::size_t copied_ = 0;
-};
-
-std::string Named(const Json& operation, std::size_t index) {
-  return "operation " + std::to_string(index) + " (" + TextOf(operation, "op") + " " +
-         TextOf(operation, "path") + ")";
-}
-
-}  // namespace
-
+// Nesting of maps and lists: 0 for a scalar.
 std::size_t DepthOf(const Json& value) {
   std::size_t deepest = 0;
   std::vector<std::pair<const Json*, std::size_t>> open{{&value, 0}};
@@ -106,13 +44,73 @@ std::size_t DepthOf(const Json& value) {
   return deepest;
 }
 
-Result<void> ApplyJsonPatch(Json& document, const Json& patch, const JsonPatchLimits& limits) {
-  if (!patch.is_array() || patch.size() > limits.operations) {
-    return Fail(
-        "a JSON patch is a list of at most " + std::to_string(limits.operations) + " operations",
-        Error::Reason::kInvalid);
+class Patcher {
+ public:
+  explicit Patcher(Json& document) : document_(document) {}
+
+  // May throw the library's exceptions.
+  Result<void> Do(const Json& operation) {
+    const std::string op = StringIn(operation, "op");
+    const Json::json_pointer path(StringIn(operation, "path"));
+    if (op == "test") {
+      return Test(path, operation.at("value"));
+    }
+    if (op == "copy" || op == "move") {
+      const Json& value = document_.at(Json::json_pointer(StringIn(operation, "from")));
+      if (op == "copy") {
+        copied_ += value.dump().size();
+      }
+      if (copied_ > kCopiedBytes) {
+        return Fail("the patch copies more than " + std::to_string(kCopiedBytes) + " bytes",
+                    Error::Reason::kInvalid);
+      }
+      return Insert(operation, StringIn(operation, "path"), value);
+    }
+    if (op == "add" || op == "replace") {
+      return Insert(operation, StringIn(operation, "path"), operation.at("value"));
+    }
+    document_.patch_inplace(Json::array({operation}));  // also says what is wrong with others
+    return {};
   }
-  Patcher patcher(document, limits);
+
+ private:
+  Result<void> Test(const Json::json_pointer& path, const Json& expected) const {
+    const Json& found = document_.at(path);
+    if (IsSame(found, expected)) {
+      return {};
+    }
+    constexpr std::size_t kShown = 100;
+    return Fail("found " + found.dump().substr(0, kShown), Error::Reason::kInvalid);
+  }
+
+  Result<void> Insert(const Json& operation, const std::string& path, const Json& value) {
+    const auto levels = static_cast<std::size_t>(std::ranges::count(path, '/'));
+    if (levels + DepthOf(value) > kDepth) {
+      return Fail(
+          "the patch nests maps and lists deeper than " + std::to_string(kDepth) + " levels",
+          Error::Reason::kInvalid);
+    }
+    document_.patch_inplace(Json::array({operation}));
+    return {};
+  }
+
+  Json& document_;
+  std::size_t copied_ = 0;
+};
+
+std::string Named(const Json& operation, std::size_t index) {
+  return "operation " + std::to_string(index) + " (" + StringIn(operation, "op") + " " +
+         StringIn(operation, "path") + ")";
+}
+
+}  // namespace
+
+Result<void> ApplyJsonPatch(Json& document, const Json& patch) {
+  if (!patch.is_array() || patch.size() > kOperations) {
+    return Fail("a JSON patch is a list of at most " + std::to_string(kOperations) + " operations",
+                Error::Reason::kInvalid);
+  }
+  Patcher patcher(document);
   for (std::size_t i = 0; i < patch.size(); ++i) {
     if (!patch[i].is_object()) {
       return Fail("operation " + std::to_string(i) + ": found no map", Error::Reason::kInvalid);

@@ -22,27 +22,22 @@ constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configu
 constexpr std::size_t kUpdaters = 10;  // whose fields are told apart: Kubernetes' number
 constexpr std::size_t kManagers = 200;
 
-std::string TextAt(const Json& map, const char* field) {
-  const auto found = map.find(field);
-  return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 Result<FieldManager> ReadManager(const Json& entry, const std::string& path) {
   if (!entry.is_object()) {
     return Fail(path + ": found no map", Error::Reason::kInvalid);
   }
-  FieldManager manager{.name = TextAt(entry, "manager"),
-                       .subresource = TextAt(entry, "subresource"),
-                       .api_version = TextAt(entry, "apiVersion"),
-                       .time = TextAt(entry, "time")};
-  const std::string operation = TextAt(entry, "operation");
+  FieldManager manager{.name = StringIn(entry, "manager"),
+                       .subresource = StringIn(entry, "subresource"),
+                       .api_version = StringIn(entry, "apiVersion"),
+                       .time = StringIn(entry, "time")};
+  const std::string operation = StringIn(entry, "operation");
   if (operation != "Apply" && operation != "Update") {
     return Fail(path + ".operation: found \"" + operation + "\", allowed are Apply, Update",
                 Error::Reason::kInvalid);
   }
-  if (TextAt(entry, "fieldsType") != "FieldsV1") {
+  if (StringIn(entry, "fieldsType") != "FieldsV1") {
     return Fail(
-        path + ".fieldsType: found \"" + TextAt(entry, "fieldsType") + "\", FieldsV1 is allowed",
+        path + ".fieldsType: found \"" + StringIn(entry, "fieldsType") + "\", FieldsV1 is allowed",
         Error::Reason::kInvalid);
   }
   manager.applies = operation == "Apply";

@@ -19,15 +19,6 @@ namespace {
 
 constexpr int kDeepest = 16;  // messages in messages; Istio's are at most 8
 
-bool HasWord(std::string_view words, std::string_view word) {
-  while (!words.empty()) {
-    if (TakeUntil(words, ' ') == word) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // "Needs the request, not enforced."
 std::string Description(std::string_view unenforced) {
   std::string text(unenforced.empty() ? "enforced" : unenforced);
@@ -93,10 +84,6 @@ Json MessageSchema(std::string_view message, std::string_view unenforced, int de
   return schema;
 }
 
-Json GroupVersionKind(const KindInfo& info, std::string_view version) {
-  return {{"group", info.group}, {"version", version}, {"kind", info.name}};
-}
-
 Json Parameters(const std::vector<std::string>& names) {
   Json parameters = Json::array();
   for (const std::string& name : names) {
@@ -133,6 +120,11 @@ std::string ItemPath(const KindInfo& info, std::string_view version) {
          "/{name}";
 }
 
+std::string SchemaName(const KindInfo& info, std::string_view version) {
+  return (info.group.empty() ? "core" : std::string(info.group)) + "." + std::string(version) +
+         "." + std::string(info.name);
+}
+
 std::string OpenApiV3(std::string_view group, std::string_view version) {
   Json paths = Json::object();
   Json schemas = Json::object();
@@ -140,8 +132,7 @@ std::string OpenApiV3(std::string_view group, std::string_view version) {
     if (info.group != group || !HasWord(info.versions, version)) {
       continue;
     }
-    const std::string name = (group.empty() ? "core" : std::string(group)) + "." +
-                             std::string(version) + "." + std::string(info.name);
+    const std::string name = SchemaName(info, version);
     schemas[name] = SchemaOf(info, version);
     const Json responses = {
         {"200",

@@ -18,6 +18,9 @@ Json SchemaOf(const KindInfo& info, std::string_view version);
 // "/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}"
 std::string ItemPath(const KindInfo& info, std::string_view version);
 
+// "networking.istio.io.v1.VirtualService", "core.v1.Pod"
+std::string SchemaName(const KindInfo& info, std::string_view version);
+
 // The document of one group and version, in OpenAPI v3.
 std::string OpenApiV3(std::string_view group, std::string_view version);
 

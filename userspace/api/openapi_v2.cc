@@ -104,13 +104,11 @@ std::string Schema(const Json& schema) {
 }
 
 std::string Definition(const KindInfo& info, std::string_view version) {
-  const std::string group = info.group.empty() ? "core" : std::string(info.group);
   const std::string kind = "- group: '" + std::string(info.group) +
                            "'\n  kind: " + std::string(info.name) +
                            "\n  version: " + std::string(version) + "\n";
-  return Named(
-      group + "." + std::string(version) + "." + std::string(info.name),
-      Schema(SchemaOf(info, version)) + Field(Number::kSchemaExtension, KindExtension(kind)));
+  return Named(SchemaName(info, version), Schema(SchemaOf(info, version)) +
+                                              Field(Number::kSchemaExtension, KindExtension(kind)));
 }
 
 // The path with what kubectl looks for: that a patch can be tried.

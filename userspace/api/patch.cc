@@ -30,46 +30,45 @@ tl::unexpected<Failure> Unprocessable(std::string message) {
   return tl::unexpected(Failure{.code = 422, .reason = "Invalid", .message = std::move(message)});
 }
 
-Outcome<Response> MergePatch(Writing writing) {
+// What a patch makes of the document.
+using Change = Outcome<void> (*)(const Place& place, const Json& patch, Json& document);
+
+template <Change change>
+Outcome<Response> Patched(Writing writing) {
   const Outcome<Json> patch = ReadDocument(writing, TextFormat::kJson);
   if (!patch) {
     return tl::unexpected(patch.error());
   }
-  if (!patch->is_object()) {
-    return BadRequest("a merge patch is a map");
+  Json document = ShownDocument(writing.call.backend, writing.place, *writing.live);
+  if (const Outcome<void> done = change(writing.place, *patch, document); !done) {
+    return tl::unexpected(done.error());
   }
-  Json document = ShownDocument(writing.call, writing.place, *writing.live);
-  document.merge_patch(*patch);
   return Commit(std::move(writing), std::move(document), false);
 }
 
-Outcome<Response> JsonPatch(Writing writing) {
-  const Outcome<Json> patch = ReadDocument(writing, TextFormat::kJson);
-  if (!patch) {
-    return tl::unexpected(patch.error());
+Outcome<void> MergePatch(const Place& /*place*/, const Json& patch, Json& document) {
+  if (!patch.is_object()) {
+    return BadRequest("a merge patch is a map");
   }
-  Json document = ShownDocument(writing.call, writing.place, *writing.live);
-  const Result<void> done = ApplyJsonPatch(document, *patch);
-  if (!done) {
+  document.merge_patch(patch);
+  return {};
+}
+
+Outcome<void> JsonPatch(const Place& /*place*/, const Json& patch, Json& document) {
+  if (const Result<void> done = ApplyJsonPatch(document, patch); !done) {
     return Unprocessable(done.error().message);
   }
   if (!document.is_object()) {
     return Unprocessable("the patch makes something of the object that is none");
   }
-  return Commit(std::move(writing), std::move(document), false);
+  return {};
 }
 
-Outcome<Response> StrategicMergePatch(Writing writing) {
-  const Outcome<Json> patch = ReadDocument(writing, TextFormat::kJson);
-  if (!patch) {
-    return tl::unexpected(patch.error());
-  }
-  Json document = ShownDocument(writing.call, writing.place, *writing.live);
-  const Result<void> done = StrategicMerge(writing.place.info->kind, *patch, document);
-  if (!done) {
+Outcome<void> StrategicMergePatch(const Place& place, const Json& patch, Json& document) {
+  if (const Result<void> done = StrategicMerge(place.info->kind, patch, document); !done) {
     return BadRequest(done.error().message);
   }
-  return Commit(std::move(writing), std::move(document), false);
+  return {};
 }
 
 // Only the part that is written here.
@@ -145,10 +144,10 @@ struct PatchType {
 
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr std::array kPatchTypes = {
-    PatchType{"application/merge-patch+json", false, true, MergePatch},
-    PatchType{"application/json-patch+json", false, true, JsonPatch},
+    PatchType{"application/merge-patch+json", false, true, Patched<MergePatch>},
+    PatchType{"application/json-patch+json", false, true, Patched<JsonPatch>},
     PatchType{"application/apply-patch+yaml", true, true, ServerSideApply},
-    PatchType{"application/strategic-merge-patch+json", false, false, StrategicMergePatch},
+    PatchType{"application/strategic-merge-patch+json", false, false, Patched<StrategicMergePatch>},
 };
 // NOLINTEND(modernize-use-designated-initializers)
 

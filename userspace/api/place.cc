@@ -12,28 +12,18 @@
 #include "failure.h"
 #include "json.h"
 #include "render.h"
+#include "text.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
+#include "vsplit/store.h"
 
 namespace vsplit {
 namespace {
 
-bool Serves(const KindInfo& info, std::string_view version) {
-  std::string_view rest = info.versions;
-  while (!rest.empty()) {
-    const std::size_t blank = rest.find(' ');
-    if (rest.substr(0, blank) == version) {
-      return true;
-    }
-    rest = blank == std::string_view::npos ? std::string_view{} : rest.substr(blank + 1);
-  }
-  return false;
-}
-
 const KindInfo* FindKind(std::string_view group, std::string_view version, std::string_view plural,
                          bool in_namespace) {
   for (const KindInfo& info : Kinds()) {
-    if (info.group == group && info.plural == plural && Serves(info, version) &&
+    if (info.group == group && info.plural == plural && HasWord(info.versions, version) &&
         (info.namespaced || !in_namespace)) {
       return &info;
     }
@@ -66,6 +56,10 @@ Outcome<Place> FindPlace(std::string_view group, const std::string& version,
 }
 
 }  // namespace
+
+std::vector<ObjectPtr> ObjectsIn(const Store& store, Kind kind, const std::string& ns) {
+  return ns.empty() ? store.List(kind) : store.List(kind, ns);
+}
 
 bool HasStatus(Kind kind) {
   return kind != Kind::kEndpointSlice;
@@ -111,9 +105,12 @@ bool HasOwnStatus(Kind kind) {
   return InfoOf(kind).group == InfoOf(Kind::kVirtualService).group;
 }
 
+Json ShownDocument(const Backend& backend, const Place& place, const Object& object) {
+  return Render(object, place.api_version(), backend.object_status(object));
+}
+
 Response Show(const Call& call, unsigned status, const Object& object, const Place& place) {
-  return {.status = status,
-          .body = Dump(Render(object, place.api_version(), call.backend.object_status(object)))};
+  return {.status = status, .body = Dump(ShownDocument(call.backend, place, object))};
 }
 
 }  // namespace vsplit

@@ -9,9 +9,11 @@
 
 #include "call.h"
 #include "failure.h"
+#include "json.h"
 #include "render.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
+#include "vsplit/store.h"
 
 namespace vsplit {
 
@@ -24,8 +26,15 @@ struct Place {
 
   ObjectKey key() const { return {.kind = info->kind, .ns = ns, .name = name}; }
   bool is_status() const { return !subresource.empty(); }
+  // As a collection.
+  bool Covers(const ObjectKey& object) const {
+    return object.kind == info->kind && (ns.empty() || object.ns == ns);
+  }
   std::string api_version() const { return ApiVersion(*info, version); }
 };
+
+// Of this namespace; of all if it is empty.
+std::vector<ObjectPtr> ObjectsIn(const Store& store, Kind kind, const std::string& ns);
 
 // 404 for a path that means nothing.
 Outcome<Place> FindPlace(const std::vector<std::string>& path);
@@ -43,7 +52,8 @@ bool HasOwnStatus(Kind kind);
 // 409 for this reason.
 tl::unexpected<Failure> Stale(const ObjectKey& key, const std::string& why);
 
-// The object as it is seen at this place.
+// The object as clients see it at this place, and as an answer.
+Json ShownDocument(const Backend& backend, const Place& place, const Object& object);
 Response Show(const Call& call, unsigned status, const Object& object, const Place& place);
 
 }  // namespace vsplit

@@ -95,8 +95,7 @@ Outcome<Page> ReadPage(const Call& call, Kind kind) {
 // The objects as they were in this version; nothing: that is too long ago.
 Outcome<std::vector<ObjectPtr>> ObjectsAt(const Store& store, const Place& place,
                                           std::uint64_t version) {
-  std::vector<ObjectPtr> objects =
-      place.ns.empty() ? store.List(place.info->kind) : store.List(place.info->kind, place.ns);
+  std::vector<ObjectPtr> objects = ObjectsIn(store, place.info->kind, place.ns);
   if (version >= store.resource_version()) {
     return objects;
   }
@@ -110,7 +109,7 @@ Outcome<std::vector<ObjectPtr>> ObjectsAt(const Store& store, const Place& place
   }
   for (auto change = recent.changes.rbegin();
        change != recent.changes.rend() && change->resource_version > version; ++change) {
-    if (change->key.kind != place.info->kind || (!place.ns.empty() && change->key.ns != place.ns)) {
+    if (!place.Covers(change->key)) {
       continue;
     }
     if (change->before == nullptr) {
@@ -130,12 +129,15 @@ Outcome<std::vector<ObjectPtr>> ObjectsAt(const Store& store, const Place& place
 
 Outcome<Response> Get(const Call& call, const Place& place) {
   const Outcome<bool> watches = AsksToWatch(call);
-  const Outcome<View> view = ViewOf(call);
-  if (!watches || !view) {
-    return tl::unexpected(watches ? view.error() : watches.error());
+  if (!watches) {
+    return tl::unexpected(watches.error());
   }
   if (*watches) {
     return Watch(call, place);
+  }
+  const Outcome<View> view = ViewOf(call);
+  if (!view) {
+    return tl::unexpected(view.error());
   }
   const ObjectPtr object = call.backend.store->Find(place.key());
   if (object == nullptr) {

@@ -10,9 +10,8 @@
 
 namespace vsplit {
 
-std::string ApiVersion(const KindInfo& info, std::string_view version) {
-  return info.group.empty() ? std::string(version)
-                            : std::string(info.group) + "/" + std::string(version);
+Json GroupVersionKind(const KindInfo& info, std::string_view version) {
+  return {{"group", info.group}, {"version", version}, {"kind", info.name}};
 }
 
 std::string ResourceName(const KindInfo& info) {

@@ -10,8 +10,7 @@
 
 namespace vsplit {
 
-// "networking.istio.io/v1", "v1"
-std::string ApiVersion(const KindInfo& info, std::string_view version);
+Json GroupVersionKind(const KindInfo& info, std::string_view version);
 // "virtualservices.networking.istio.io", "services"
 std::string ResourceName(const KindInfo& info);
 

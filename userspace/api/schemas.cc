@@ -21,31 +21,33 @@ namespace {
 
 constexpr std::string_view kProtobuf = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
+struct Schema {
+  explicit Schema(std::string its_text) : text(std::move(its_text)), hash(HashOf(text)) {}
+
+  std::string text;
+  std::string hash;
+};
+
 struct Schemas {
-  std::map<std::string, std::string> v3;  // "apis/networking.istio.io/v1": the document
-  std::map<std::string, std::string> hashes;
-  std::string v2;
+  std::map<std::string, Schema> v3;  // by "apis/networking.istio.io/v1"
+  Schema v2;
 };
 
 // They follow from the tables that the program is built with, and are made when first asked for.
 const Schemas& AllSchemas() {
   static const Schemas schemas = [] {
-    Schemas made;
+    Schemas made{.v3 = {}, .v2 = Schema(OpenApiV2())};
     for (const KindInfo& info : Kinds()) {
       std::string_view versions = info.versions;
       while (!versions.empty()) {
         const std::string version(TakeUntil(versions, ' '));
-        const std::string path = info.group.empty()
-                                     ? "api/" + version
-                                     : "apis/" + std::string(info.group) + "/" + version;
+        const std::string path =
+            (info.group.empty() ? "api/" : "apis/") + ApiVersion(info, version);
         if (!made.v3.contains(path)) {
-          std::string document = OpenApiV3(info.group, version);
-          made.hashes.emplace(path, HashOf(document));
-          made.v3.emplace(path, std::move(document));
+          made.v3.emplace(path, OpenApiV3(info.group, version));
         }
       }
     }
-    made.v2 = OpenApiV2();
     return made;
   }();
   return schemas;
@@ -53,8 +55,8 @@ const Schemas& AllSchemas() {
 
 Response Index(const Call& call) {
   Json paths = Json::object();
-  for (const auto& [path, hash] : AllSchemas().hashes) {
-    paths[path] = {{"serverRelativeURL", "/openapi/v3/" + path + "?hash=" + hash}};
+  for (const auto& [path, schema] : AllSchemas().v3) {
+    paths[path] = {{"serverRelativeURL", "/openapi/v3/" + path + "?hash=" + schema.hash}};
   }
   return Document(call.request, Dump({{"paths", std::move(paths)}}));
 }
@@ -64,7 +66,8 @@ Response Index(const Call& call) {
 Outcome<Response> AnswerSchemasV2(const Call& call) {
   for (const MediaRange& range : ParseAccept(call.request.accept)) {
     if (range.type.ends_with("+protobuf") || range.type == "*/*") {
-      return Document(call.request, AllSchemas().v2, std::string(kProtobuf));
+      const Schema& schema = AllSchemas().v2;
+      return Document(call.request, schema.text, schema.hash, std::string(kProtobuf));
     }
   }
   return tl::unexpected(Failure{.code = 406,
@@ -84,8 +87,9 @@ Outcome<Response> AnswerSchemasV3(const Call& call) {
   if (found == AllSchemas().v3.end()) {
     return NoSuchPath();
   }
-  Response response = Document(call.request, found->second);
-  if (call.Query("hash") == AllSchemas().hashes.at(path)) {
+  const Schema& schema = found->second;
+  Response response = Document(call.request, schema.text, schema.hash, "application/json");
+  if (call.Query("hash") == schema.hash) {
     response.headers.emplace_back("Cache-Control", "public, immutable, max-age=31536000");
   }
   return response;

@@ -195,8 +195,7 @@ Outcome<std::vector<Requirement>> ParseFieldSelector(std::string_view text, cons
   return requirements;
 }
 
-}  // namespace
-
+// The syntax of Kubernetes: "a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2".
 Outcome<std::vector<Requirement>> ParseLabelSelector(std::string_view text) {
   std::vector<Requirement> requirements;
   Reader reader(text);
@@ -218,6 +217,8 @@ Outcome<std::vector<Requirement>> ParseLabelSelector(std::string_view text) {
   }
   return requirements;
 }
+
+}  // namespace
 
 bool Selector::Matches(const Object& object) const {
   return std::ranges::all_of(

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "call.h"
@@ -33,7 +32,5 @@ struct Selector {
 // 400 for what is no selector, and for a field that objects of the kind cannot be selected by: all
 // can by metadata.name and metadata.namespace, Pods by spec.nodeName and status.phase too.
 Outcome<Selector> ParseSelector(const Call& call, const KindInfo& info);
-// The syntax of Kubernetes: "a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1,m<2".
-Outcome<std::vector<Requirement>> ParseLabelSelector(std::string_view text);
 
 }  // namespace vsplit

@@ -33,7 +33,6 @@ inline constexpr std::size_t kWarningBytes = std::size_t{4} << 10;
 template <class Stream>
 class Session : public std::enable_shared_from_this<Session<Stream>> {
  public:
-  using StreamType = Stream;
   using Answerer = std::function<Response(const Request&)>;
   // Whether clients have to shake hands before they ask.
   static constexpr bool kSecure = requires(Stream stream) { stream.next_layer().socket(); };
@@ -177,7 +176,6 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         .content_type = std::string(message[boost::beast::http::field::content_type]),
         .accept = std::string(message[boost::beast::http::field::accept]),
         .body = std::move(message.body()),
-        .authorization = std::string(message[boost::beast::http::field::authorization]),
         .user_agent = std::string(message[boost::beast::http::field::user_agent]),
         .if_none_match = std::string(message[boost::beast::http::field::if_none_match])};
     Send(answerer_(request), keep_alive);

@@ -81,11 +81,6 @@ class Merger {
   Kind kind_;
 };
 
-std::string DirectiveOf(const Json& patch) {
-  const Json directive = patch.is_object() ? patch.value("$patch", Json()) : Json();
-  return directive.is_string() ? directive.get<std::string>() : "";
-}
-
 tl::unexpected<Error> Broken(std::string_view directive) {
   return Fail("the directive " + std::string(directive) + " is not what it has to be",
               Error::Reason::kInvalid);
@@ -121,7 +116,7 @@ void Reorder(const MergedList& list, const Json& order, Json& items) {
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
 Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& target) {
-  const std::string directive = DirectiveOf(patch);
+  const std::string directive = StringIn(patch, "$patch");
   if (!directive.empty() && directive != "merge" && directive != "replace" &&
       directive != "delete") {
     return Broken("$patch");
@@ -212,7 +207,7 @@ Result<void> Merger::MergeField(const std::string& name, const Json& value, cons
     return {};
   }
   if (value.is_object()) {
-    const bool goes = DirectiveOf(value) == "delete";
+    const bool goes = StringIn(value, "$patch") == "delete";
     Result<void> done = Merge(value, below, target[name]);
     if (goes) {
       target.erase(name);
@@ -229,8 +224,9 @@ Result<void> Merger::MergeField(const std::string& name, const Json& value, cons
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
 Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& target) {
-  const bool replaces = std::any_of(
-      patch.begin(), patch.end(), [](const Json& item) { return DirectiveOf(item) == "replace"; });
+  const bool replaces = std::any_of(patch.begin(), patch.end(), [](const Json& item) {
+    return StringIn(item, "$patch") == "replace";
+  });
   if (!target.is_array() || replaces) {
     target = Json::array();
   }
@@ -239,7 +235,7 @@ Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& 
                 Error::Reason::kInvalid);
   }
   for (const Json& item : patch) {
-    if (replaces && DirectiveOf(item) == "replace") {
+    if (replaces && StringIn(item, "$patch") == "replace") {
       continue;
     }
     if (Result<void> done = MergeItem(list, item, target); !done) {
@@ -257,7 +253,7 @@ Result<void> Merger::MergeItem(const MergedList& list, const Json& item, Json& t
   }
   const auto found = std::find_if(target.begin(), target.end(),
                                   [&](const Json& present) { return IsItem(list, present, item); });
-  if (DirectiveOf(item) == "delete") {
+  if (StringIn(item, "$patch") == "delete") {
     if (found != target.end()) {
       target.erase(found);
     }

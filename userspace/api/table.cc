@@ -2,58 +2,17 @@
 #include "table.h"
 
 #include <array>
-#include <chrono>
 #include <cstdint>
-#include <cstdio>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/objects.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {
-
-const Json& At(const Json& object, const char* pointer) {
-  static const Json nothing;
-  const Json::json_pointer path(pointer);
-  return object.contains(path) ? object[path] : nothing;
-}
-
-std::string Text(const Json& value) {
-  if (value.is_string()) {
-    return value.get<std::string>();
-  }
-  return value.is_null() ? "" : value.dump();
-}
-
-std::string TextAt(const Json& object, const char* pointer) {
-  return Text(At(object, pointer));
-}
-
-// A list's items; none of what is no list.
-const Json& ItemsAt(const Json& object, const char* pointer) {
-  static const Json none = Json::array();
-  const Json& found = At(object, pointer);
-  return found.is_array() ? found : none;
-}
-
-std::string OrNone(std::string text) {
-  return text.empty() ? "<none>" : text;
-}
-
-void Append(std::string& list, const std::string& text) {
-  list += (list.empty() || text.empty() ? "" : ",") + text;
-}
-
-std::string Joined(const Json& items, const char* pointer) {
-  std::string list;
-  for (const Json& item : items) {
-    Append(list, *pointer == '\0' ? Text(item) : TextAt(item, pointer));
-  }
-  return list;
-}
 
 // As the Kubernetes API prints lists of custom resources; nothing for none.
 Json Quoted(const Json& list) {
@@ -85,22 +44,12 @@ std::string ExternalIps(const Json& object) {
   return OrNone(list);
 }
 
-std::string Pairs(const Json& map) {
-  std::string list;
-  if (map.is_object()) {
-    for (const auto& [key, value] : map.items()) {
-      Append(list, key + "=" + Text(value));
-    }
-  }
-  return OrNone(list);
-}
-
 // "1/2": containers that are ready.
 std::string ReadyContainers(const Json& object) {
   const Json& statuses = ItemsAt(object, "/status/containerStatuses");
   std::size_t ready = 0;
   for (const Json& status : statuses) {
-    ready += At(status, "/ready") == Json(true) ? 1 : 0;
+    ready += TruthAt(status, "/ready") ? 1 : 0;
   }
   return std::to_string(ready) + "/" + std::to_string(ItemsAt(object, "/spec/containers").size());
 }
@@ -108,8 +57,7 @@ std::string ReadyContainers(const Json& object) {
 Json Restarts(const Json& object) {
   std::int64_t restarts = 0;
   for (const Json& status : ItemsAt(object, "/status/containerStatuses")) {
-    const Json& count = At(status, "/restartCount");
-    restarts += count.is_number_integer() ? count.get<std::int64_t>() : 0;
+    restarts += IntegerAt(status, "/restartCount");
   }
   return restarts;
 }
@@ -138,42 +86,7 @@ std::string NodeStatus(const Json& object) {
   if (ready.empty()) {
     state = "Unknown";
   }
-  return state + (At(object, "/spec/unschedulable") == Json(true) ? ",SchedulingDisabled" : "");
-}
-
-std::string SliceEndpoints(const Json& object) {
-  constexpr std::size_t kShown = 3;
-  std::string list;
-  std::size_t count = 0;
-  for (const Json& endpoint : ItemsAt(object, "/endpoints")) {
-    for (const Json& address : ItemsAt(endpoint, "/addresses")) {
-      if (++count <= kShown) {
-        Append(list, Text(address));
-      }
-    }
-  }
-  if (count > kShown) {
-    list += " + " + std::to_string(count - kShown) + " more...";
-  }
-  return list.empty() ? "<unset>" : list;
-}
-
-// "safe:90,risky:10", rules apart by a blank.
-std::string Weights(const Json& object) {
-  std::string text;
-  for (const char* list : {"/spec/http", "/spec/tls", "/spec/tcp"}) {
-    for (const Json& rule : ItemsAt(object, list)) {
-      std::string weights;
-      for (const Json& route : ItemsAt(rule, "/route")) {
-        const std::string subset = TextAt(route, "/destination/subset");
-        const std::string weight = TextAt(route, "/weight");
-        Append(weights, (subset.empty() ? TextAt(route, "/destination/host") : subset) +
-                            (weight.empty() ? "" : ":" + weight));
-      }
-      text += (text.empty() || weights.empty() ? "" : " ") + weights;
-    }
-  }
-  return OrNone(text);
+  return state + (TruthAt(object, "/spec/unschedulable") ? ",SchedulingDisabled" : "");
 }
 
 struct Column {
@@ -224,15 +137,11 @@ constexpr std::array kColumns = {
     Column{Kind::kService, "Port(s)", false, [](const Json& o) { return Json(ServicePorts(o)); },
            "Ports of the Service"},
     Column{Kind::kService, "Selector", true,
-           [](const Json& o) { return Json(Pairs(At(o, "/spec/selector"))); },
+           [](const Json& o) { return Json(Pairs(ItemsAt(o, "/spec/selector"))); },
            "Labels of its pods"},
     Column{Kind::kEndpointSlice, "AddressType", false,
            [](const Json& o) { return Json(TextAt(o, "/addressType")); }, "Kind of addresses"},
-    Column{Kind::kEndpointSlice, "Ports", false,
-           [](const Json& o) {
-             const std::string ports = Joined(ItemsAt(o, "/ports"), "/port");
-             return Json(ports.empty() ? "<unset>" : ports);
-           },
+    Column{Kind::kEndpointSlice, "Ports", false, [](const Json& o) { return Json(SlicePorts(o)); },
            "Ports of the endpoints"},
     Column{Kind::kEndpointSlice, "Endpoints", false,
            [](const Json& o) { return Json(SliceEndpoints(o)); }, "The first addresses"},
@@ -256,7 +165,8 @@ constexpr std::array kColumns = {
     Column{Kind::kVirtualService, "Hosts", false,
            [](const Json& o) { return Quoted(ItemsAt(o, "/spec/hosts")); },
            "Whose connections it is about"},
-    Column{Kind::kVirtualService, "Weights", false, [](const Json& o) { return Json(Weights(o)); },
+    Column{Kind::kVirtualService, "Weights", false,
+           [](const Json& o) { return Json(RouteWeights(o)); },
            "Shares of the destinations, rule by rule"},
     Column{Kind::kVirtualService, "Enforced", false,
            [](const Json& o) { return TextOrNull(ConditionOf(o, "Enforced", "/status")); },
@@ -279,77 +189,12 @@ Json Definition(std::string_view name, std::string_view type, std::string_view f
           {"priority", priority}};
 }
 
-// "2024-10-10T07:03:57Z", fractions of a second left out.
-std::optional<std::chrono::sys_seconds> TimeOf(const std::string& text) {
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  constexpr int kParts = 6;
-  // NOLINTNEXTLINE(cert-err34-c): checked by the count, and by the date
-  if (std::sscanf(text.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d", &year, &month, &day, &hour, &minute,
-                  &second) != kParts) {
-    return std::nullopt;
-  }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month),
-                                         std::chrono::day(day)};
-  if (!date.ok()) {
-    return std::nullopt;
-  }
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second);
-}
-
 }  // namespace
 
-// HumanDuration of k8s.io/apimachinery/pkg/util/duration.
 std::string AgeOf(const std::string& since, const std::string& now) {
-  const auto begin = TimeOf(since);
-  const auto end = TimeOf(now);
-  if (!begin || !end) {
-    return "<unknown>";
-  }
-  const std::int64_t seconds = std::max<std::int64_t>((*end - *begin).count(), 0);
-  constexpr std::int64_t kMinute = 60;
-  constexpr std::int64_t kHour = 60 * kMinute;
-  constexpr std::int64_t kDay = 24 * kHour;
-  constexpr std::int64_t kYear = 365 * kDay;
-  // Two units up to here, one beyond.
-  constexpr std::int64_t kExactSeconds = 2 * kMinute;
-  constexpr std::int64_t kExactMinutes = 10 * kMinute;
-  constexpr std::int64_t kExactHours = 8 * kHour;
-  constexpr std::int64_t kExactDays = 8 * kDay;
-  constexpr std::int64_t kExactYears = 8 * kYear;
-  const auto two = [seconds](std::int64_t large, const char* large_name, std::int64_t small,
-                             const char* small_name) {
-    const std::int64_t rest = seconds % large / small;
-    return std::to_string(seconds / large) + large_name +
-           (rest == 0 ? "" : std::to_string(rest) + small_name);
-  };
-  if (seconds < kExactSeconds) {
-    return std::to_string(seconds) + "s";
-  }
-  if (seconds < kExactMinutes) {
-    return two(kMinute, "m", 1, "s");
-  }
-  if (seconds < 3 * kHour) {
-    return std::to_string(seconds / kMinute) + "m";
-  }
-  if (seconds < kExactHours) {
-    return two(kHour, "h", kMinute, "m");
-  }
-  if (seconds < 2 * kDay) {
-    return std::to_string(seconds / kHour) + "h";
-  }
-  if (seconds < kExactDays) {
-    return two(kDay, "d", kHour, "h");
-  }
-  if (seconds < 2 * kYear) {
-    return std::to_string(seconds / kDay) + "d";
-  }
-  return seconds < kExactYears ? two(kYear, "y", kDay, "d") : std::to_string(seconds / kYear) + "y";
+  const auto begin = ReadTime(since);
+  const auto end = ReadTime(now);
+  return begin && end ? Age(*end - *begin) : "<unknown>";
 }
 
 Json ColumnsOf(Kind kind) {

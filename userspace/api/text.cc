@@ -34,4 +34,13 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+bool HasWord(std::string_view words, std::string_view word) {
+  while (!words.empty()) {
+    if (TakeUntil(words, ' ') == word) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace vsplit

@@ -11,6 +11,8 @@ namespace vsplit {
 std::string_view TakeUntil(std::string_view& rest, char separator);
 // Without blanks and tabs around it.
 std::string_view Trim(std::string_view text);
+// Whether it is one of the words, which blanks keep apart.
+bool HasWord(std::string_view words, std::string_view word);
 // ASCII letters alone.
 std::string Lower(std::string_view text);
 

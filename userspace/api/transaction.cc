@@ -86,12 +86,8 @@ void KeepMore(Object& object, const Object* live, const std::string& now) {
         *managed);
     WriteManagedFields(*std::move(managed), document);
   }
-  ParseResult parsed = Parse(Dump(document), {.format = TextFormat::kJson,
-                                              .default_namespace = object.key.ns,
-                                              .source = "",
-                                              .stored = true});
-  if (parsed.objects.size() == 1) {
-    object = std::move(parsed.objects.front());
+  if (std::optional<Object> changed = StoredObject(document, object.key.ns)) {
+    object = *std::move(changed);
   }
 }
 

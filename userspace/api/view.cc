@@ -11,17 +11,12 @@
 #include "json.h"
 #include "media.h"
 #include "place.h"
-#include "render.h"
 #include "table.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
 
 namespace vsplit {
 namespace {
-
-Json Whole(const Backend& backend, const Place& place, const Object& object) {
-  return Render(object, place.api_version(), backend.object_status(object));
-}
 
 Json MetadataOf(const Json& object) {
   return {{"kind", "PartialObjectMetadata"},
@@ -111,12 +106,12 @@ Outcome<View> ViewOf(const Call& call) {
 
 Json ViewObject(const Backend& backend, const View& view, const Place& place, const Object& object,
                 bool with_columns) {
-  return ViewRendered(backend, view, place, Whole(backend, place, object), with_columns);
+  return ViewRendered(backend, view, place, ShownDocument(backend, place, object), with_columns);
 }
 
 Json ViewDeleted(const Backend& backend, const View& view, const Place& place, const Object& object,
                  std::uint64_t resource_version, bool with_columns) {
-  Json whole = Whole(backend, place, object);
+  Json whole = ShownDocument(backend, place, object);
   whole["metadata"]["resourceVersion"] = std::to_string(resource_version);
   return ViewRendered(backend, view, place, std::move(whole), with_columns);
 }
@@ -125,7 +120,7 @@ Json ViewList(const Backend& backend, const View& view, const Place& place,
               const std::vector<ObjectPtr>& objects, const ListMetadata& metadata) {
   Json items = Json::array();
   for (const ObjectPtr& object : objects) {
-    Json whole = Whole(backend, place, *object);
+    Json whole = ShownDocument(backend, place, *object);
     if (view.form == View::Form::kTable) {
       items.push_back(RowOf(backend, view, place, std::move(whole)));
     } else {

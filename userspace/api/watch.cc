@@ -2,14 +2,12 @@
 #include "watch.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
@@ -54,8 +52,7 @@ class EventStream : public Stream {
         next_bookmark_(Clock::now() + kBookmarks) {
     if (options_.initial_events) {
       const Store& store = *backend_->store;
-      initial_ = place_.ns.empty() ? store.List(place_.info->kind)
-                                   : store.List(place_.info->kind, place_.ns);
+      initial_ = ObjectsIn(store, place_.info->kind, place_.ns);
       position_ = store.resource_version();
     }
   }
@@ -126,8 +123,7 @@ class EventStream : public Stream {
 
   // Nothing for a change that this watch does not see.
   std::string EventOf(const Change& change) {
-    if (change.key.kind != place_.info->kind ||
-        (!place_.ns.empty() && change.key.ns != place_.ns)) {
+    if (!place_.Covers(change.key)) {
       return "";
     }
     const bool before = change.before != nullptr && options_.selector.Matches(*change.before);

@@ -78,36 +78,31 @@ std::string_view OptionsOf(std::string_view method) {
   return method == "PATCH" ? "PatchOptions" : "UpdateOptions";
 }
 
-std::string Text(const Json& map, const char* name) {
-  if (!map.is_object()) {
-    return "";
-  }
-  const auto found = map.find(name);
-  return found != map.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-Json Metadata(const Json& document) {
-  return document.is_object() ? document.value("metadata", Json()) : Json();
+// Null if it has none.
+const Json& Metadata(const Json& document) {
+  static const Json none;
+  const auto found = document.find("metadata");  // of what is no map: the end
+  return found == document.end() ? none : *found;
 }
 
 Outcome<void> CheckIdentity(const Place& place, const Json& document) {
-  const std::string kind = Text(document, "kind");
+  const std::string kind = StringIn(document, "kind");
   if (kind != place.info->name) {
     return BadRequest("the kind of the object (" + kind + ") does not match the kind of the URL (" +
                       std::string(place.info->name) + ")");
   }
-  const std::string version = Text(document, "apiVersion");
+  const std::string version = StringIn(document, "apiVersion");
   if (version != place.api_version()) {
     return BadRequest("the API version in the data (" + version +
                       ") does not match the expected API version (" + place.api_version() + ")");
   }
-  const Json metadata = Metadata(document);
-  const std::string ns = Text(metadata, "namespace");
+  const Json& metadata = Metadata(document);
+  const std::string ns = StringIn(metadata, "namespace");
   if (place.info->namespaced && !ns.empty() && ns != place.ns) {
     return BadRequest("the namespace of the object (" + ns +
                       ") does not match the namespace on the URL (" + place.ns + ")");
   }
-  const std::string name = Text(metadata, "name");
+  const std::string name = StringIn(metadata, "name");
   if (!place.name.empty() && name != place.name) {
     return BadRequest("the name of the object (" + name + ") does not match the name on the URL (" +
                       place.name + ")");
@@ -162,7 +157,7 @@ Outcome<void> Record(const Writing& writing, const Json& kept, Json& document) {
   }
   Result<ManagedFields> managed = ReadManagedFields(from_client ? document : kept);
   if (!managed) {
-    return InvalidObject(*writing.place.info, Text(metadata, "name"),
+    return InvalidObject(*writing.place.info, StringIn(metadata, "name"),
                          {{.path = "metadata.managedFields", .message = managed.error().message}});
   }
   if (writing.live == nullptr || !managed->empty()) {
@@ -187,7 +182,7 @@ Outcome<Object> ReadObject(Writing& writing, const Json& document) {
   if (HasErrors(parsed.diagnostics)) {
     const bool strict = std::ranges::any_of(parsed.diagnostics, &IsStrict);
     return strict ? StrictDecoding(info, writing.place.version, parsed.diagnostics)
-                  : InvalidObject(info, Text(Metadata(document), "name"), parsed.diagnostics);
+                  : InvalidObject(info, StringIn(Metadata(document), "name"), parsed.diagnostics);
   }
   for (const Diagnostic& diagnostic : parsed.diagnostics) {
     writing.warnings.push_back(Sentence(diagnostic));
@@ -290,14 +285,18 @@ Json KeptDocument(const Object& live) {
   return document.is_object() ? document : Render(live, live.api_version, "");
 }
 
-Json ShownDocument(const Call& call, const Place& place, const Object& live) {
-  return Render(live, place.api_version(), call.backend.object_status(live));
+std::optional<Object> StoredObject(const Json& document, const std::string& ns) {
+  ParseResult parsed =
+      Parse(Dump(document),
+            {.format = TextFormat::kJson, .default_namespace = ns, .source = "", .stored = true});
+  return parsed.objects.size() == 1 ? std::optional(std::move(parsed.objects.front()))
+                                    : std::nullopt;
 }
 
 Outcome<void> CheckPreconditions(const Place& place, const Json& document, const Object* live) {
-  const Json metadata = Metadata(document);
-  const std::string uid = Text(metadata, "uid");
-  const std::string version = Text(metadata, "resourceVersion");
+  const Json& metadata = Metadata(document);
+  const std::string uid = StringIn(metadata, "uid");
+  const std::string version = StringIn(metadata, "resourceVersion");
   const bool versioned = !version.empty() && version != "0";
   if (live == nullptr) {
     return uid.empty() && !versioned ? Outcome<void>()

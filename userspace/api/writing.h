@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,9 +48,10 @@ Outcome<Json> ReadDocument(Writing& writing, TextFormat format);
 tl::unexpected<Failure> InvalidOption(std::string_view options, const std::string& field,
                                       const std::string& reason, const std::string& message);
 
-// The documents of a live object: as it is kept, and as clients see it in this place.
+// The document of a live object as it is kept.
 Json KeptDocument(const Object& live);
-Json ShownDocument(const Call& call, const Place& place, const Object& live);
+// The object of a document that was accepted before; nothing: it is none.
+std::optional<Object> StoredObject(const Json& document, const std::string& ns);
 
 // 409 if the document names another uid or resourceVersion than the live object has.
 Outcome<void> CheckPreconditions(const Place& place, const Json& document, const Object* live);

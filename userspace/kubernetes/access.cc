@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the API server is and how it knows us: as client-go's rest.InClusterConfig and clientcmd.
+#include <openssl/evp.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <ios>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -36,28 +38,20 @@ Result<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-// RFC 4648. Blanks and line ends are passed over, as base64 -w wraps; anything else fails.
-Result<std::string> DecodeBase64(std::string_view text, const std::string& what) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string bytes;
-  unsigned bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    if (c == '=' || c == '\n' || c == '\r' || c == ' ') {
-      continue;
-    }
-    const std::size_t digit = kAlphabet.find(c);
-    if (digit == std::string_view::npos) {
-      return Fail(what + " is not base64", Error::Reason::kInvalid);
-    }
-    bits = (bits << 6) | static_cast<unsigned>(digit);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      bytes += static_cast<char>((bits >> count) & 0xff);
-    }
+Result<std::string> DecodeBase64(const std::string& text, const std::string& what) {
+  const std::unique_ptr<EVP_ENCODE_CTX, decltype(&EVP_ENCODE_CTX_free)> context(
+      EVP_ENCODE_CTX_new(), EVP_ENCODE_CTX_free);
+  std::string bytes(text.size(), '\0');
+  auto* const out = reinterpret_cast<unsigned char*>(bytes.data());  // as OpenSSL has bytes
+  const auto* const in = reinterpret_cast<const unsigned char*>(text.data());
+  int size = 0;
+  int rest = 0;
+  EVP_DecodeInit(context.get());
+  if (EVP_DecodeUpdate(context.get(), out, &size, in, static_cast<int>(text.size())) < 0 ||
+      EVP_DecodeFinal(context.get(), out + size, &rest) < 0) {
+    return Fail(what + " is not base64", Error::Reason::kInvalid);
   }
+  bytes.resize(static_cast<std::size_t>(size + rest));
   return bytes;
 }
 

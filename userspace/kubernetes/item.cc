@@ -100,9 +100,8 @@ const Json& MetadataOf(const Json& object) {
 void SayKind(Kind kind, Json& object) {
   const KindInfo& info = InfoOf(kind);
   if (!object.contains("kind")) {
-    const std::string version(info.versions.substr(0, info.versions.find(' ')));
     object["kind"] = info.name;
-    object["apiVersion"] = info.group.empty() ? version : std::string(info.group) + "/" + version;
+    object["apiVersion"] = ApiVersion(info, PreferredVersion(info));
   }
 }
 

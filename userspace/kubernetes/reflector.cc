@@ -2,7 +2,6 @@
 #include "reflector.h"
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -13,6 +12,8 @@
 #include "vsplit/kubernetes.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
+#include "vsplit/retry.h"
+#include "vsplit/text.h"
 
 namespace vsplit::kubernetes {
 namespace {
@@ -24,35 +25,17 @@ constexpr unsigned kBadRequest = 400;
 constexpr unsigned kServerError = 500;
 // A server that is starting may not know its custom kinds for a moment.
 constexpr unsigned kNotFoundForSure = 4;
-constexpr std::chrono::seconds kHealthy{
-    60};  // an answer that lasted so long ends a row of failures
-
-// RFC 3986: what is not unreserved is written by its bytes.
-std::string Encode(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || std::string_view("-._~").find(c) != std::string_view::npos) {
-      encoded += c;
-    } else {
-      encoded += '%';
-      encoded += kDigits[byte >> 4];
-      encoded += kDigits[byte & 15];
-    }
-  }
-  return encoded;
-}
+// An answer that lasted so long ends a row of failures.
+constexpr std::chrono::seconds kHealthy{60};
 
 }  // namespace
 
 std::string PathOf(const Collection& collection) {
   const KindInfo& info = InfoOf(collection.kind);
-  const std::string version(info.versions.substr(0, info.versions.find(' ')));
   std::string path =
-      info.group.empty() ? "/api/" + version : "/apis/" + std::string(info.group) + "/" + version;
+      (info.group.empty() ? "/api/" : "/apis/") + ApiVersion(info, PreferredVersion(info));
   if (!collection.ns.empty()) {
-    path += "/namespaces/" + Encode(collection.ns);
+    path += "/namespaces/" + UrlEncode(collection.ns);
   }
   return path + "/" + std::string(info.plural);
 }
@@ -63,7 +46,7 @@ Question Reflector::Next(double chance) {
   std::string query;
   const auto add = [&query](std::string_view name, std::string_view value) {
     query += query.empty() ? '?' : '&';
-    query += std::string(name) + "=" + Encode(value);
+    query += std::string(name) + "=" + UrlEncode(value);
   };
   if (!collection_.field_selector.empty()) {
     add("fieldSelector", collection_.field_selector);
@@ -226,13 +209,8 @@ std::chrono::milliseconds Reflector::WaitAfter(std::chrono::milliseconds lasted,
     return std::max(retry_after, hasty ? options_.min_retry : std::chrono::milliseconds(0));
   }
   ++status_.failures;
-  auto wait = options_.min_retry;
-  for (unsigned i = 1; i < status_.failures && wait < options_.max_retry; ++i) {
-    wait *= 2;
-  }
-  wait = std::min(wait, options_.max_retry);
-  const std::chrono::duration<double, std::milli> less = wait * chance / 2;
-  return std::max(retry_after, wait - std::chrono::duration_cast<std::chrono::milliseconds>(less));
+  return std::max(retry_after,
+                  RetryAfter(options_.min_retry, options_.max_retry, status_.failures, chance));
 }
 
 }  // namespace vsplit::kubernetes

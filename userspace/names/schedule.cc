@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "vsplit/names.h"
+#include "vsplit/retry.h"
 
 namespace vsplit {
 
@@ -16,13 +17,7 @@ std::chrono::milliseconds RefreshAfter(const NamesOptions& options, std::chrono:
 
 std::chrono::milliseconds RetryAfter(const NamesOptions& options, unsigned failures,
                                      double chance) {
-  std::chrono::milliseconds wait = options.min_retry;
-  for (unsigned i = 1; i < failures && wait < options.max_retry; ++i) {
-    wait *= 2;
-  }
-  wait = std::min(wait, options.max_retry);
-  return wait - std::chrono::milliseconds(static_cast<std::chrono::milliseconds::rep>(
-                    chance * static_cast<double>(wait.count()) / 2));
+  return RetryAfter(options.min_retry, options.max_retry, failures, chance);
 }
 
 }  // namespace vsplit

@@ -39,6 +39,15 @@ const KindInfo& InfoOf(Kind kind) {
   return Kinds().at(static_cast<std::size_t>(kind));
 }
 
+std::string_view PreferredVersion(const KindInfo& info) {
+  return info.versions.substr(0, info.versions.find(' '));
+}
+
+std::string ApiVersion(const KindInfo& info, std::string_view version) {
+  return info.group.empty() ? std::string(version)
+                            : std::string(info.group) + "/" + std::string(version);
+}
+
 std::string ToString(const ObjectKey& key) {
   std::string text(InfoOf(key.kind).name);
   text += ' ';

@@ -90,13 +90,13 @@ void FillGroups(const Scene& scene, const RegistryService& service, const Regist
   if (cluster.settings.panic_percent > 0 && HasDistribution(scene, service)) {
     cluster.settings.panic_percent = 0;
   }
+  const auto is_unready = [](const Chosen& each) { return !each.member->ready; };
   // Istio leaves out who is not ready where Envoy could fall back to them in panic.
   if (cluster.settings.panic_percent > 0) {
-    std::erase_if(endpoints, [](const Chosen& each) { return !each.member->ready; });
+    std::erase_if(endpoints, is_unready);
   }
   const bool any = !endpoints.empty();
   const LocalityPolicy policy = LocalityPolicyOf(scene, service, blocks);
-  const auto is_unready = [](const Chosen& each) { return !each.member->ready; };
   if (policy.weighs || std::ranges::any_of(endpoints, is_unready)) {
     FindTwins(scene, endpoints);
   }

@@ -173,17 +173,6 @@ void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>&
   std::ranges::copy_if(RegistryHosts(store), std::inserter(hosts, hosts.end()), covered);
 }
 
-// The wildcard hosts of ServiceEntries that cover this one.
-void AddWider(const Store& store, const HostName& host, std::set<HostName>& hosts) {
-  for (const ObjectPtr& entry : store.ServiceEntriesCovering(host)) {
-    for (const std::string& written : std::get<ServiceEntry>(entry->spec).hosts) {
-      if (HostName own = PlainHost(written); HostCovers(own, host)) {
-        hosts.insert(std::move(own));
-      }
-    }
-  }
-}
-
 // The names that rules have for a part of the ServiceEntry's wildcards: their verdicts tell of it.
 void AddNamesWithin(const Store& store, const Object& entry, std::set<HostName>& hosts) {
   for (const std::string& written : std::get<ServiceEntry>(entry.spec).hosts) {
@@ -200,7 +189,7 @@ void AddNamed(const Store& store, const Object& object, std::set<HostName>& host
   for (const HostName& host : NamedHosts(store, object)) {
     AddCovered(store, host, hosts);
     if (object.kind() == Kind::kVirtualService) {
-      AddWider(store, host, hosts);
+      hosts.merge(WiderHosts(store, host));
     }
   }
 }
@@ -288,6 +277,18 @@ bool IsCovered(const Store& store, const Object& object) {
 }
 
 }  // namespace
+
+std::set<HostName> WiderHosts(const Store& store, const HostName& host) {
+  std::set<HostName> hosts;
+  for (const ObjectPtr& entry : store.ServiceEntriesCovering(host)) {
+    for (const std::string& written : std::get<ServiceEntry>(entry->spec).hosts) {
+      if (HostName own = PlainHost(written); HostCovers(own, host)) {
+        hosts.insert(std::move(own));
+      }
+    }
+  }
+  return hosts;
+}
 
 bool Intersect(const Dependencies& left, const Dependencies& right) {
   const auto meet = [](const auto& some, const auto& others) {

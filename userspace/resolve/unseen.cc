@@ -52,13 +52,19 @@ std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std
 
 std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
                                      const RegistryService* found) {
+  const RegistryService unseen = UnseenService(scene, host, found);
+  if (unseen.ports.empty()) {
+    return {};
+  }
   const std::string why = found == nullptr ? WhyNotFound(scene, host)
                                            : fmt::format("\"{}\" is {} for the client", host,
                                                          ToString(found->object().key));
   std::vector<DialledPort> ports;
-  for (const RegistryPort& port : UnseenService(scene, host, found).ports) {
-    std::vector<IpPrefix> addresses = NotInRanges(scene, host, port);
-    if (port.protocol != PortProtocol::kUdp && !addresses.empty()) {
+  for (const RegistryPort& port : unseen.ports) {
+    if (port.protocol == PortProtocol::kUdp) {
+      continue;
+    }
+    if (std::vector<IpPrefix> addresses = NotInRanges(scene, host, port); !addresses.empty()) {
       ports.push_back({.number = port.number,
                        .name = port.name,
                        .protocol = port.protocol,
@@ -71,6 +77,9 @@ std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
 
 std::vector<IpPrefix> NotInRanges(const Scene& scene, const HostName& host,
                                   const RegistryPort& port) {
+  if (port.addresses.empty()) {
+    return {};  // and no other host is asked about
+  }
   const std::vector<IpPrefix> ranges = RangesBeside(scene, host, port.number);
   std::vector<IpPrefix> addresses = port.addresses;
   std::erase_if(addresses, [&ranges](const IpPrefix& address) {

@@ -50,11 +50,10 @@ struct Store::State {
   std::map<std::string, LabelIndex, std::less<>> workloads;
   std::uint64_t newest = 0;
 
-  // What Stage changed, for Undo. Indexes follow from objects, so objects are enough.
+  // What Stage changed, oldest first. Indexes follow from objects, so objects are enough for Undo.
   bool staged = false;
-  std::vector<std::pair<ObjectPtr, ObjectPtr>> log;  // before, after
+  std::vector<Change> log;
   std::uint64_t newest_before = 0;
-  std::vector<Change> staged_changes;
 
   RecentChanges recent;
   std::size_t recent_bytes = 0;
@@ -197,7 +196,7 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
     change.after = std::make_shared<const Object>(std::move(write.object));
   }
   change.resource_version = ++newest;
-  log.emplace_back(change.before, change.after);
+  log.push_back(change);
   Replace(change.before, change.after);
   return change;
 }
@@ -247,9 +246,6 @@ Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteC
       Undo();
       return tl::unexpected<Error>(std::move(change.error()));
     }
-    if (!change->unchanged()) {
-      state_->staged_changes.push_back(*change);
-    }
     changes.push_back(std::move(*change));
   }
   return changes;
@@ -257,13 +253,12 @@ Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteC
 
 void Store::Keep() {
   Check(state_->staged, "only what was staged is kept or undone");
-  state_->log.clear();
   state_->staged = false;
-  const bool changed = !state_->staged_changes.empty();
-  for (Change& change : state_->staged_changes) {
+  const bool changed = !state_->log.empty();
+  for (Change& change : state_->log) {
     state_->Remember(std::move(change));
   }
-  state_->staged_changes.clear();
+  state_->log.clear();
   if (changed && state_->kept) {
     state_->kept();
   }
@@ -280,11 +275,10 @@ const RecentChanges& Store::recent() const {
 void Store::Undo() {
   Check(state_->staged, "only what was staged is kept or undone");
   for (auto entry = state_->log.rbegin(); entry != state_->log.rend(); ++entry) {
-    state_->Replace(entry->second, entry->first);
+    state_->Replace(entry->after, entry->before);
   }
   state_->newest = state_->newest_before;
   state_->log.clear();
-  state_->staged_changes.clear();
   state_->staged = false;
 }
 

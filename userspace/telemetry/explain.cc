@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "live.h"
 #include "vsplit/address.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
@@ -102,17 +103,18 @@ std::string PortsOf(const ResolvedHost& host) {
   return ports.empty() ? "none" : ports;
 }
 
-void AddVerdicts(const ResolvedHost& host, Explained& explained) {
-  const auto port = std::ranges::find(host.ports, explained.port, &ResolvedPort::port);
+void AddVerdicts(const ResolvedHost& host, const Frontend& dialled, Explained& explained) {
+  const ResolvedPort* port = PortOf(host, dialled);
   for (const Verdict& verdict : host.verdicts) {
     if (verdict.port != 0 && verdict.port != explained.port) {
       continue;
     }
-    const bool decides = port != host.ports.end() && verdict.object == port->rule_object &&
-                         verdict.path == port->rule_path;
+    const bool of_rule = port != nullptr && verdict.object == port->rule_object;
+    const bool decides = of_rule && verdict.path == port->rule_path;
+    const bool of_field = of_rule && verdict.path.starts_with(port->rule_path + ".");
     if (decides && verdict.kind != Verdict::Kind::kNotEnforced) {
       explained.decided = verdict;
-    } else if (verdict.object.kind == Kind::kDestinationRule) {
+    } else if (of_field || verdict.object.kind == Kind::kDestinationRule) {
       if (verdict.kind != Verdict::Kind::kEnforced) {
         explained.settings.push_back(verdict);
       }
@@ -161,7 +163,7 @@ Frontend FrontendAt(const Live& live, const SocketAddress& address) {
   return best;
 }
 
-std::string WhyUntouched(const Live& live, const Explained& explained) {
+std::string WhyUntouched(const Live& live, const Frontend& dialled, const Explained& explained) {
   if (explained.host.empty()) {
     return explained.to + " is not the address of a host that is served";
   }
@@ -169,14 +171,14 @@ std::string WhyUntouched(const Live& live, const Explained& explained) {
   if (host == nullptr) {
     return "no rule names " + explained.host;
   }
-  const auto asked = std::ranges::find(host->ports, explained.port, &ResolvedPort::port);
-  if (asked != host->ports.end() && !asked->untouched.empty()) {
+  const ResolvedPort* asked = PortOf(*host, dialled);
+  if (asked != nullptr && !asked->untouched.empty()) {
     return asked->untouched;
   }
-  const bool dialled = std::ranges::any_of(
+  const bool has_address = std::ranges::any_of(
       host->ports, [](const ResolvedPort& port) { return !port.addresses.empty(); });
-  return !dialled ? explained.host + " has no address to connect to"
-                  : "no route of " + explained.host + " is in force";
+  return !has_address ? explained.host + " has no address to connect to"
+                      : "no route of " + explained.host + " is in force";
 }
 
 }  // namespace
@@ -220,11 +222,15 @@ Result<Explained> Explain(const Live& live, const std::string& from, const std::
           {*std::move(route), decide({.address = {.ip = dialled, .port = asked->port}})});
     }
   }
+  // Of a host that is asked for by its name the first address; without one, any part of the port.
+  const Frontend dialled = frontends.empty()
+                               ? Frontend{.address = {.ip = {}, .port = explained.port}}
+                               : frontends.front();
   if (explained.routes.empty()) {
-    explained.untouched = WhyUntouched(live, explained);
+    explained.untouched = WhyUntouched(live, dialled, explained);
   }
   if (const ResolvedHost* host = live.host(explained.host)) {
-    AddVerdicts(*host, explained);
+    AddVerdicts(*host, dialled, explained);
   }
   return explained;
 }

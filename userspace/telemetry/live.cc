@@ -178,13 +178,20 @@ std::string WorkloadOf(const Live& live, const IpAddress& ip) {
   return "";
 }
 
-const ResolvedPort* PortOf(const Live& live, const HostName& host, std::uint16_t port) {
-  const ResolvedHost* resolved = live.host(host);
-  if (resolved == nullptr) {
-    return nullptr;
+const ResolvedPort* PortOf(const ResolvedHost& host, const Frontend& frontend) {
+  const ResolvedPort* any = nullptr;
+  for (const ResolvedPort& part : host.ports) {
+    if (part.port != frontend.address.port) {
+      continue;
+    }
+    if (std::ranges::any_of(part.addresses, [&frontend](const IpPrefix& prefix) {
+          return prefix.Contains(frontend.addresses());
+        })) {
+      return &part;
+    }
+    any = any == nullptr ? &part : any;
   }
-  const auto found = std::ranges::find(resolved->ports, port, &ResolvedPort::port);
-  return found == resolved->ports.end() ? nullptr : &*found;
+  return any;
 }
 
 Counts CountsOf(const Live& live, std::uint32_t counter) {
@@ -239,7 +246,8 @@ std::optional<LiveRoute> ReadRoute(const Live& live, const Frontend& frontend,
                   .total = row->second.total,
                   .stride = row->second.stride,
                   .source = own == 0 ? "" : workload};
-  const ResolvedPort* port = PortOf(live, route.host, frontend.address.port);
+  const ResolvedHost* host = live.host(route.host);
+  const ResolvedPort* port = host == nullptr ? nullptr : PortOf(*host, frontend);
   if (port != nullptr && !port->rule_object.name.empty()) {
     route.rule = ToString(port->rule_object) + " " + port->rule_path;
   }

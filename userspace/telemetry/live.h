@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "vsplit/address.h"
+#include "vsplit/image.h"
 #include "vsplit/resolve.h"
 #include "vsplit/telemetry.h"
 
@@ -21,8 +22,9 @@ ClusterName TakeApart(std::string_view name);
 // "default/safe-1": the Pod that has the address and has not ended; empty: there is none.
 std::string WorkloadOf(const Live& live, const IpAddress& ip);
 
-// What the rules say about this port of the host; null: not served.
-const ResolvedPort* PortOf(const Live& live, const HostName& host, std::uint16_t port);
+// What the rules say about the port that is dialled there: a port has several parts where rules are
+// about subnets. Null: the host has no such port.
+const ResolvedPort* PortOf(const ResolvedHost& host, const Frontend& frontend);
 
 Counts CountsOf(const Live& live, std::uint32_t counter);
 Counts CountsOfEndpoint(const Live& live, std::uint32_t endpoint);

@@ -29,6 +29,8 @@ namespace {
 struct Counted {
   MetricLabels labels;
   Counts counts;
+  std::uint64_t ejections = 0;  // of an endpoint
+  bool ejected = false;
 };
 
 // Every cluster of every route in force.
@@ -40,12 +42,12 @@ std::vector<Counted> CountClusters(const Live& live) {
       continue;
     }
     for (const LiveCluster& cluster : route->clusters) {
-      all.push_back({{{"frontend", ToString(frontend.address)},
-                      {"host", route->host},
-                      {"port", std::to_string(frontend.address.port)},
-                      {"cluster", cluster.name},
-                      {"subset", cluster.subset}},
-                     cluster.counts});
+      all.push_back({.labels = {{"frontend", ToString(frontend.address)},
+                                {"host", route->host},
+                                {"port", std::to_string(frontend.address.port)},
+                                {"cluster", cluster.name},
+                                {"subset", cluster.subset}},
+                     .counts = cluster.counts});
     }
   }
   return all;
@@ -59,11 +61,17 @@ std::vector<Counted> CountEndpoints(const Live& live) {
     if (name == live.tables.cluster_names.end()) {
       continue;
     }
-    all.push_back({{{"cluster", name->second},
-                    {"host", std::string(TakeApart(name->second).host)},
-                    {"endpoint", ToString(key.second)},
-                    {"workload", WorkloadOf(live, key.second.ip)}},
-                   CountsOfEndpoint(live, endpoint)});
+    Counted& one = all.emplace_back();
+    one.labels = {{"cluster", name->second},
+                  {"host", std::string(TakeApart(name->second).host)},
+                  {"endpoint", ToString(key.second)},
+                  {"workload", WorkloadOf(live, key.second.ip)}};
+    one.counts = CountsOfEndpoint(live, endpoint);
+    if (endpoint < live.endpoint_healths.size()) {
+      const endpoint_health& health = live.endpoint_healths[endpoint];
+      one.ejections = health.ejections;
+      one.ejected = std::chrono::nanoseconds(health.ejected_until) > live.now;
+    }
   }
   return all;
 }
@@ -107,6 +115,18 @@ void AddRefused(Exposition& text, const std::vector<Counted>& clusters) {
     if (one.counts.limited > 0) {
       text.Sample(With(one.labels, "reason", "max_connections"), one.counts.limited);
     }
+  }
+}
+
+void AddEjections(Exposition& text, const std::vector<Counted>& endpoints) {
+  text.Family("vsplit_endpoint_ejections_total", "counter",
+              "How often this endpoint was ejected for failed connections.");
+  for (const Counted& one : endpoints) {
+    text.Sample(one.labels, one.ejections);
+  }
+  text.Family("vsplit_endpoint_ejected", "gauge", "1 while this endpoint is ejected.");
+  for (const Counted& one : endpoints) {
+    text.Sample(one.labels, one.ejected ? 1 : 0);
   }
 }
 
@@ -229,7 +249,9 @@ std::string MetricsText(const Live& live, const AgentStatus& status, const Apply
   const std::vector<Counted> clusters = CountClusters(live);
   AddCounts(text, "vsplit_", "cluster of a frontend", clusters);
   AddRefused(text, clusters);
-  AddCounts(text, "vsplit_endpoint_", "endpoint", CountEndpoints(live));
+  const std::vector<Counted> endpoints = CountEndpoints(live);
+  AddCounts(text, "vsplit_endpoint_", "endpoint", endpoints);
+  AddEjections(text, endpoints);
   return text.Take();
 }
 

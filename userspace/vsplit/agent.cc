@@ -24,7 +24,7 @@
 #include <tl/expected.hpp>
 #include <utility>
 
-#include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -116,16 +116,6 @@ Result<Json> Agent::CallJson(const AgentRequest& request) const {
                             socket_, request.target));
   }
   return json;
-}
-
-std::string UrlEncode(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-                       std::string_view("-._~").find(c) != std::string_view::npos;
-    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return encoded;
 }
 
 Error RefusalOf(unsigned status, const std::string& body) {

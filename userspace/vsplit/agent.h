@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -30,9 +30,6 @@ class Agent {
  private:
   std::string socket_;
 };
-
-// A value as part of a query or a path segment.
-std::string UrlEncode(std::string_view text);
 
 // What a refusal reads like: `body` is a Kubernetes Status, or any text.
 Error RefusalOf(unsigned status, const std::string& body);

@@ -15,7 +15,7 @@
 #include "agent.h"
 #include "commands.h"
 #include "files.h"
-#include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/outcome.h"
 #include "vsplit/parse.h"
 #include "vsplit/resolve.h"

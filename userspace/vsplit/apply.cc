@@ -13,10 +13,11 @@
 #include "agent.h"
 #include "commands.h"
 #include "files.h"
-#include "json.h"
 #include "kinds.h"
 #include "verdicts.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {

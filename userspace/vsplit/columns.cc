@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "columns.h"
 
-#include <fmt/core.h>
-
 #include <array>
 #include <string>
 #include <string_view>
 
-#include "json.h"
 #include "kinds.h"
 #include "table.h"
+#include "vsplit/json.h"
 
 namespace vsplit {
 namespace {
@@ -29,24 +27,6 @@ constexpr Column Narrow(std::string_view kind, std::string_view title, Reader re
 
 constexpr Column Wide(std::string_view kind, std::string_view title, Reader read) {
   return {.kind = kind, .title = title, .wide = true, .read = read};
-}
-
-constexpr std::string_view kNone = "<none>";
-
-std::string OrNone(const std::string& text) {
-  return text.empty() ? std::string(kNone) : text;
-}
-
-void Append(std::string& list, const std::string& text) {
-  list += (list.empty() || text.empty() ? "" : ",") + text;
-}
-
-std::string Pairs(const Json& map) {
-  std::string list;
-  for (const auto& [key, value] : map.items()) {
-    Append(list, key + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
-  }
-  return OrNone(list);
 }
 
 // ["a","b"] as kubectl prints lists of custom resources.
@@ -69,70 +49,17 @@ std::string ServicePorts(const Json& object) {
 }
 
 std::string ClusterIps(const Json& object) {
-  std::string list;
-  for (const Json& ip : ItemsAt(object, "/spec/clusterIPs")) {
-    Append(list, TextAt(ip, ""));
-  }
+  const std::string list = Joined(ItemsAt(object, "/spec/clusterIPs"), "");
   return OrNone(list.empty() ? TextAt(object, "/spec/clusterIP") : list);
 }
 
 std::string PodIps(const Json& object) {
-  std::string list;
-  for (const Json& ip : ItemsAt(object, "/status/podIPs")) {
-    Append(list, TextAt(ip, "/ip"));
-  }
+  const std::string list = Joined(ItemsAt(object, "/status/podIPs"), "/ip");
   return OrNone(list.empty() ? TextAt(object, "/status/podIP") : list);
 }
 
-std::string SlicePorts(const Json& object) {
-  std::string list;
-  for (const Json& port : ItemsAt(object, "/ports")) {
-    Append(list, TextAt(port, "/port"));
-  }
-  return list.empty() ? "<unset>" : list;
-}
-
-std::string SliceEndpoints(const Json& object) {
-  constexpr int kShown = 3;
-  std::string list;
-  int count = 0;
-  for (const Json& endpoint : ItemsAt(object, "/endpoints")) {
-    for (const Json& address : ItemsAt(endpoint, "/addresses")) {
-      if (++count <= kShown) {
-        Append(list, TextAt(address, ""));
-      }
-    }
-  }
-  if (count > kShown) {
-    list += fmt::format(" + {} more...", count - kShown);
-  }
-  return list.empty() ? "<unset>" : list;
-}
-
 std::string Subsets(const Json& object) {
-  std::string list;
-  for (const Json& subset : ItemsAt(object, "/spec/subsets")) {
-    Append(list, TextAt(subset, "/name"));
-  }
-  return OrNone(list);
-}
-
-// "safe:90,risky:10", rules apart by a blank.
-std::string Weights(const Json& object) {
-  std::string text;
-  for (const char* list : {"/spec/http", "/spec/tls", "/spec/tcp"}) {
-    for (const Json& rule : ItemsAt(object, list)) {
-      std::string weights;
-      for (const Json& route : ItemsAt(rule, "/route")) {
-        const std::string subset = TextAt(route, "/destination/subset");
-        const std::string weight = TextAt(route, "/weight");
-        Append(weights, (subset.empty() ? TextAt(route, "/destination/host") : subset) +
-                            (weight.empty() ? "" : ":" + weight));
-      }
-      text += (text.empty() || weights.empty() ? "" : " ") + weights;
-    }
-  }
-  return OrNone(text);
+  return OrNone(Joined(ItemsAt(object, "/spec/subsets"), "/name"));
 }
 
 constexpr std::array kColumns = {
@@ -172,7 +99,7 @@ constexpr std::array kColumns = {
            [](const Json& object) { return Quoted(ItemsAt(object, "/spec/gateways")); }),
     Narrow("virtualservices", "HOSTS",
            [](const Json& object) { return Quoted(ItemsAt(object, "/spec/hosts")); }),
-    Wide("virtualservices", "WEIGHTS", Weights),
+    Wide("virtualservices", "WEIGHTS", RouteWeights),
 };
 
 // The narrow columns, AGE, and behind it the wide ones, as kubectl does.

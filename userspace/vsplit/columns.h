@@ -4,9 +4,9 @@
 
 #include <chrono>
 
-#include "json.h"
 #include "kinds.h"
 #include "table.h"
+#include "vsplit/json.h"
 
 namespace vsplit {
 

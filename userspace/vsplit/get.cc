@@ -13,9 +13,9 @@
 #include "agent.h"
 #include "columns.h"
 #include "commands.h"
-#include "json.h"
 #include "kinds.h"
 #include "table.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
 
 namespace vsplit {

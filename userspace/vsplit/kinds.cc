@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "agent.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {

@@ -18,7 +18,7 @@
 #include "agent.h"
 #include "commands.h"
 #include "completion.h"
-#include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
 
 namespace {

@@ -13,7 +13,7 @@
 
 #include "commands.h"
 #include "files.h"
-#include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/objects.h"
 #include "vsplit/outcome.h"
 #include "vsplit/parse.h"

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "json.h"
 #include "table.h"
+#include "vsplit/json.h"
 
 namespace vsplit {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string>
 
-#include "json.h"
+#include "vsplit/json.h"
 
 namespace vsplit {
 

@@ -9,12 +9,13 @@
 
 #include "agent.h"
 #include "commands.h"
-#include "json.h"
 #include "split_view.h"
 #include "table.h"
 #include "terminal.h"
 #include "verdicts.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {

@@ -7,10 +7,11 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {
@@ -59,50 +60,10 @@ std::string Bytes(double bytes) {
   return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
 }
 
-std::string Age(std::chrono::seconds age) {
-  const auto seconds = std::max<std::chrono::seconds::rep>(age.count(), 0);
-  const auto minutes = seconds / 60;
-  const auto hours = minutes / 60;
-  const auto days = hours / 24;
-  const auto two = [](auto large, char unit, auto small, char part) {
-    return small == 0 ? fmt::format("{}{}", large, unit)
-                      : fmt::format("{}{}{}{}", large, unit, small, part);
-  };
-  if (minutes < 2) {
-    return fmt::format("{}s", seconds);
-  }
-  if (minutes < 10) {
-    return two(minutes, 'm', seconds % 60, 's');
-  }
-  if (hours < 3) {
-    return fmt::format("{}m", minutes);
-  }
-  if (hours < 8) {
-    return two(hours, 'h', minutes % 60, 'm');
-  }
-  if (hours < 48) {
-    return fmt::format("{}h", hours);
-  }
-  return days < 8 ? two(days, 'd', hours % 24, 'h') : fmt::format("{}d", days);
-}
-
 std::string AgeOf(const std::string& timestamp, std::chrono::system_clock::time_point now) {
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  // NOLINTNEXTLINE(cert-err34-c): the number of fields is checked, and the agent wrote the text
-  if (std::sscanf(timestamp.c_str(), "%d-%u-%uT%d:%d:%dZ", &year, &month, &day, &hour, &minute,
-                  &second) != 6) {
-    return "<unknown>";
-  }
-  const std::chrono::year_month_day date =
-      std::chrono::year(year) / std::chrono::month(month) / std::chrono::day(day);
-  const auto created = std::chrono::sys_days(date) + std::chrono::hours(hour) +
-                       std::chrono::minutes(minute) + std::chrono::seconds(second);
-  return Age(std::chrono::duration_cast<std::chrono::seconds>(now - created));
+  const auto created = ReadTime(timestamp);
+  return created ? Age(std::chrono::duration_cast<std::chrono::seconds>(now - *created))
+                 : "<unknown>";
 }
 
 }  // namespace vsplit

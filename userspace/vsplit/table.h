@@ -31,8 +31,6 @@ std::size_t Width(std::string_view text);
 std::string Percent(double part, double whole);
 std::string Bytes(double bytes);  // "0 B", "1.5 KiB"
 
-// "45s", "5m10s", "3h", "2d4h", "400d": as kubectl's AGE column.
-std::string Age(std::chrono::seconds age);
 // Of a creationTimestamp (RFC 3339, UTC); "<unknown>" for any other text.
 std::string AgeOf(const std::string& timestamp, std::chrono::system_clock::time_point now);
 

@@ -15,9 +15,9 @@
 
 #include "agent.h"
 #include "commands.h"
-#include "json.h"
 #include "split_view.h"
 #include "terminal.h"
+#include "vsplit/json.h"
 #include "vsplit/result.h"
 
 namespace vsplit {

@@ -12,7 +12,7 @@
 
 #include "commands.h"
 #include "files.h"
-#include "json.h"
+#include "vsplit/json.h"
 #include "vsplit/objects.h"
 #include "vsplit/parse.h"
 #include "vsplit/result.h"

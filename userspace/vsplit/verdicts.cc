@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "json.h"
+#include "vsplit/json.h"
 
 namespace vsplit {
 

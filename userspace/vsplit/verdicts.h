@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "json.h"
+#include "vsplit/json.h"
 
 namespace vsplit {
 

@@ -177,13 +177,7 @@ std::string Agent::StatusOf(const Object& object) const {
     any = any || IsWildcard(host);
     const HostName full = QualifyHost(host, object.key.ns, store_.domain());
     hosts.insert(full);
-    for (const ObjectPtr& entry : store_.ServiceEntriesCovering(full)) {
-      for (const std::string& wide : std::get<ServiceEntry>(entry->spec).hosts) {
-        if (HostCovers(PlainHost(wide), full)) {
-          hosts.insert(PlainHost(wide));
-        }
-      }
-    }
+    hosts.merge(WiderHosts(store_, full));
   }
   std::vector<Verdict> about;
   const auto collect = [&](const HostName& host) {

@@ -69,11 +69,7 @@ void ClusterFollower::Gather() {
   }
   Ask();
   LogSource();
-  if (!HasToWait()) {
-    Await(options_.gather);
-  } else if (in_force_) {
-    Await(options_.patience);
-  }
+  Schedule();
 }
 
 // What a new collection replaces is followed until the new one is complete: else its objects would
@@ -97,6 +93,14 @@ bool ClusterFollower::HasToWait() const {
          (!in_force_ || std::chrono::steady_clock::now() < incomplete_since_ + options_.patience);
 }
 
+void ClusterFollower::Schedule() {
+  if (!HasToWait()) {
+    Await(options_.gather);
+  } else if (in_force_) {
+    Await(options_.patience);
+  }
+}
+
 // Commits then, or earlier if that is awaited already.
 void ClusterFollower::Await(std::chrono::milliseconds time) {
   const auto when = std::chrono::steady_clock::now() + time;
@@ -114,6 +118,17 @@ void ClusterFollower::Await(std::chrono::milliseconds time) {
 }
 
 std::vector<Write> ClusterFollower::Pending() {
+  if (!in_force_) {
+    // What the disk knows and the server does not.
+    for (const KindInfo& info : Kinds()) {
+      for (const ObjectPtr& object : store_.List(info.kind)) {
+        if (!source_->Has(object->key)) {
+          wanted_.Remove(object->key);
+          pending_.insert_or_assign(object->key, std::nullopt);
+        }
+      }
+    }
+  }
   std::vector<Write> writes;
   writes.reserve(pending_.size());
   for (auto& [key, object] : pending_) {
@@ -126,30 +141,12 @@ std::vector<Write> ClusterFollower::Pending() {
     }
   }
   pending_.clear();
-  if (in_force_) {
-    return writes;
-  }
-  // What the disk knows and the server does not.
-  for (const KindInfo& info : Kinds()) {
-    for (const ObjectPtr& object : store_.List(info.kind)) {
-      if (!source_->Has(object->key)) {
-        wanted_.Remove(object->key);
-        Write& write = writes.emplace_back();
-        write.mode = Write::Mode::kDelete;
-        write.object.key = object->key;
-      }
-    }
-  }
   return writes;
 }
 
 void ClusterFollower::Commit() {
   if (HasToWait()) {
-    // Rules have come since that ask for Pods which are not known.
-    if (in_force_) {
-      Await(options_.patience);
-    }
-    return;
+    return Schedule();  // rules have come since that ask for Pods which are not known
   }
   std::vector<Write> writes = Pending();
   std::erase_if(failed_, [this](const auto& entry) { return !source_->Has(entry.first); });

@@ -61,6 +61,7 @@ class ClusterFollower {
   void Gather();
   void Ask();
   bool HasToWait() const;
+  void Schedule();
   void Await(std::chrono::milliseconds time);
   void Commit();
   std::vector<Write> Pending();
