@@ -35,6 +35,11 @@ safe 900' "$(split_of 1000)"
 done
 
 vsplit apply -f $PLAIN >/dev/null 2>&1
+image=$(vsplit get image)
+dry=$(vsplit apply --dry-run -f deploy/examples/fleetman-50.yaml 2>/dev/null)
+expect_line "dry run: the rule" '.*VirtualService default/fleetman-staff-service: spec\.http\[0\]: .*approximated.*' "$dry"
+expect_line "dry run: the table" '\+ +cluster outbound\|80\|safe\|.* weight 1 .*' "$dry"
+expect_text "a dry run changes nothing" "$image" "$(vsplit get image)"
 expect_text "apply the other weights" "$rule configured" \
     "$(vsplit apply -f deploy/examples/fleetman-50.yaml 2>/dev/null)"
 expect_text "1000 connections at 50/50" 'risky 500

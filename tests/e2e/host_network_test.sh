@@ -131,6 +131,9 @@ expect_text "connections of a pod that nobody knows" 'safe 10' \
     "$(split_in "$CGROUPFS/burstable/pod${uid}7/container" 10)"
 expect_text "connections of the node below the cgroup" 'safe 10' "$(split_in "$CGROUP" 10)"
 
+# Who is no pod that is known, where rules tell pods apart, is counted.
+expect_line "status: unknown sources" '.*unknown_source 20([^0-9].*)?' "$(vsplit status)"
+
 # A pod that goes, and one of the same class that comes, with a cgroup of its own.
 vsplit delete pod fs-guaranteed >/dev/null
 rmdir "${cgroup_of[fs-guaranteed]}/container" "${cgroup_of[fs-guaranteed]}"

@@ -115,4 +115,6 @@ sandbox_run client pod connect 10.96.0.7:80 3 >/dev/null 2>&1 || true
 top=$(vsplit top --once)
 expect_line "top: an ejection" '  SUBSET .* REFUSED +EJECTED' "$top"
 expect_line "top: an ejection" '  fleetman-staff-service\S* +100\.0 % .* 1/1' "$top"
+expect_line "get endpoints: who, why, until when" '.*10\.1\.0\.12:8080 .*ejected for (60|5[0-9])s? .*2 failed connections in a row \(consecutive5xxErrors\).*' \
+    "$(vsplit get endpoints)"
 expect_line "top: which and why" '  fleetman-staff-service\S*: 10\.1\.0\.12:8080 is ejected for (60|5[0-9]) s more: 2 failed connections in a row \(consecutive5xxErrors\)' "$top"

@@ -74,9 +74,15 @@ expect_line "image" '  source default/web' "$(vsplit get image)"
 to=fleetman-staff-service:80
 explained=$(vsplit explain --from default/web --to $to)
 expect_line "explain for the pod" '.* from default/web \(source class: default/web\)' "$explained"
+expect_line "the rule that decides for the pod" \
+    '  decided by VirtualService default/fleetman-staff-service spec\.http\[0\]: .*' "$explained"
 expect_line "explain for the pod" '    next: .* goes to 10\.1\.0\.21:8080 \(default/fleetman-risky-1\) of .*' "$explained"
 explained=$(vsplit explain --from default/fleetman-safe-1 --to $to)
 expect_line "explain for another" '.* \(source class: everyone\)' "$explained"
+expect_line "the rule that decides for another" \
+    '  decided by VirtualService default/fleetman-staff-service spec\.http\[1\]: .*' "$explained"
+expect_line "the rule that is passed over" \
+    '  passed over VirtualService default/fleetman-staff-service spec\.http\[0\]: not enforced, .*' "$explained"
 expect_line "explain for another" '    next: .* goes to 10\.1\.0\.1[123]:8080 .*' "$explained"
 
 # What explain says comes next is what a connection then does.

@@ -82,6 +82,33 @@ TEST_F(HealthTest, EjectionsOutliveTheAgentAndAChangeOfTheirSettings) {
   EXPECT_EQ(Ejected(), 1U);
 }
 
+TEST_F(HealthTest, WhatEjectedEndpointsCannotCarrySpillsOverWithoutAnAgent) {
+  node_.AddPod("far", 5);
+  ImageCluster cluster = Cluster({}, After(1));
+  cluster.groups = {Group({1, 2}, 0), Group({5}, 1)};
+  Put(cluster);
+  node_.Stop();
+  // While all are healthy nothing goes far.
+  EXPECT_EQ(AskMany(Address(kService), 2), (Counts{{"good", 1}, {kRefused, 1}}));
+  // Of the near ones half is left, which carries 140 % x 1/2 of all.
+  const Counts counts = AskMany(Address(kService), 2000);
+  EXPECT_FALSE(counts.contains(kRefused));
+  ASSERT_TRUE(counts.contains("good") && counts.contains("far"));
+  EXPECT_NEAR(counts.at("good"), 1400, 110);
+  EXPECT_NEAR(counts.at("far"), 600, 110);
+}
+
+TEST_F(HealthTest, WhenAllOfAPriorityAreEjectedTheNextOneCarriesEverything) {
+  node_.AddPod("far", 5);
+  ImageCluster cluster = Cluster({}, After(1));
+  cluster.groups = {Group({2, 3}, 0), Group({5}, 1)};
+  Put(cluster);
+  node_.Stop();
+  // With one of two left 30 % go far already, so that the second failure takes a while to come.
+  EXPECT_EQ(AskMany(Address(kService), 100), (Counts{{kRefused, 2}, {"far", 98}}));
+  EXPECT_EQ(AskMany(Address(kService), 40), (Counts{{"far", 40}}));
+}
+
 TEST_F(HealthTest, TimeAloneLetsBackAndTheNextEjectionIsLonger) {
   Ejection ejection = After(2);
   ejection.base = milliseconds(400);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -68,6 +69,33 @@ TEST_F(LimitTest, RefusesAtOnceWhatIsOverTheLimitAndCountsIt) {
   held.pop_back();
   EXPECT_TRUE(PlacesBecome(2));
   EXPECT_EQ(Connect(Address(kService)).error, 0);
+}
+
+// The last place, fought for again and again: threads begin at the same moment, each on its own.
+TEST_F(LimitTest, TheLastPlaceIsGivenOnceHoweverManyWantItAtOnce) {
+  constexpr int kThreads = 8;
+  constexpr int kRounds = 200;
+  Limit(1);
+  for (int round = 0; round < kRounds; ++round) {
+    std::barrier start(kThreads);
+    std::atomic<int> connected = 0;
+    std::vector<Connected> held(kThreads);
+    std::vector<std::thread> threads;
+    threads.reserve(kThreads);
+    for (Connected& mine : held) {
+      threads.emplace_back([&] {
+        start.arrive_and_wait();
+        mine = Connect(Address(kService));
+        connected += mine.error == 0 ? 1 : 0;
+      });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    ASSERT_EQ(connected, 1) << "round " << round;
+    held.clear();
+    ASSERT_TRUE(PlacesBecome(0)) << "round " << round;
+  }
 }
 
 TEST_F(LimitTest, NoneMeansNone) {

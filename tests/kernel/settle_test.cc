@@ -10,12 +10,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent.h"
 #include "pods.h"
+#include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
 #include "vsplit/objects.h"
@@ -149,6 +151,56 @@ spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}
 )");
   ASSERT_TRUE(rules) << rules.error().message;
   EXPECT_NE(backend.image().find("10.96.0.7:80"), std::string::npos) << backend.image();
+}
+
+TEST_F(SettleTest, AnAnswerOfDnsIsInForceAtOnceAndTheNextReplacesIt) {
+  ASSERT_TRUE(Apply(R"(
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db, namespace: default}
+spec:
+  hosts: [db.example.com]
+  addresses: [10.99.0.1]
+  ports: [{name: tcp, number: 5432, protocol: TCP}]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: rr, namespace: default}
+spec:
+  hosts: [rr.example.com]
+  addresses: [10.99.0.2]
+  ports: [{name: tcp, number: 5432, protocol: TCP}]
+  resolution: DNS_ROUND_ROBIN
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db, namespace: default}
+spec: {host: db.example.com}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: rr, namespace: default}
+spec: {host: rr.example.com}
+)"));
+  EXPECT_EQ(agent_->DnsNames(), (std::set<HostName>{"db.example.com", "rr.example.com"}));
+  const IpAddress seven = *ParseIpAddress("10.0.0.7");
+  const IpAddress eight = *ParseIpAddress("10.0.0.8");
+  const IpAddress nine = *ParseIpAddress("10.0.0.9");
+  const Backend backend = agent_->MakeBackend();
+  const auto has = [&backend](const std::string& endpoint) {
+    return backend.image().find(endpoint + ":5432") != std::string::npos;
+  };
+  EXPECT_FALSE(has("10.0.0.8"));
+  ASSERT_TRUE(agent_->TakeNames({{"db.example.com", {eight, nine}}}));
+  EXPECT_TRUE(has("10.0.0.8") && has("10.0.0.9"));
+  ASSERT_TRUE(agent_->TakeNames({{"db.example.com", {seven}}}));
+  EXPECT_TRUE(has("10.0.0.7"));
+  EXPECT_FALSE(has("10.0.0.8") || has("10.0.0.9"));
+  // Of round robin the first address alone.
+  ASSERT_TRUE(agent_->TakeNames({{"db.example.com", {seven}}, {"rr.example.com", {eight, nine}}}));
+  EXPECT_TRUE(has("10.0.0.8"));
+  EXPECT_FALSE(has("10.0.0.9"));
 }
 
 }  // namespace

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What is asked of files alone: without an agent, and as nobody in particular.
+# shellcheck source=tests/e2e/expect.sh
+. "$(dirname "$0")/expect.sh"
+
+export VSPLIT_SOCKET=$SANDBOX/nobody-listens
+mkdir "$SANDBOX/files"
+chmod 755 "$SANDBOX" "$SANDBOX/files"
+cp "$BUILD/userspace/vsplit" "$SANDBOX/vsplit"
+offline() { setpriv --reuid=65534 --regid=65534 --clear-groups "$SANDBOX/vsplit" "$@"; }
+
+# route: who connects decides.
+fleetman_without_rule >"$SANDBOX/files/service.yaml"
+cat >"$SANDBOX/files/rule.yaml" <<'EOF'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: fleetman-staff-service, namespace: default}
+spec:
+  hosts: [fleetman-staff-service]
+  http:
+    - match: [{sourceLabels: {app: web}}]
+      route:
+        - {destination: {host: fleetman-staff-service, subset: safe}, weight: 9}
+        - {destination: {host: fleetman-staff-service, subset: risky}, weight: 1}
+    - route: [{destination: {host: fleetman-staff-service, subset: safe}}]
+EOF
+route() { offline route -f "$SANDBOX/files" -o json "$@"; }
+expect_line "route of another" '.*"name":"outbound\|80\|safe\|[^"]*".*"share":1[,.}].*' "$(route --namespace default)"
+said=$(route --namespace default --labels app=web,x=y)
+expect_line "route of web" '.*"share":0\.9[,}].*"share":0\.1[,}].*' "$said"
+expect_line "route of a pod" '.*spec\.http\[1\].*' "$(route --pod default/fleetman-safe-1)"
+expect_line "route in words" '.*fleetman-staff-service.*' "$(offline route -f "$SANDBOX/files" --namespace default)"
+status=0
+offline route -f "$SANDBOX/files" --labels x >/dev/null 2>&1 || status=$?
+expect_text "status of a broken label" 1 "$((status != 0))"
+
+# analyze: istioctl's findings.
+cat >"$SANDBOX/missing.yaml" <<'EOF'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v, namespace: default}
+spec: {hosts: [nobody], http: [{route: [{destination: {host: nobody}}]}]}
+EOF
+expect_line "analyze" '.*\[IST0101\].*VirtualService.*default.*v.*' "$(offline analyze -f "$SANDBOX/missing.yaml" || true)"
+expect_line "analyze in JSON" '.*"code":"IST0101".*' "$(offline analyze -f "$SANDBOX/missing.yaml" -o json || true)"
+
+# validate: one line for each document.
+cat >"$SANDBOX/mixed.yaml" <<'EOF'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: good, namespace: default}
+spec: {hosts: [a], http: [{mirror: {host: b}, route: [{destination: {host: a}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bad, namespace: default}
+spec: {hosts: [a], http: [{route: [{destination: {host: a}, weight: -1}]}]}
+EOF
+lines=$(offline validate -f "$SANDBOX/mixed.yaml" -o json || true)
+expect_line "validate: a good one" '.*"name":"good".*"valid":true,"errors":\[\],"warnings":\[.+\].*' "$lines"
+expect_line "validate: a bad one" '.*"name":"bad".*"valid":false,"errors":\[.*"message":.*weight.*\].*' "$lines"
