@@ -137,7 +137,7 @@ class Kube : public testing::Test {
 
 TEST_F(Kube, AnswersWhoHasTheTokenAsTheUnixSocketDoes) {
   Start();
-  EXPECT_TRUE(AskWith("Bearer " + Token()).ends_with("\r\n\r\nok\n"));
+  EXPECT_TRUE(AskWith("Bearer " + Token()).ends_with("\r\n\r\nok"));
   EXPECT_NE(AskWith("Bearer " + Token(), "/api/v1/services").find(R"("kind":"ServiceList")"),
             std::string::npos);
 }
@@ -191,7 +191,7 @@ TEST_F(Kube, KeyStaysAndTokenDoesNot) {
 TEST_F(Kube, BrokenKeyIsMadeAnew) {
   std::ofstream(folder_ + "/kube.pem") << "-----BEGIN CERTIFICATE-----\nx\n";
   Start();
-  EXPECT_TRUE(AskWith("Bearer " + Token()).ends_with("ok\n"));
+  EXPECT_TRUE(AskWith("Bearer " + Token()).ends_with("ok"));
 }
 
 TEST_F(Kube, ClosesOnClientsThatDoNotShakeHands) {

@@ -120,12 +120,12 @@ TEST(Server, AnswersSeveralRequestsOnOneConnection) {
   Client client(folder.Socket());
   for (int i = 0; i < 3; ++i) {
     client.Send(kHealth);
-    EXPECT_EQ(client.ReadUntil("ok\n"),
+    EXPECT_EQ(client.ReadUntil("ok"),
               "HTTP/1.1 200 OK\r\nServer: vsplitd\r\nContent-Type: text/plain; charset=utf-8\r\n"
-              "Cache-Control: no-cache, private\r\nContent-Length: 3\r\n\r\nok\n");
+              "Cache-Control: no-cache, private\r\nContent-Length: 2\r\n\r\nok");
   }
   client.Send(std::string(kHealth) + std::string(kHealth));
-  EXPECT_EQ(client.ReadUntil("ok\n").substr(0, 15), "HTTP/1.1 200 OK");
+  EXPECT_EQ(client.ReadUntil("ok").substr(0, 15), "HTTP/1.1 200 OK");
 }
 
 TEST(Server, ClosesWhenTheClientAsksForIt) {
@@ -133,7 +133,7 @@ TEST(Server, ClosesWhenTheClientAsksForIt) {
   const Running server({.socket = folder.Socket()});
   Client client(folder.Socket());
   client.Send("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
-  EXPECT_TRUE(client.ReadAll().ends_with("\r\n\r\nok\n"));
+  EXPECT_TRUE(client.ReadAll().ends_with("\r\n\r\nok"));
   Client old(folder.Socket());
   old.Send("GET /healthz HTTP/1.0\r\n\r\n");
   EXPECT_EQ(FirstLine(old.ReadAll()), "HTTP/1.0 200 OK");
@@ -305,19 +305,19 @@ TEST(Server, TurnsAwayConnectionsBeyondTheLimitAndServesAgainLater) {
   const Running server({.socket = folder.Socket(), .connections = 1});
   auto first = std::make_unique<Client>(folder.Socket());
   first->Send(kHealth);
-  EXPECT_EQ(FirstLine(first->ReadUntil("ok\n")), "HTTP/1.1 200 OK");
+  EXPECT_EQ(FirstLine(first->ReadUntil("ok")), "HTTP/1.1 200 OK");
   Client second(folder.Socket());
   const std::string answer = second.ReadAll();
   EXPECT_EQ(FirstLine(answer), "HTTP/1.1 503 Service Unavailable");
   EXPECT_NE(answer.find("there are too many connections already (1)"), std::string::npos);
   first->Send("GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
-  EXPECT_TRUE(first->ReadAll().ends_with("ok\n"));
+  EXPECT_TRUE(first->ReadAll().ends_with("ok"));
   first.reset();
   std::string line;
   while (line != "HTTP/1.1 200 OK") {  // the server sees the end when its loop comes to it
     Client third(folder.Socket());
     third.Send(kHealth);
-    line = FirstLine(third.ReadUntil("\n"));
+    line = FirstLine(third.ReadUntil("ok"));
     line = line.substr(0, line.find('\r'));
     ASSERT_TRUE(line == "HTTP/1.1 200 OK" || line == "HTTP/1.1 503 Service Unavailable") << line;
   }

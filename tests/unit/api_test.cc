@@ -272,8 +272,8 @@ TEST_F(Api, BrokenTargetsAreBadRequests) {
 }
 
 TEST_F(Api, HealthReadinessAndViews) {
-  EXPECT_EQ(Body("GET", "/healthz"), "ok\n");
-  EXPECT_EQ(Body("GET", "/readyz?verbose"), "ok\n");
+  EXPECT_EQ(Body("GET", "/healthz"), "ok");
+  EXPECT_EQ(Body("GET", "/readyz?verbose"), "ok");
   backend_.not_ready = {"program vsplit_connect4 is not attached: no link is pinned"};
   const Response unready = Call("GET", "/readyz");
   EXPECT_EQ(unready.status, 503U);

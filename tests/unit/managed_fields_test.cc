@@ -158,6 +158,15 @@ TEST(Apply, FieldsThatAreLeftOutGo) {
   EXPECT_EQ(live["metadata"]["managedFields"][0]["time"], kLate);
 }
 
+TEST(Apply, WhatChangesHandsAloneHasNoTime) {
+  const auto times = [](const Json& document) { return document["metadata"]["managedFields"]; };
+  const Json live = Apply({}, Rule(R"({"a":1,"b":1})"), By("one"));
+  const Json shared = times(Apply(live, Rule(R"({"a":1})"), By("two", kLate)));
+  EXPECT_FALSE(shared[0].contains("time"));
+  EXPECT_EQ(shared[0]["manager"], "two");
+  EXPECT_EQ(shared[1]["time"], times(live)[0]["time"]);
+}
+
 TEST(Apply, FieldsOfOthersStay) {
   Json live = Apply({}, Rule(R"({"a":1,"b":{"c":1}})", R"("finalizers":["x.y/z"])"), By("one"));
   live = Apply(live, Rule(R"({"a":1,"b":{"d":2}})", R"("finalizers":["u.v/w"])"), By("two"));

@@ -24,13 +24,13 @@ Response Text(std::string body) {
 }
 
 Outcome<Response> AnswerHealth(const Call& /*call*/) {
-  return Text("ok\n");
+  return Text("ok");
 }
 
 Outcome<Response> AnswerReady(const Call& call) {
   const std::vector<std::string> reasons = call.backend.not_ready();
   if (reasons.empty()) {
-    return Text("ok\n");
+    return Text("ok");
   }
   Response response = Text("");
   response.status = 503;

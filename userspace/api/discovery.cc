@@ -233,15 +233,17 @@ Outcome<Response> AnswerDiscovery(const Call& call) {
 }
 
 Outcome<Response> AnswerVersion(const Call& call) {
-  return Response{.body = Dump({{"major", "1"},
-                                {"minor", "32"},
-                                {"gitVersion", "v1.32.0+vsplit." + call.backend.version},
-                                {"gitCommit", ""},
-                                {"gitTreeState", "clean"},
-                                {"buildDate", "1970-01-01T00:00:00Z"},
-                                {"goVersion", ""},
-                                {"compiler", ""},
-                                {"platform", "linux"}})};
+  const Json version = {{"major", "1"},
+                        {"minor", "32"},
+                        {"gitVersion", "v1.32.0+vsplit." + call.backend.version},
+                        {"gitCommit", ""},
+                        {"gitTreeState", "clean"},
+                        {"buildDate", "1970-01-01T00:00:00Z"},
+                        {"goVersion", ""},
+                        {"compiler", ""},
+                        {"platform", "linux"}};
+  constexpr int kIndent = 2;
+  return Response{.body = version.dump(kIndent)};
 }
 
 }  // namespace vsplit

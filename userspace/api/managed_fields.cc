@@ -60,16 +60,14 @@ FieldManager& Entry(ManagedFields& managed, const Writer& writer, bool applies) 
   return managed.emplace_back(FieldManager{.name = writer.manager,
                                            .applies = applies,
                                            .subresource = writer.subresource,
-                                           .api_version = writer.api_version,
-                                           .time = writer.now});
+                                           .api_version = writer.api_version});
 }
 
-void SetFields(FieldManager& manager, FieldSet fields, const Writer& writer) {
-  if (manager.fields != fields) {
-    manager.fields = std::move(fields);
-    manager.time = writer.now;
-    manager.api_version = writer.api_version;
-  }
+// The writer as an applier, and no other entry of it.
+FieldManager TakeApplier(ManagedFields& managed, const Writer& writer) {
+  FieldManager applier = Entry(managed, writer, true);
+  std::erase_if(managed, [&](const FieldManager& manager) { return Is(manager, writer, true); });
+  return applier;
 }
 
 void Take(FieldSet& fields, const FieldPath& path) {
@@ -264,8 +262,11 @@ void RecordUpdate(const Json& before, const Json& after, const Writer& writer,
   FieldManager& entry = Entry(managed, writer, false);
   FieldSet fields = entry.fields;
   fields.insert(written.begin(), written.end());
-  entry.fields = owned;
-  SetFields(entry, std::move(fields), writer);
+  if (fields != owned) {
+    entry.time = writer.now;
+    entry.api_version = writer.api_version;
+  }
+  entry.fields = std::move(fields);
   Cap(managed);
 }
 
@@ -284,8 +285,7 @@ Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Wr
                   .now = writer.now},
                  managed);
   }
-  FieldManager mine = Entry(managed, writer, true);
-  std::erase_if(managed, [&](const FieldManager& manager) { return Is(manager, writer, true); });
+  FieldManager mine = TakeApplier(managed, writer);
   if (managed.size() >= kManagers) {
     return Fail(
         "metadata.managedFields: there are " + std::to_string(kManagers) + " managers already",
@@ -316,10 +316,15 @@ Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Wr
       SetAt(outcome.document, leaf.path, *leaf.value);
     }
   }
+  FieldManager& applier = managed.back();
+  applier.fields = std::move(wanted);
+  applier.api_version = writer.api_version;
+  if (!IsSame(live, outcome.document)) {  // as in Kubernetes: not when fields change hands alone
+    applier.time = writer.now;
+  }
   if (writer.manager == "kubectl") {
     RenewLastApplied(live, applied, outcome.document);
   }
-  SetFields(managed.back(), std::move(wanted), writer);
   WriteManagedFields(std::move(managed), outcome.document);
   return outcome;
 }

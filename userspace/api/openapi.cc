@@ -120,9 +120,29 @@ std::string ItemPath(const KindInfo& info, std::string_view version) {
          "/{name}";
 }
 
+namespace {
+
+// "io.istio.networking" of "networking.istio.io".
+std::string FromBehind(std::string_view name) {
+  std::string words;
+  while (!name.empty()) {
+    const std::string word(TakeUntil(name, '.'));
+    words = words.empty() ? word : word + "." + words;
+  }
+  return words;
+}
+
+}  // namespace
+
 std::string SchemaName(const KindInfo& info, std::string_view version) {
-  return (info.group.empty() ? "core" : std::string(info.group)) + "." + std::string(version) +
-         "." + std::string(info.name);
+  constexpr std::string_view kOwn = ".k8s.io";
+  std::string group = "io.k8s.api.core";
+  if (info.group.ends_with(kOwn)) {
+    group = "io.k8s.api." + std::string(info.group.substr(0, info.group.size() - kOwn.size()));
+  } else if (!info.group.empty()) {
+    group = FromBehind(info.group);
+  }
+  return group + "." + std::string(version) + "." + std::string(info.name);
 }
 
 std::string OpenApiV3(std::string_view group, std::string_view version) {

@@ -18,7 +18,7 @@ Json SchemaOf(const KindInfo& info, std::string_view version);
 // "/apis/networking.istio.io/v1/namespaces/{namespace}/virtualservices/{name}"
 std::string ItemPath(const KindInfo& info, std::string_view version);
 
-// "networking.istio.io.v1.VirtualService", "core.v1.Pod"
+// "io.istio.networking.v1.VirtualService", "io.k8s.api.core.v1.Pod", as Kubernetes names them.
 std::string SchemaName(const KindInfo& info, std::string_view version);
 
 // The document of one group and version, in OpenAPI v3.
