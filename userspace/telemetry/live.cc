@@ -104,9 +104,10 @@ void ReadGroup(const Live& live, std::uint32_t cluster_id, const GroupRow& group
 
 std::vector<LivePool> PoolsOf(const Live& live, std::uint32_t cluster) {
   std::vector<LivePool> pools;
-  const auto here = std::ranges::equal_range(live.pools, cluster, {},
-                                             [](const auto& pool) { return pool.first.cluster; });
-  for (const auto& [key, value] : here) {
+  const auto id = [](const auto& pool) { return pool.first.cluster; };
+  for (auto at = std::ranges::lower_bound(live.pools, cluster, {}, id);
+       at != live.pools.end() && id(*at) == cluster; ++at) {
+    const auto& [key, value] = *at;
     if (value.active > 0) {
       pools.push_back(
           {.workload = NameAt(live.tables.workload_names, key.workload), .active = value.active});
