@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server on a real socket, against clients that behave and clients that do not.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -63,6 +64,11 @@ class Client {
       }
       text.remove_prefix(static_cast<std::size_t>(sent));
     }
+  }
+  // Reads nothing meanwhile; at most half a minute.
+  void AwaitClosed() const {
+    pollfd closed{.fd = fd_, .events = 0, .revents = 0};
+    EXPECT_EQ(::poll(&closed, 1, 30'000), 1);
   }
   // Until the server closes.
   std::string ReadAll() {
@@ -268,7 +274,7 @@ TEST(Server, CutsOffAWatchThatIsNotRead) {
   Client watching(folder.Socket());
   watching.Send(kWatch);
   // Far more than what a socket holds comes while nobody reads.
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  watching.AwaitClosed();
   const std::string got = watching.ReadAll();
   EXPECT_LT(got.size(), 1'500'000U);
 }
