@@ -324,7 +324,7 @@ TEST(Parse, DepthIsLimitedWhateverTheForm) {
     blocks += std::string(level, ' ') + "a:\n";
   }
   ExpectTooDeep(blocks);
-  for (const std::size_t levels : {65, 100'000, 1'000'000}) {
+  for (const std::size_t levels : {65U, 100'000U, 1'000'000U}) {
     ExpectTooDeep(Repeat("[", levels));
     ExpectTooDeep(Repeat(R"({"a":)", levels));
     ExpectTooDeep("a: " + Repeat("[", levels) + Repeat("]", levels));

@@ -25,12 +25,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Ejection kEjection{.failures = 5,
-                             .field = {},
-                             .interval = milliseconds(1000),
-                             .base = milliseconds(2000),
-                             .max = milliseconds(9000),
-                             .max_percent = 50};
+const Ejection kEjection{.failures = 5,
+                         .field = {},
+                         .interval = milliseconds(1000),
+                         .base = milliseconds(2000),
+                         .max = milliseconds(9000),
+                         .max_percent = 50};
 
 TableImage With(const ImageCluster& cluster) {
   ImageFrontend frontend{.everyone = {.host = "web", .clusters = {cluster}}, .sources = {}};
