@@ -28,6 +28,9 @@ struct EndpointShare {
 
   bool operator==(const EndpointShare&) const = default;
 };
+// How it fails in a word for programs: "unknown cluster", "no healthy endpoint", "black hole";
+// empty: it does not.
+std::string_view FailureOf(const EndpointShare& share);
 
 // The endpoints of one cluster that can be reached from addresses of one family, those of
 // probability 0 left out. The probabilities add up to 1. Envoy's rules: the priority by health with
@@ -38,8 +41,8 @@ std::vector<EndpointShare> EndpointShares(const ResolvedCluster& cluster, bool v
 // What becomes of connections to some addresses of a port, all of one family.
 struct Outcome {
   ResolvedPort port;  // its addresses are those of the family, one at least
-  // Clusters in the order of the rule, each with its endpoints in the order of their addresses;
-  // probabilities are those of the connection. Empty when it stays untouched.
+  // Clusters in the order of the rule, each with its endpoints by priority, then address, then
+  // port; probabilities are those of the connection. Empty when it stays untouched.
   std::vector<EndpointShare> split;
 
   bool operator==(const Outcome&) const = default;
@@ -77,9 +80,11 @@ std::string_view WordOf(PortProtocol protocol);  // "http", "tls", "tcp", "undec
 // Behind those of a host one for its other rules that are not enforced as written, if there are
 // any.
 std::string ToText(const std::vector<HostOutcomes>& hosts);
-// {"source": {...}, "connections": [{"host", "addresses": [...], "port", ..., "routes": [...]}],
+// {"source": {...}, "rejected": [],
+//  "connections": [{"host", "namespace", "address", "port", ..., "routes": [...], "clusters"}],
 //  "verdicts": [{"host", "port", "object", "path", "verdict", "reason"}]}
-// "port" of a verdict is 0 when it is about all ports of the host.
+// One connection for each address, sorted by host, namespace, address, port. "port" of a verdict is
+// 0 when it is about all ports of the host. tests/oracle/README.md has the fields.
 std::string ToJson(const std::vector<HostOutcomes>& hosts, const Client& client);
 
 }  // namespace vsplit

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -135,6 +136,9 @@ struct ResolvedPort {
   std::uint16_t port = 0;
   std::string name;
   PortProtocol protocol = PortProtocol::kTcp;
+  std::string_view declared;  // the same in Istio's word: "HTTP2", "MySQL", "UnsupportedProtocol"
+  std::string ns;             // of the Service or ServiceEntry
+  bool visible = true;        // false: exportTo or a Sidecar hides that from the client
   std::vector<IpPrefix> addresses;  // the frontends, of both families, sorted
   Policy policy = Policy::kExact;
   ObjectKey rule_object;                  // name is empty: no rule, the plain service

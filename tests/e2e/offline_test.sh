@@ -25,10 +25,11 @@ spec:
         - {destination: {host: fleetman-staff-service, subset: risky}, weight: 1}
     - route: [{destination: {host: fleetman-staff-service, subset: safe}}]
 EOF
-route() { offline route -f "$SANDBOX/files" -o json "$@"; }
+# On one line.
+route() { offline route -f "$SANDBOX/files" -o json "$@" | tr -d ' \n'; }
 expect_line "route of another" '.*"name":"outbound\|80\|safe\|[^"]*".*"share":1[,.}].*' "$(route --namespace default)"
 said=$(route --namespace default --labels app=web,x=y)
-expect_line "route of web" '.*"share":0\.9[,}].*"share":0\.1[,}].*' "$said"
+expect_line "route of web" '.*"share":0\.1[,}].*"share":0\.9[,}].*' "$said"
 expect_line "route of a pod" '.*spec\.http\[1\].*' "$(route --pod default/fleetman-safe-1)"
 expect_line "route in words" '.*fleetman-staff-service.*' "$(offline route -f "$SANDBOX/files" --namespace default)"
 status=0
@@ -59,4 +60,37 @@ spec: {hosts: [a], http: [{route: [{destination: {host: a}, weight: -1}]}]}
 EOF
 lines=$(offline validate -f "$SANDBOX/mixed.yaml" -o json || true)
 expect_line "validate: a good one" '.*"name":"good".*"valid":true,"errors":\[\],"warnings":\[.+\].*' "$lines"
+# Where a cluster with Istio would find each: the errors' layers.
+cat >"$SANDBOX/layers.yaml" <<'EOF'
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: webhook, namespace: default}
+spec: {hosts: [a], http: [{route: [{destination: {host: a}, weight: 50}, {destination: {host: a}, weight: -1}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: schema, namespace: default}
+spec: {hosts: a, http: [{route: [{destination: {host: a}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: fields, namespace: default}
+spec: {hosts: [a], http: [{route: [{destination: {host: a}, weigth: 1}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: Meta, namespace: default}
+spec: {hosts: [a], http: [{route: [{destination: {host: a}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: yaml, namespace: default}
+spec: {hosts: [a], hosts: [b], http: [{route: [{destination: {host: a}}]}]}
+EOF
+expect_text "validate: layers" 'webhook "layer":"webhook"
+schema "layer":"schema"
+fields "layer":"fields"
+Meta "layer":"meta"
+yaml "layer":"yaml"' "$({ offline validate -f "$SANDBOX/layers.yaml" -o json || true; } |
+    sed -E 's/.*"name":"([^"]*)".*"errors":\[\{("layer":"[^"]*").*/\1 \2/')"
 expect_line "validate: a bad one" '.*"name":"bad".*"valid":false,"errors":\[.*"message":.*weight.*\].*' "$lines"

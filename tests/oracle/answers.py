@@ -11,6 +11,7 @@ list      which of two entries counts on a port without a declared protocol: the
           ("http", "tcp") that vsplit read
 verdict   a word that vsplit must have said about some rule of the port
 ruled     whether vsplit must have let a rule decide
+service   fields of Istio's record about its service; not in the corpus
 settings  by cluster: algorithm, limits, ejection, panic, warmup; what is 0 is left out
 because   names of DIFFERENCES that changed the entry
 
@@ -63,13 +64,17 @@ def without_rejected(case, answer):
     return dict(case, objects=[each for each in case["objects"] if name(each) not in refused])
 
 
+# Of a connection's service: fields that both answers have.
+SERVICE = ["namespace", "port_name", "declared", "visible"]
+
+
 # ---- what is wanted ------------------------------------------------------------------------------
 
 
 def entry_of(case, record):
     """The entry that copies Istio's record, then what DIFFERENCES make of it."""
     entry = {"host": record["host"], "address": record["address"], "port": record["port"],
-             "because": []}
+             "service": {name: record[name] for name in SERVICE}, "because": []}
     route = records.route_of(record)
     if record["declared"] == records.UNDECLARED:
         entry["list"] = record["protocol"]
@@ -108,17 +113,10 @@ def wanted(case, answer):
 BLACK_HOLE = "BlackHoleCluster"
 
 
-def why_of(share):
-    if "why" not in share:
-        return ""
-    if share["cluster"] == BLACK_HOLE:
-        return "black hole"
-    return "no healthy endpoint" if share["why"].startswith("no ready") else "unknown cluster"
-
-
-def given(connection, address, verdicts):
-    """One address of vsplit's connection in the form of an entry."""
-    out = {"host": connection["host"], "address": address, "port": connection["port"],
+def given(connection, verdicts):
+    """vsplit's connection in the form of an entry."""
+    out = {"host": connection["host"], "address": connection["address"],
+           "port": connection["port"], "service": {name: connection[name] for name in SERVICE},
            "verdict": [each["verdict"] for each in verdicts
                        if each["host"] == connection["host"]
                        and each["port"] in (0, connection["port"])]}
@@ -131,20 +129,25 @@ def given(connection, address, verdicts):
         return out
     rows = []
     for share in connection["routes"][0]["split"]:
-        why = why_of(share)
         nameless = share["endpoint"] == records.ORIGINAL or share["cluster"] == BLACK_HOLE
-        rows.append((share["endpoint"], "" if nameless else share["cluster"], share["p"], why))
+        rows.append((share["endpoint"], "" if nameless else share["cluster"], share["p"],
+                     share.get("why", "")))
     out["split"] = records.merge(rows)
-    out["settings"] = {name: with_ejection(settings)
-                       for name, settings in connection["clusters"].items()}
+    out["settings"] = {name: settings_of(cluster)
+                       for name, cluster in connection["clusters"].items()}
     return out
 
 
-def with_ejection(settings):
-    """vsplit's settings with what ejects endpoints in the form of records.ejection_of()."""
-    have = settings.get("ejection")
+def settings_of(cluster):
+    """vsplit's settings in the form of records.settings_of()."""
+    ejection = cluster.get("ejection")
     fields = ("failures", "interval_ms", "base_ms", "max_percent")
-    return dict(settings, ejection=[have[field] for field in fields] if have else 0)
+    return {"algorithm": records.ALGORITHMS.get(cluster.get("lb_policy"), "passthrough"),
+            "max_connections": cluster.get("max_connections", 0),
+            "connect_timeout_ms": records.milliseconds(cluster.get("connect_timeout", "0s")),
+            "panic_percent": cluster.get("panic_threshold", 0),
+            "warmup_ms": cluster.get("warmup_ms", 0),
+            "ejection": [ejection[field] for field in fields] if ejection else 0}
 
 
 def near(left, right):
@@ -182,6 +185,10 @@ def faults(entry, ours):
             value = settings.get(field, 0)
             if have.get(field, 0) != value and "split" in entry:
                 lines.append("%s %s: istio %s, vsplit %s" % (name, field, value, have.get(field)))
+    for name, have in ours.get("service", {}).items() if "service" in entry else ():
+        # To Istio a service is visible, too, on other ports, or where only a rule leads to it.
+        if have != entry["service"][name] and not (name == "visible" and not have):
+            lines.append("%s: istio %s, vsplit %s" % (name, entry["service"][name], have))
     if "verdict" in entry and entry["verdict"] not in ours["verdict"]:
         lines.append("no rule is said to be %s" % entry["verdict"])
     if entry.get("ruled", ours["ruled"]) != ours["ruled"]:
@@ -206,17 +213,17 @@ def around(key, found):
         if port == key[2] and other.version == network.version and other.supernet_of(network) and \
                 (best is None or other.prefixlen > best[0]):
             best = (other.prefixlen, ours)
-    return best[1][0] if best else {"list": "", "split": records.UNTOUCHED, "settings": {},
-                                    "verdict": [], "ruled": False}
+    # Whose range it is is another question.
+    return dict(best[1][0], service={}) if best else {
+        "list": "", "split": records.UNTOUCHED, "settings": {}, "verdict": [], "ruled": False}
 
 
 def differences(case, entries, answer):
     """Yields (entry, lines) for everything in which vsplit's answer is not the wanted one."""
     found = {}
     for connection in answer["connections"]:
-        for address in connection["addresses"]:
-            ours = given(connection, address, answer["verdicts"])
-            found.setdefault(key_of(ours), []).append(ours)
+        ours = given(connection, answer["verdicts"])
+        found.setdefault(key_of(ours), []).append(ours)
     asked = {}
     for entry in entries:
         asked.setdefault(key_of(entry), []).append(entry)

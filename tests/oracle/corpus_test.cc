@@ -45,20 +45,8 @@ std::string ReadFile(const fs::path& path) {
 
 // ---- what a split is compared by ---------------------------------------------------------------
 
-constexpr std::string_view kBlackHole = "BlackHoleCluster";
-
 // Endpoint, cluster and why it fails; its probability.
 using Split = std::map<std::tuple<std::string, std::string, std::string>, double>;
-
-std::string WhyOf(const EndpointShare& share) {
-  if (share.why.empty()) {
-    return "";
-  }
-  if (share.cluster == kBlackHole) {
-    return "black hole";
-  }
-  return share.why.starts_with("no ready") ? "no healthy endpoint" : "unknown cluster";
-}
 
 // Clusters that only keep or drop the address dialled have names of their own in Istio.
 Split SplitOf(const Outcome& outcome) {
@@ -67,8 +55,8 @@ Split SplitOf(const Outcome& outcome) {
   }
   Split split;
   for (const EndpointShare& share : outcome.split) {
-    const std::string why = WhyOf(share);
-    const bool nameless = share.endpoint == kOriginalDestination || share.cluster == kBlackHole;
+    const std::string why(FailureOf(share));
+    const bool nameless = share.endpoint == kOriginalDestination || why == "black hole";
     split[{share.endpoint, nameless ? "" : share.cluster, why}] += share.probability;
   }
   return split;

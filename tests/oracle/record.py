@@ -7,8 +7,8 @@
 
 `corpus` writes corpus/generated-*.jsonl, of `--of` generated sets the `--count` that have the most
 different things in them, and asks again about those that are in corpus/examples.jsonl; `rules`
-writes the .json beside each rules/*.yaml. The differences that
-appear are to be reviewed: they say that Istio, or the list of intended.py, has changed.
+writes the .json beside each rules/*.yaml, and of some the whole answer into whole/. The differences
+that appear are to be reviewed: they say that Istio, or the list of intended.py, has changed.
 """
 import argparse
 import json
@@ -20,6 +20,8 @@ import generate
 HERE = pathlib.Path(__file__).parent
 CLIENT = "default/client"  # the pod of base.yaml that asks
 BATCH = 200  # questions to one oracle
+# Rules whose answers are kept whole: shares that fail, and what another namespace has for itself.
+WHOLE = ["R09-exported-to-others", "R13-broken-shares-fail"]
 
 
 def line(thing):
@@ -33,7 +35,13 @@ def recorded(oracle, cases):
         if answer.get("error"):
             raise SystemExit("%s: %s" % (case["id"], answer["error"]))
         kept = answers.without_rejected(case, answer)
-        yield dict(kept, wanted=answers.wanted(kept, answer), unasked=answers.unasked(kept))
+        yield dict(kept, wanted=entries(kept, answer), unasked=answers.unasked(kept))
+
+
+def entries(case, answer):
+    """Without what whole/ is for."""
+    return [{name: value for name, value in entry.items() if name != "service"}
+            for entry in answers.wanted(case, answer)]
 
 
 def features(case):
@@ -89,8 +97,17 @@ def rules(options):
     for path, answer in zip(paths, theirs):
         if answer.get("rejected"):
             raise SystemExit("%s: Istio refuses %s" % (path, answer["rejected"]))
-        case = {"source": {"pod": CLIENT}, "wanted": answers.wanted({"objects": []}, answer)}
+        case = {"source": {"pod": CLIENT}, "wanted": entries({"objects": []}, answer)}
         path.with_suffix(".json").write_text(pretty(case))
+        if path.stem in WHOLE:
+            (HERE / "whole" / (path.stem + ".json")).write_text(whole(answer))
+
+
+def whole(answer):
+    """Istio's answer as it is, one line for each connection."""
+    connections = ",\n  ".join(map(json.dumps, answer["connections"]))
+    return '{"source": %s,\n "rejected": [],\n "connections": [\n  %s]}\n' % (
+        json.dumps(answer["source"]), connections)
 
 
 def pretty(case):

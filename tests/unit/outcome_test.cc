@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +23,7 @@ namespace vsplit {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
+using Json = nlohmann::ordered_json;
 
 Endpoint EndpointAt(const std::string& address, std::uint32_t weight = 1) {
   return {.address = ParseSocketAddress(address).value(), .name = "", .weight = weight};
@@ -161,18 +162,53 @@ TEST(Outcome, TextHasABlockForEachAddress) {
 }
 
 TEST(Outcome, JsonHasClustersAndEndpointsWithTheirShares) {
-  const std::string json = ToJson(CanaryOutcomes(), {.ns = "default"});
-  EXPECT_THAT(
-      json,
-      HasSubstr(R"("rule":{"object":"VirtualService default/reviews","path":"spec.tcp[0]"})"));
-  EXPECT_THAT(
-      json,
-      HasSubstr(
-          R"({"name":"outbound|80|v1|reviews.default.svc.cluster.local","weight":90,"share":0.9})"));
-  EXPECT_THAT(
-      json,
-      HasSubstr(
-          R"({"endpoint":"10.1.0.1:8080","cluster":"outbound|80|v1|reviews.default.svc.cluster.local","p":0.9})"));
+  const Json answer = Json::parse(ToJson(CanaryOutcomes(), {.ns = "default"}));
+  ASSERT_EQ(answer.at("connections").size(), 1U);
+  const Json& connection = answer.at("connections").at(0);
+  EXPECT_EQ(connection.at("rule").dump(),
+            R"({"object":"VirtualService default/reviews","path":"spec.tcp[0]"})");
+  const Json& route = connection.at("routes").at(0);
+  EXPECT_EQ(
+      route.at("clusters").at(0).dump(),
+      R"({"name":"outbound|80|v1|reviews.default.svc.cluster.local","weight":90,"share":0.9})");
+  EXPECT_EQ(
+      route.at("split").at(0).dump(),
+      R"({"endpoint":"10.1.0.1:8080","cluster":"outbound|80|v1|reviews.default.svc.cluster.local","p":0.9})");
+  EXPECT_EQ(route.at("split").at(1).at("why"), "no healthy endpoint");
+}
+
+TEST(Outcome, JsonHasDurationsAndPoliciesInEnvoysWords) {
+  std::string text = kCanary;
+  text.replace(text.find("  subsets: [{name: v1"), 0, R"(  trafficPolicy:
+    loadBalancer: {simple: ROUND_ROBIN}
+    connectionPool: {tcp: {connectTimeout: 90.5s, maxConnections: 7}}
+    outlierDetection: {minHealthPercent: 30}
+)");
+  const Store store = StoreOf(Parse(text).objects);
+  const Json answer = Json::parse(ToJson(Outcomes(store, {}, {.ns = "default"}), {}));
+  Json cluster = answer.at("connections").at(0).at("clusters").begin().value();
+  cluster.erase("ejection");
+  EXPECT_EQ(
+      cluster.dump(),
+      R"({"lb_policy":"ROUND_ROBIN","connect_timeout":"1m30.5s","max_connections":7,"panic_threshold":30})");
+}
+
+TEST(Outcome, JsonIsSortedAsIstiosAnswersAre) {
+  std::string text = kCanary;
+  text.replace(text.find("clusterIP: 10.96.0.7"), 20, "clusterIPs: [10.96.0.70, 10.96.0.8]");
+  const std::size_t first = text.find("subset: v1");
+  const std::size_t second = text.find("subset: v2");
+  text[first + 9] = '2';
+  text[second + 9] = '1';
+  const Store store = StoreOf(Parse(text).objects);
+  const Json answer = Json::parse(ToJson(Outcomes(store, {}, {.ns = "default"}), {}));
+  const Json& connections = answer.at("connections");
+  ASSERT_EQ(connections.size(), 2U);
+  EXPECT_EQ(connections.at(0).at("address"), "10.96.0.70");
+  EXPECT_EQ(connections.at(1).at("address"), "10.96.0.8");
+  const Json& clusters = connections.at(0).at("routes").at(0).at("clusters");
+  EXPECT_EQ(clusters.at(0).at("weight"), 10);  // of v1, which the rule names second
+  EXPECT_EQ(clusters.at(1).at("weight"), 90);
 }
 
 std::size_t CountOf(std::string_view part, std::string_view text) {
@@ -232,7 +268,8 @@ TEST(Outcome, AddressesOfOneRuleAndFamilyAreOneOutcome) {
   }
 }
 
-// However many addresses and rules there are: the output grows as the text does.
+// However many addresses and rules there are: the text grows as theirs does, and JSON has one
+// connection for each address.
 TEST(Outcome, AddressesAndVerdictsAreWrittenOnce) {
   constexpr int kRules = 30;
   constexpr int kSubnets = 40;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -73,12 +74,19 @@ std::string Show(const Endpoint& endpoint) {
   return endpoint.name + ":" + std::to_string(endpoint.address.port);
 }
 
+// The address and the port as texts: by both endpoints are listed.
+std::pair<std::string_view, std::string_view> ByAddress(std::string_view endpoint) {
+  const std::size_t colon = endpoint.rfind(':');
+  return {endpoint.substr(0, colon), endpoint.substr(colon + 1)};
+}
+
 void AddShares(const std::vector<Reachable>& groups, double load, const std::string& cluster,
                std::vector<EndpointShare>& shares) {
   double weights = 0;
   for (const Reachable& group : groups) {
     weights += group.weight;
   }
+  const auto first = static_cast<std::ptrdiff_t>(shares.size());
   for (const Reachable& group : groups) {
     for (const Member& member : group.members) {
       if (const double share = load * group.weight / weights * member.weight / group.total;
@@ -88,6 +96,10 @@ void AddShares(const std::vector<Reachable>& groups, double load, const std::str
       }
     }
   }
+  std::sort(shares.begin() + first, shares.end(),
+            [](const EndpointShare& left, const EndpointShare& right) {
+              return ByAddress(left.endpoint) < ByAddress(right.endpoint);
+            });
 }
 
 std::vector<EndpointShare> Fails(const ResolvedCluster& cluster, std::string why) {
@@ -119,7 +131,6 @@ std::vector<EndpointShare> EndpointShares(const ResolvedCluster& cluster, bool v
     left -= load;
     AddShares(groups, load, cluster.name, shares);
   }
-  std::ranges::sort(shares, {}, &EndpointShare::endpoint);
   return shares;
 }
 

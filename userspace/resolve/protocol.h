@@ -9,9 +9,14 @@
 
 namespace vsplit::resolve {
 
-// kUdp also for SCTP and for TCP ports that call themselves udp: Istio makes no listener for them.
-PortProtocol ProtocolOf(const ServicePort& port);
-PortProtocol ProtocolOf(const ServiceEntryPort& port);
+struct Declared {
+  // kUdp also for SCTP and for TCP ports that call themselves udp: Istio makes no listener for
+  // them.
+  PortProtocol protocol = PortProtocol::kUndeclared;
+  std::string_view word = "UnsupportedProtocol";  // Istio's, of its protocol.Instance
+};
+Declared DeclaredBy(const ServicePort& port);
+Declared DeclaredBy(const ServiceEntryPort& port);
 
 std::string_view WordOf(PortProtocol protocol);  // "http", "tls", "tcp", "undeclared", "udp"
 

@@ -198,16 +198,25 @@ void AddPorts(const Scene& scene, const Object& object, bool counts, RegistrySer
   const std::vector<IpPrefix> addresses = AddressesOf(scene, object, service.host);
   if (const auto* spec = std::get_if<Service>(&object.spec)) {
     for (const ServicePort& port : spec->ports) {
-      AddPort(service, {.number = port.port, .name = port.name, .protocol = ProtocolOf(port)},
+      const auto [protocol, word] = DeclaredBy(port);
+      AddPort(service,
+              {.number = port.port,
+               .name = port.name,
+               .protocol = protocol,
+               .declared = word,
+               .ns = object.key.ns},
               addresses, object, counts);
     }
     return;
   }
   for (const ServiceEntryPort& port : std::get<ServiceEntry>(object.spec).ports) {
+    const auto [protocol, word] = DeclaredBy(port);
     AddPort(service,
             {.number = port.number,
              .name = port.name,
-             .protocol = ProtocolOf(port),
+             .protocol = protocol,
+             .declared = word,
+             .ns = object.key.ns,
              .target = port.target_port},
             addresses, object, counts);
   }

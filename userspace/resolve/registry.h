@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -25,6 +26,8 @@ struct RegistryPort {
   std::uint16_t number = 0;
   std::string name;  // joins it with the ports of endpoints
   PortProtocol protocol = PortProtocol::kTcp;
+  std::string_view declared;  // the same in Istio's word
+  std::string ns;             // of the object that has it, of several the first
   // Of a ServiceEntry whose resolution is NONE: where connections go instead; 0: to the port
   // dialled.
   std::uint16_t target = 0;

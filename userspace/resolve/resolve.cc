@@ -91,6 +91,9 @@ std::vector<DialledPort> DialledPorts(const Scene& scene, const RegistryService&
         {.number = port.number,
          .name = port.name,
          .protocol = port.protocol,
+         .declared = port.declared,
+         .ns = port.ns,
+         .visible = hidden.empty(),
          .addresses = hidden.empty() ? port.addresses : NotInRanges(scene, service.host, port),
          .untouched = std::move(hidden)});
   }
@@ -102,6 +105,9 @@ ResolvedPort ResolvePort(const Scene& scene, const HostName& host, const Dialled
   ResolvedPort resolved{.port = port.number,
                         .name = port.name,
                         .protocol = port.protocol,
+                        .declared = port.declared,
+                        .ns = port.ns,
+                        .visible = port.visible,
                         .addresses = choice.addresses,
                         .policy = scene.options.policy,
                         .rule_object = {.kind = Kind::kVirtualService},

@@ -17,11 +17,15 @@
 
 namespace vsplit::resolve {
 
-// A port of the service as its clients dial it.
+// A port of the service as its clients dial it. What has the name of a field of ResolvedPort is
+// that.
 struct DialledPort {
   std::uint16_t number = 0;
   std::string name;
   PortProtocol protocol = PortProtocol::kTcp;
+  std::string_view declared;
+  std::string ns;
+  bool visible = true;
   std::vector<IpPrefix> addresses;
   std::string untouched;  // why no rule can count here; empty: they can
 };

@@ -68,6 +68,9 @@ std::vector<DialledPort> UnseenPorts(const Scene& scene, const HostName& host,
       ports.push_back({.number = port.number,
                        .name = port.name,
                        .protocol = port.protocol,
+                       .declared = port.declared,
+                       .ns = port.ns,
+                       .visible = false,
                        .addresses = std::move(addresses),
                        .untouched = why});
     }

@@ -20,14 +20,27 @@
 namespace vsplit {
 namespace {
 
-// Where admission would find it: "yaml" if there is no object, "meta", or "spec" for the rest.
+// Where admission to a cluster with Istio would find it: while reading the text, in the metadata,
+// among the fields' names, in the schema of the kind, or in Istio's webhook.
 std::string_view LayerOf(const Diagnostic& diagnostic) {
-  if (diagnostic.object.empty()) {
+  if (diagnostic.object.empty() || diagnostic.reason == Diagnostic::Reason::kDuplicateField) {
     return "yaml";
   }
-  const bool meta = diagnostic.path == "kind" || diagnostic.path == "apiVersion" ||
-                    diagnostic.path.starts_with("metadata");
-  return meta ? "meta" : "spec";
+  if (diagnostic.path.starts_with("metadata")) {
+    return "meta";
+  }
+  switch (diagnostic.reason) {
+    case Diagnostic::Reason::kUnknownField:
+      return "fields";
+    case Diagnostic::Reason::kType:
+    case Diagnostic::Reason::kTooLong:
+      return "schema";
+    case Diagnostic::Reason::kMissing:
+    case Diagnostic::Reason::kDuplicateField:
+    case Diagnostic::Reason::kInvalid:
+      break;
+  }
+  return diagnostic.path == "apiVersion" ? "schema" : "webhook";
 }
 
 Json ToJson(const Diagnostic& diagnostic) {
