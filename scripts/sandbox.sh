@@ -70,10 +70,24 @@ sandbox_pod() {
 sandbox_serve() {
     ip netns exec "$NAME-$1" pod serve "$2" "$3" >"$SANDBOX/$2.log" 2>&1 &
     echo $! >>"$SANDBOX/pids"
-    local tries=0
-    until ip netns exec "$NAME-$1" ss -Hltn "sport = :$3" | grep -q .; do
+    sandbox_await "$2 listens" sandbox_listens "$1" "sport = :$3"
+}
+
+# sandbox_listens POD FILTER: some socket of the pod does that the filter of ss lets through.
+sandbox_listens() {
+    ip netns exec "$NAME-$1" ss -Hltn "$2" | grep -q .
+}
+
+# sandbox_await WHAT COMMAND...: until it holds, for half a minute at most.
+sandbox_await() {
+    local what=$1 tries=0
+    shift
+    until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
-        [ $tries -lt 100 ] || sandbox_fail "$2 does not listen: $(cat "$SANDBOX/$2.log")"
+        [ $tries -lt 600 ] || {
+            tail -n 20 "$SANDBOX"/*.log >&2
+            sandbox_fail "in vain: $what"
+        }
         sleep 0.05
     done
 }

@@ -13,10 +13,10 @@ server_port=$(shuf -n 1 -i 20000-29999)
 # The agent that is the server.
 start_server() {
     vsplitd --socket "$api/vsplit.sock" --state "$api/objects.db" --pins "$PINS-api" \
-        --cgroup "$CGROUP/api" --kube-port "$server_port" >>"$api/vsplitd.log" 2>&1 &
+        --cgroup "$CGROUP/api" --kube-port "$server_port" >>"$SANDBOX/api.log" 2>&1 &
     SERVER=$!
     echo $SERVER >>"$SANDBOX/pids"
-    until_true "the server answers" vsplit --socket "$api/vsplit.sock" version
+    sandbox_await "the server answers" vsplit --socket "$api/vsplit.sock" version
 }
 on_server() { vsplit --socket "$api/vsplit.sock" "$@"; }
 
@@ -27,19 +27,6 @@ stop() {
     wait "$1" 2>/dev/null || true
 }
 
-# until_true WHAT COMMAND...: within ten seconds.
-until_true() {
-    local what=$1 tries=0
-    shift
-    until "$@" >/dev/null 2>&1; do
-        tries=$((tries + 1))
-        [ $tries -lt 200 ] || {
-            tail -n 20 "$SANDBOX/vsplitd.log" "$api/vsplitd.log" >&2
-            sandbox_fail "not so after ten seconds: $what"
-        }
-        sleep 0.05
-    done
-}
 has_weight() { vsplit get vs "$name" -o json | grep -qE "\"weight\": *$1\b"; }
 has_no_rule() { ! vsplit get vs "$name"; }
 close_both() {
@@ -54,14 +41,14 @@ sandbox_fleetman
 start_server
 on_server apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
 start_agent
-until_true "the server's objects are in force" has_weight 90
+sandbox_await "the server's objects are in force" has_weight 90
 expect_text "90 and 10 of 100" 'risky 10
 safe 90' "$(split_of 100)"
 
 # A change there is a change here.
 sed 's/weight: 90/weight: 50/; s/weight: 10/weight: 50/' deploy/examples/fleetman.yaml >"$SANDBOX/even.yaml"
 on_server apply -f "$SANDBOX/even.yaml" >/dev/null 2>&1
-until_true "the new weights are in force" has_weight 50
+sandbox_await "the new weights are in force" has_weight 50
 expect_text "50 and 50 of 100" 'risky 50
 safe 50' "$(split_of 100)"
 
@@ -87,5 +74,5 @@ stop "$AGENT"
 start_server
 on_server delete vs "$name" >/dev/null
 start_agent
-until_true "the rule is gone" has_no_rule
+sandbox_await "the rule is gone" has_no_rule
 expect_text "objects left" 1 "$(vsplit get dr -o name | wc -l)"

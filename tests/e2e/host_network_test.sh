@@ -34,16 +34,13 @@ split_in() {
         awk '{ print $2, $1 }' | sort
 }
 
+listens() { ss -Hltn "src $1 sport = :8080" | grep -q .; }
+
 # The node's own loopback is where its processes reach the endpoints.
 for server in safe:127.77.0.11 risky:127.77.0.21; do
     pod serve "${server%:*}" 8080 "${server#*:}" >"$SANDBOX/${server%:*}.log" 2>&1 &
     echo $! >>"$SANDBOX/pids"
-    tries=0
-    until ss -Hltn "src ${server#*:} sport = :8080" | grep -q .; do
-        tries=$((tries + 1))
-        [ $tries -lt 100 ] || sandbox_fail "$server: $(cat "$SANDBOX/${server%:*}.log")"
-        sleep 0.05
-    done
+    sandbox_await "$server listens" listens "${server#*:}"
 done
 
 uid=0a1b2c3d-0000-4000-8000-00000000000

@@ -24,7 +24,7 @@ expect_line "status" "kubectl: +export KUBECONFIG=$KUBECONFIG" "$(vsplit status)
 token=$(grep -o '"token": *"[^"]*"' "$KUBECONFIG" | cut -d'"' -f4)
 expect_line "a wrong token" '.*You must be logged in to the server.*' \
     "$(k --token=wrong get vs 2>&1 || true)"
-expect_text "tokens in the log" 0 "$(grep -c "$token" "$SANDBOX/vsplitd.log" || true)"
+expect_text "tokens in the log" 0 "$(grep -c -- "$token" "$SANDBOX/vsplitd.log" || true)"
 
 # What there is.
 expect_line "version" 'Server Version: .*v1\.32\.0\+vsplit\..*' "$(k version 2>/dev/null)"
@@ -59,20 +59,11 @@ expect_line "describe" 'Name: +'"$name" "$(k describe vs "$name")"
 : >"$SANDBOX/events"
 k get vs "$name" -w --output-watch-events >"$SANDBOX/events" &
 watching=$!
-tries=0
-until grep -q ADDED "$SANDBOX/events"; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || sandbox_fail "the watch says nothing"
-    sleep 0.1
-done
+sandbox_await "the watch says something" grep -q ADDED "$SANDBOX/events"
 sed 's/weight: 90/weight: 50/; s/weight: 10/weight: 50/' deploy/examples/fleetman.yaml >"$SANDBOX/even.yaml"
 vsplit apply -f "$SANDBOX/even.yaml" >/dev/null 2>&1
 k delete vs "$name" >/dev/null
-until grep -q DELETED "$SANDBOX/events"; do
-    tries=$((tries + 1))
-    [ $tries -lt 200 ] || sandbox_fail "the watch does not see the deletion: $(cat "$SANDBOX/events")"
-    sleep 0.1
-done
+sandbox_await "the watch sees the deletion" grep -q DELETED "$SANDBOX/events"
 kill $watching
 wait $watching 2>/dev/null || true
 expect_text "events" 'ADDED

@@ -26,18 +26,7 @@ hold() {
         [ -z "$3" ] || while sleep "$3"; do echo x >&3 || exit; done &
         cat <&3 >/dev/null 2>&1
         touch "$1.end"' bash "$SANDBOX/$1" "$2" "${3:-}" 2>/dev/null &
-    await "$1 is connected" test -e "$SANDBOX/$1.name"
-}
-
-# await WHAT COMMAND...: until it holds, for half a minute at most.
-await() {
-    local what=$1 tries=0
-    shift
-    until "$@"; do
-        tries=$((tries + 1))
-        [ $tries -lt 300 ] || sandbox_fail "in vain: $what"
-        sleep 0.1
-    done
+    sandbox_await "$1 is connected" test -e "$SANDBOX/$1.name"
 }
 
 lives() {
@@ -53,7 +42,7 @@ sandbox_pod client 10.1.0.2/24
 sandbox_pod safe-1 10.1.0.11/24
 ip netns exec "$NAME-safe-1" pod serve safe 8080 0.0.0.0 --echo >"$SANDBOX/safe-1.log" 2>&1 &
 echo $! >>"$SANDBOX/pids"
-await "safe-1 listens" sh -c "ip netns exec $NAME-safe-1 ss -Hltn 'sport = :8080' | grep -q ."
+sandbox_await "safe-1 listens" sandbox_listens safe-1 "sport = :8080"
 sandbox_pod safe-2 10.1.0.12/24 # refuses
 sandbox_agent --observe=on
 
@@ -80,7 +69,7 @@ hold untouched 10.1.0.11:8080
 hold idle 10.96.0.7:80
 hold busy 10.96.0.7:80 0.3
 expect_text "connections" 3 "$(established 10.1.0.11:8080)"
-await "the idle connection is ended" test -e "$SANDBOX/idle.end"
+sandbox_await "the idle connection is ended" test -e "$SANDBOX/idle.end"
 sleep 3
 lives busy
 lives untouched
@@ -91,11 +80,18 @@ expect_line "status" ' *"idle_timeout": 1,?' "$metrics"
 # Old ones, however busy. The one before lives under the limit of then or that of now, and goes.
 rule '{connectionPool: {tcp: {maxConnectionDuration: 2s}}}'
 hold old 10.96.0.7:80 0.3
-await "the old connection is ended" test -e "$SANDBOX/old.end"
-await "the busy connection is ended" test -e "$SANDBOX/busy.end"
+sandbox_await "the old connection is ended" test -e "$SANDBOX/old.end"
+sandbox_await "the busy connection is ended" test -e "$SANDBOX/busy.end"
 lives untouched
 expect_text "connections left" 1 "$(established 10.1.0.11:8080)"
 expect_line "status" ' *"max_connection_duration": 2,?' "$(vsplit status -o json)"
+
+# The kernel's keepalive, its timer armed, and only on what was steered.
+rule '{connectionPool: {tcp: {tcpKeepalive: {time: 60s, interval: 10s, probes: 3}}}}'
+hold kept 10.96.0.7:80
+timers=$(ip netns exec "$NAME-client" ss -Htno state established dst 10.1.0.11:8080)
+expect_text "sockets with a keepalive timer, of all" "1 of 2" \
+    "$(grep -c 'timer:(keepalive,' <<<"$timers" || true) of $(wc -l <<<"$timers")"
 
 # A full pool.
 rule '{connectionPool: {tcp: {maxConnections: 1}}}'

@@ -60,12 +60,8 @@ expect_line "a pod without a cgroup" \
     '  no cgroup was found of default/web: it gets the routes for everyone' "$(vsplit status)"
 
 mkdir "$WEB"
-tries=0
-until vsplit status | grep -q '^Pods: *1 of this node'; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || sandbox_fail "the pod's cgroup was not noticed: $(vsplit status)"
-    sleep 0.1
-done
+has_pod() { vsplit status | grep -q '^Pods: *1 of this node'; }
+sandbox_await "the pod's cgroup is noticed" has_pod
 
 expect_text "connections of the pod" 'risky 20' "$(split_of_web 20)"
 expect_text "connections of everyone else" 'safe 20' "$(split_of 20)"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What get, top, status, explain and the completion show while the canary runs.
+# What get, top, status, explain, analyze and the completion show while the canary runs.
 # shellcheck source=tests/e2e/expect.sh
 . "$(dirname "$0")/expect.sh"
 
@@ -53,6 +53,20 @@ expect_line "status: split" '  risky +10\.0 % +10\.0 % .*' "$status"
 explained=$(vsplit explain --from default/fleetman-safe-1 --to "$host:80")
 expect_line "explain" '.*VirtualService default/fleetman-staff-service.*' "$explained"
 expect_line "explain" ".*outbound\|80\|(safe|risky)\|$host.*" "$explained"
+
+# What does not fit together, as the agent has it and as its files do.
+expect_line "analyze" "Info \\[VSPLIT02\\] \\(VirtualService default/fleetman-staff-service\\) .*per connection.*" "$(vsplit analyze)"
+awk 'BEGIN { RS = "---\n" } /kind: VirtualService/' deploy/examples/fleetman.yaml >"$SANDBOX/rule.yaml"
+sed 's/subset: risky/subset: nowhere/' "$SANDBOX/rule.yaml" >"$SANDBOX/broken.yaml"
+vsplit apply -f "$SANDBOX/broken.yaml" >/dev/null 2>&1
+status=0
+found=$(vsplit analyze -o json 2>/dev/null) || status=$?
+expect_text "exit status of analyze with an error" 1 "$status"
+expect_line "analyze in JSON" '\{"code":"IST0101","level":"Error","object":"VirtualService default/fleetman-staff-service",.*nowhere.*' "$found"
+fleetman_without_rule >"$SANDBOX/both.yaml"
+echo --- | cat - "$SANDBOX/broken.yaml" >>"$SANDBOX/both.yaml"
+expect_text "analyze of the same files" "$found" "$(vsplit analyze -f "$SANDBOX/both.yaml" -o json 2>/dev/null || true)"
+vsplit apply -f "$SANDBOX/rule.yaml" >/dev/null 2>&1
 
 # Completion knows commands, kinds and names.
 complete_words() {
