@@ -2,8 +2,9 @@
 // Ends connections that were steered and have outlived their limits: idleTimeout and
 // maxConnectionDuration of Istio's connectionPool.tcp. Which ones is pure; ending them is the
 // kernel's SOCK_DESTROY (sock_diag(7)), which leaves the application with ECONNABORTED. It is asked
-// for in the network namespace of each pod, because no sooner does a BPF iterator see a socket than
-// there, and because it needs less than one: no CAP_PERFMON, no kernel of 6.5.
+// for in the network namespace of each pod: a BPF iterator sees no other sockets than those of its
+// opener's namespace either, ends them by the same function of the kernel, and needs more for it:
+// CAP_PERFMON, a kernel of 6.5, and its offsets (bpf/README.md).
 #pragma once
 
 #include <chrono>
