@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -88,6 +89,21 @@ class SettleTest : public Test {
     workload_value value{};
     return bpf_map_lookup_elem(workloads_.get(), &key, &value) == 0 ? value.name : "";
   }
+  // By another program, which is what sqlite3 is to the agent.
+  bool Sql(const char* sql) const { return Stored(sql) == 0; }
+  // The objects on disk, or what the statement gives; less than 0: it fails.
+  int Stored(const char* sql = "SELECT count(*) FROM objects") const {
+    sqlite3* database = nullptr;
+    int number = 0;
+    const auto take = [](void* out, int, char** values, char**) {
+      *static_cast<int*>(out) = std::stoi(values[0]);
+      return 0;
+    };
+    const bool done = sqlite3_open((folder_ / "objects.db").c_str(), &database) == SQLITE_OK &&
+                      sqlite3_exec(database, sql, take, &number, nullptr) == SQLITE_OK;
+    sqlite3_close(database);
+    return done ? number : -1;
+  }
   bool Says(const std::string& text) {
     const Backend backend = agent_->MakeBackend();
     return backend.metrics().find(text) != std::string::npos;
@@ -151,6 +167,50 @@ spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}
 )");
   ASSERT_TRUE(rules) << rules.error().message;
   EXPECT_NE(backend.image().find("10.96.0.7:80"), std::string::npos) << backend.image();
+}
+
+// Objects that the disk has and that did not come into force are taken back from it, however long
+// that takes: else an agent that starts would put them into force.
+TEST_F(SettleTest, WhatTheDiskCannotTakeBackIsTriedAgain) {
+  const Descriptor hosts(bpf_obj_get((bpffs_.path() + "/vsplit/hosts").c_str()));
+  ASSERT_EQ(bpf_map_freeze(hosts.get()), 0);
+  ASSERT_TRUE(
+      Sql("CREATE TRIGGER hold BEFORE DELETE ON objects "
+          "BEGIN SELECT RAISE(ABORT, 'held'); END"));
+  const std::string rules = R"(
+kind: Service
+apiVersion: v1
+metadata: {name: web, namespace: default}
+spec: {clusterIP: 10.96.0.7, ports: [{name: http, port: 80}]}
+---
+kind: VirtualService
+apiVersion: networking.istio.io/v1
+metadata: {name: web, namespace: default}
+spec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}
+)";
+  const Result<Applied> applied = Apply(rules);
+  ASSERT_FALSE(applied);
+  EXPECT_NE(applied.error().message.find("the disk already holds the new objects"),
+            std::string::npos)
+      << applied.error().message;
+  EXPECT_TRUE(agent_->IsUnsettled());
+  const Backend backend = agent_->MakeBackend();
+  EXPECT_NE(backend.status().find("objects that are not in force"), std::string::npos)
+      << backend.status();
+  EXPECT_FALSE(backend.not_ready().empty());
+  EXPECT_FALSE(agent_->Settle());
+  const Result<Applied> pod = AddPod("a");
+  ASSERT_FALSE(pod);
+  EXPECT_NE(pod.error().message.find("held"), std::string::npos) << pod.error().message;
+  EXPECT_EQ(Stored(), 2);
+
+  ASSERT_TRUE(Sql("DROP TRIGGER hold"));
+  const Result<void> settled = agent_->Settle();
+  EXPECT_TRUE(settled) << settled.error().message;
+  EXPECT_FALSE(agent_->IsUnsettled());
+  EXPECT_EQ(Stored(), 0);
+  EXPECT_TRUE(AddPod("a"));
+  EXPECT_EQ(Stored(), 1);
 }
 
 TEST_F(SettleTest, AnAnswerOfDnsIsInForceAtOnceAndTheNextReplacesIt) {

@@ -93,7 +93,9 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
     store_.Undo();
     return applied;
   }
-  if (const Result<void> kept = disk_.Commit(*changes, store_.resource_version()); !kept) {
+  const Result<void> kept =
+      RestoreDisk().and_then([&] { return disk_.Commit(*changes, store_.resource_version()); });
+  if (!kept) {
     store_.Undo();
     return Fail("keep the objects on disk", kept.error());
   }

@@ -73,9 +73,9 @@ class Agent {
   // What `status` is to say about what is around the agent.
   void SetAround(std::function<AroundStatus()> around) { around_ = std::move(around); }
 
-  // Whether something that is committed is not in force as a whole, and Settle is to be tried
-  // again.
-  bool IsUnsettled() const { return !unsettled_.empty() || broken_; }
+  // Whether something that is committed is not in force as a whole, or the disk holds what is not,
+  // and Settle is to be tried again.
+  bool IsUnsettled() const { return !unsettled_.empty() || broken_ || !owed_.empty(); }
   Result<void> Settle();
 
   // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for.
@@ -107,6 +107,7 @@ class Agent {
   void NoteUnsettled(const Error& error);
   Result<void> Repair();
   Error TakeBack(const std::vector<Change>& changes, const Error& cause);
+  Result<void> RestoreDisk();
   std::vector<Verdict> VerdictsOf(const HostName& host, const HostChange& change) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
@@ -132,6 +133,10 @@ class Agent {
   std::optional<std::optional<std::chrono::milliseconds>> shortest_limit_;
   bool broken_ = false;    // a plan failed midway and was not yet cleaned up
   std::string unsettled_;  // why what follows a commit is not in force; empty: all of it is
+  // What the disk has to take back of a transaction that did not come into force, and why it has
+  // not.
+  std::vector<Change> owed_;
+  std::string owed_because_;
   ApplyRecord record_;
   std::function<AroundStatus()> around_;
 };

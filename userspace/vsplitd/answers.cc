@@ -222,6 +222,13 @@ AgentStatus Agent::Status() const {
                      .hosts = hosts_.all().size(),
                      .around = around_ ? around_() : AroundStatus{},
                      .unsettled = unsettled_};
+  if (!owed_.empty()) {
+    status.features.push_back({.name = "state file",
+                               .on = false,
+                               .reason = "it holds objects that are not in force, and taking them "
+                                         "back is tried again: " +
+                                         owed_because_});
+  }
   status.around.pods = pods_.workloads.size();
   for (const auto& [key, hint] : pods_.hints) {
     const std::string name = key.ns + "/" + key.name;
@@ -242,6 +249,9 @@ std::vector<std::string> Agent::NotReady() const {
   }
   if (!unsettled_.empty()) {
     reasons.push_back("not all that is committed is in force: " + unsettled_);
+  }
+  if (!owed_.empty()) {
+    reasons.push_back("the state file holds objects that are not in force: " + owed_because_);
   }
   for (const Attachment& attachment : datapath_->Attachments()) {
     if (!attachment.attached) {

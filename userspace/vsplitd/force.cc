@@ -62,11 +62,12 @@ void Agent::NoteUnsettled(const Error& error) {
 
 // From the tables as they are to all that is wanted.
 Result<void> Agent::Settle() {
+  const Result<void> restored = RestoreDisk();
   if (Result<void> repaired = broken_ ? Repair() : Result<void>{}; !repaired) {
     return repaired;
   }
   if (unsettled_.empty()) {
-    return {};
+    return restored;
   }
   TableImage wanted = hosts_.Image();
   wanted.workloads = pods_.image;
@@ -76,7 +77,7 @@ Result<void> Agent::Settle() {
   if (done) {
     Log(Priority::kInfo, "settled", {{"generation", std::to_string(tables_.generation)}});
     unsettled_.clear();
-    return {};
+    return restored;
   }
   NoteUnsettled(done.error());
   broken_ = plan.has_value();
@@ -121,14 +122,34 @@ Error Agent::TakeBack(const std::vector<Change>& changes, const Error& cause) {
                        .after = change.before,
                        .resource_version = change.resource_version});
   }
-  const Result<void> restored = disk_.Commit(inverse, store_.resource_version());
+  owed_ = std::move(inverse);
+  const Result<void> restored = RestoreDisk();
   if (restored) {
     return {.message = "put into force: " + cause.message + "; keeping the rules in force"};
   }
   return {.message = "put into force: " + cause.message +
                      "; the rules before stay in force, but the disk already holds the new "
-                     "objects and they will come into force when the agent starts again: " +
+                     "objects: an agent that starts before they could be taken back puts them "
+                     "into force: " +
                      restored.error().message};
+}
+
+// The disk is what the store is: also of other objects nothing is written before.
+Result<void> Agent::RestoreDisk() {
+  if (owed_.empty()) {
+    return {};
+  }
+  const Result<void> restored = disk_.Commit(owed_, store_.resource_version());
+  const std::string why = restored ? "" : restored.error().message;
+  if (why != owed_because_) {
+    Log(restored ? Priority::kInfo : Priority::kError, restored ? "disk_restored" : "disk_ahead",
+        {{"objects", std::to_string(owed_.size())}, {"error", why}});
+  }
+  owed_because_ = why;
+  if (restored) {
+    owed_.clear();
+  }
+  return restored;
 }
 
 }  // namespace vsplit
