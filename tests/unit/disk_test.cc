@@ -244,6 +244,19 @@ TEST(Disk, FindingsAreNotWaitedForButObjectsStillAre) {
   EXPECT_GT(syncs, before);
 }
 
+TEST(Disk, ObjectsAreSyncedAlsoAfterNotesThatCouldNotBeWritten) {
+  const TempFolder folder;
+  Disk disk = Open(folder.file());
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(folder.file().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_FALSE(disk.KeepNames(kNames));
+  sqlite3_close(other);
+  const int before = syncs;
+  ASSERT_TRUE(disk.Commit({Put(MakeObject(Kind::kPod, "a", "x", "1"))}, 1));
+  EXPECT_GT(syncs, before);
+}
+
 TEST(Disk, DatabaseWithoutTheTablesOfFindingsGetsThem) {
   const TempFolder folder;
   ASSERT_TRUE(Open(folder.file()).Commit({Put(MakeObject(Kind::kPod, "a", "x", "1"))}, 1));

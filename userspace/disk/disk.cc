@@ -219,6 +219,9 @@ Result<void> Disk::Commit(const std::vector<Change>& changes, std::uint64_t reso
   if (std::ranges::all_of(changes, &Change::unchanged)) {
     return {};
   }
+  if (Result<void> synced = state_->notes->Sync(); !synced) {
+    return synced;
+  }
   return state_->database.Transact("BEGIN IMMEDIATE", [&]() -> Result<void> {
     for (const Change& change : changes) {
       if (change.unchanged()) {

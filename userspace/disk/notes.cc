@@ -126,13 +126,20 @@ Result<void> Notes::Run(Statement& statement) const {
 }
 
 // In a write-ahead log a transaction that is not synced is whole or not there at all.
-Result<void> Notes::Write(const std::function<Result<void>()>& work) const {
+Result<void> Notes::Write(const std::function<Result<void>()>& work) {
   if (Result<void> eased = database_->Run("PRAGMA synchronous = NORMAL", "write"); !eased) {
     return eased;
   }
-  const Result<void> done = database_->Transact("BEGIN IMMEDIATE", work);
-  const Result<void> restored = database_->Run("PRAGMA synchronous = FULL", "write");
-  return done ? restored : done;
+  eased_ = true;
+  Result<void> done = database_->Transact("BEGIN IMMEDIATE", work);
+  (void)Sync();  // else who needs it tries again
+  return done;
+}
+
+Result<void> Notes::Sync() {
+  return eased_
+             ? database_->Run("PRAGMA synchronous = FULL", "sync").map([this] { eased_ = false; })
+             : Result<void>();
 }
 
 Result<void> Notes::Read(DiskContent& content) {

@@ -23,16 +23,20 @@ class Notes {
   Result<void> KeepConditions(const std::vector<StoredCondition>& conditions,
                               const std::vector<ObjectKey>& gone);
 
+  // Transactions wait for the disk again: without this no object may be written.
+  Result<void> Sync();
+
  private:
   explicit Notes(const Database& database) : database_(&database) {}
 
   Result<void> Run(Statement& statement) const;
-  Result<void> Write(const std::function<Result<void>()>& work) const;
+  Result<void> Write(const std::function<Result<void>()>& work);
   Result<void> ReadNames(KnownNames& names);
   Result<void> ReadConditions(std::vector<StoredCondition>& conditions);
 
   const Database* database_;
-  KnownNames names_;  // on disk
+  bool eased_ = false;  // transactions do not wait for the disk
+  KnownNames names_;    // on disk
   Statement put_name_, remove_name_, select_names_;
   Statement put_condition_, remove_conditions_, select_conditions_;
 };
