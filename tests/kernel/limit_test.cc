@@ -198,6 +198,34 @@ TEST_F(LimitTest, EveryWorkloadHasPlacesOfItsOwn) {
   EXPECT_EQ(hold_two(), "0 111");  // everyone else together
 }
 
+// Who finds no room for a pool of his own is let through, and counted; nobody else's limit is
+// touched.
+TEST(FullPoolsTest, WhoHasNoPoolIsNotHeldToTheLimitAndCounted) {
+  TestNode node(true, 1);  // one connection to remember, and one pool
+  node.AddPod("holder", 1, PodServer::Manner::kHold);
+  const PodCgroup a(node.cgroup(), "pod-a");
+  const PodCgroup b(node.cgroup(), "pod-b");
+  TableImage image = Image(
+      {{kService,
+        RouteTo({.name = "all", .settings = {.max_connections = 1}, .groups = {Group({1})}})}});
+  image.workloads = {{"default/a", a.Workload("10.1.0.101")},
+                     {"default/b", b.Workload("10.1.0.102")}};
+  node.Put(image);
+  const auto hold_two = [] {
+    const Connected first = Connect(Address(kService));
+    const Connected second = Connect(Address(kService));
+    return std::to_string(first.error) + " " + std::to_string(second.error);
+  };
+  const auto hold_one = [] { dup(Connect(Address(kService)).socket.get()); };
+  const Child holder(hold_one, a.path());
+  EXPECT_EQ(node.Places("default/a", "all"), 1);
+  EXPECT_EQ(node.datapath().totals().unlimited, 0U);
+  EXPECT_EQ(b.Run(hold_two), "0 0");
+  EXPECT_EQ(node.datapath().totals().unlimited, 2U);
+  EXPECT_EQ(a.Run(hold_two), "111 111");
+  EXPECT_EQ(node.Places("default/a", "all"), 1);
+}
+
 TEST_F(LimitTest, AParallelBurstNeverHoldsMoreThanTheLimit) {
   constexpr int kLimit = 10;
   Limit(kLimit);

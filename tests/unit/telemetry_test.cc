@@ -145,6 +145,37 @@ TEST(Telemetry, EveryConditionHasTheTimeOfItsOwn) {
   }
 }
 
+// Of a rule that only some pods lack both are said: what holds for everyone, and for whom not.
+TEST(Telemetry, EachGroupOfSourcesHasItsVerdictInTheConditions) {
+  Verdict everyone = About(Verdict::Kind::kEnforced, "spec.tcp[1]");
+  everyone.host = "web.shop.svc.cluster.local";
+  Verdict some = About(Verdict::Kind::kNotEnforced, "spec.tcp[1]", "unreachable after spec.tcp[0]");
+  some.host = everyone.host;
+  some.sources = {"shop/a", "shop/b", "shop/c"};
+  Verdict other = About(Verdict::Kind::kNotEnforced, "spec.tcp[0]", "for other clients");
+  other.host = everyone.host;
+  other.sources = {"x/d"};
+  EXPECT_EQ(ConditionOf("Enforced", {everyone, some, other}),
+            "False PartlyEnforced: "
+            "spec.tcp[1]: web.shop.svc.cluster.local:80 (from shop/a and 2 more): not enforced: "
+            "unreachable after spec.tcp[0]; "
+            "spec.tcp[0]: web.shop.svc.cluster.local:80 (from x/d): not enforced: "
+            "for other clients");
+}
+
+TEST(Telemetry, StatusHasAVerdictForEachGroupOfSources) {
+  Canary canary;
+  AgentStatus status;
+  status.rules = {About(Verdict::Kind::kEnforced, "spec.tcp[0]"),
+                  About(Verdict::Kind::kNotEnforced, "spec.tcp[0]", "unreachable")};
+  status.rules[1].sources = {"shop/a", "shop/b"};
+  const auto json = nlohmann::json::parse(StatusJson(canary.View(), status));
+  ASSERT_EQ(json["rules"].size(), 2U);
+  EXPECT_FALSE(json["rules"][0].contains("sources"));
+  EXPECT_EQ(json["rules"][1]["sources"], nlohmann::json({"shop/a", "shop/b"}));
+  EXPECT_EQ(json["rules"][1]["verdict"], "not enforced");
+}
+
 // What tells when a condition changes says the same as the condition.
 TEST(Telemetry, ConditionsOfATallyAreThoseOfTheStatus) {
   const Verdict whole = About(Verdict::Kind::kEnforced, "spec.tcp[0]");
