@@ -81,6 +81,9 @@ tl::unexpected<Error> FailLibbpf(std::string_view context, int error) {
 Result<void> MakePinFolder(const std::string& pins) {
   std::error_code error;
   std::filesystem::create_directories(pins + "/links", error);
+  if (error) {
+    return FailErrno(fmt::format("make the pins folder {}", pins), error.value());
+  }
   Result<void> good = CheckPinFolder(pins);
   if (!good) {
     std::filesystem::remove(pins + "/links", error);

@@ -37,7 +37,7 @@ class Collector {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
       if (errno != ENOENT && namespaces_.trouble.empty()) {
-        namespaces_.trouble = FailErrno("look at " + path).value().message;
+        namespaces_.trouble = FailErrno("look at " + path + " (CAP_SYS_PTRACE)").value().message;
       }
       return;  // the process has ended
     }

@@ -210,6 +210,7 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
   CLI::App* uninstall = app.add_subcommand(
       "uninstall", "Detach the programs and remove all tables and pins; the objects stay on disk");
   AddPins(*uninstall, flags);
+  uninstall->footer("");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

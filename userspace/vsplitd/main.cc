@@ -23,6 +23,7 @@
 #include "flags.h"
 #include "lock.h"
 #include "log.h"
+#include "notify.h"
 #include "surroundings.h"
 #include "vsplit/api.h"
 #include "vsplit/datapath.h"
@@ -42,6 +43,12 @@ constexpr std::chrono::milliseconds kPatience{3000};  // for the first answers o
 int GiveUp(const Error& error) {
   Log(Priority::kError, "giving_up", {{"error", error.message}});
   return EXIT_FAILURE;
+}
+
+// Where systemd listens, if it has started this.
+std::string ManagerSocket() {
+  const char* const socket = std::getenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe)
+  return socket == nullptr ? "" : socket;
 }
 
 int Uninstall(const Flags& flags) {
@@ -140,6 +147,7 @@ Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& 
 }
 
 int Serve(Flags flags) {
+  KeepMemoryPrivate();
   const Result<Lock> lock = Lock::Take(kRunFolder, flags.agent.datapath.pins);
   if (!lock) {
     return GiveUp(lock.error());
@@ -197,7 +205,9 @@ int Serve(Flags flags) {
   kubectl = ServeKubectl(*server, flags.kube);
   Log(Priority::kInfo, "serving",
       {{"socket", flags.server.socket}, {"version", flags.agent.version}});
+  TellManager(ManagerSocket(), "READY=1");
   loop.run();
+  TellManager(ManagerSocket(), "STOPPING=1");
   return EXIT_SUCCESS;
 }
 
