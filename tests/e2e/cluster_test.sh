@@ -68,6 +68,9 @@ start_agent
 expect_text "50 and 50 with a new agent" 'risky 50
 safe 50' "$(split_of 100)"
 expect_line "status" '.*virtualservices.*connect: .*' "$(vsplit status)"
+expect_run 0 ok vsplit health
+expect_run 1 'Error from server (ServiceUnavailable): not ready: the objects of the API server are not all known' \
+    vsplit health --ready
 
 # What has gone meanwhile goes when the server is back. Its token is another one.
 stop "$AGENT"
@@ -76,3 +79,4 @@ on_server delete vs "$name" >/dev/null
 start_agent
 sandbox_await "the rule is gone" has_no_rule
 expect_text "objects left" 1 "$(vsplit get dr -o name | wc -l)"
+expect_run 0 ok vsplit health --ready

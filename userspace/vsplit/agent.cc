@@ -131,7 +131,8 @@ Error RefusalOf(unsigned status, const std::string& body) {
   while (!message.empty() && message.back() == '\n') {
     message.pop_back();
   }
-  if (message.find('\n') != std::string::npos) {
+  constexpr unsigned kUnavailable = 503;  // nothing was to be changed
+  if (status != kUnavailable && message.find('\n') != std::string::npos) {
     message = "nothing was changed because of all of these:\n" + message;
   }
   const Error::Reason kind = status == 404 ? Error::Reason::kNotFound : Error::Reason::kInvalid;

@@ -153,6 +153,7 @@ struct CommandLine {
   vsplit::AnalyzeOptions analyze;
   double interval = 1;  // seconds
   bool client_only = false;
+  bool ready = false;
   std::string shell;
   std::function<Result<void>(const Agent&)> run;
 };
@@ -290,7 +291,24 @@ Result<void> PrintVersion(const Agent& agent, bool client_only) {
   return {};
 }
 
+// For the probes of whoever runs the agent: the exit status is the answer.
+Result<void> AskHealth(const Agent& agent, bool ready) {
+  const Result<std::string> answer =
+      agent.Call({.target = ready ? "/readyz" : "/healthz", .accept = "text/plain"});
+  if (!answer) {
+    return tl::unexpected<vsplit::Error>(answer.error());
+  }
+  fmt::print("{}{}", *answer, answer->ends_with('\n') ? "" : "\n");
+  return {};
+}
+
 void AddOtherCommands(CLI::App& app, CommandLine& line) {
+  CLI::App* health = app.add_subcommand("health", "Succeed if the agent works");
+  health->add_flag("--ready", line.ready,
+                   "Only if its tables are in force, its programs attached, and all objects known");
+  health->callback(
+      [&line] { line.run = [&](const Agent& agent) { return AskHealth(agent, line.ready); }; });
+
   CLI::App* version = app.add_subcommand("version", "Print the versions of vsplit and its agent");
   version->add_flag("--client", line.client_only, "Only that of vsplit itself");
   version->callback([&line] {

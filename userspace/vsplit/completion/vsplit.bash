@@ -48,6 +48,7 @@ _vsplit_options() {
         route) echo '-f --filename -R --recursive --pod -n --namespace --labels --node --locality --registry-only -o --output --batch' ;;
         analyze) echo '-f --filename -n --namespace -o --output' ;;
         validate) echo '-f --filename -R --recursive -n --namespace -o --output' ;;
+        health) echo '--ready' ;;
         version) echo '--client' ;;
     esac
     echo '--socket --help'
@@ -79,7 +80,7 @@ _vsplit() {
                 -*) candidates=$(_vsplit_options "${words[0]:-}") ;;
                 *)
                     case "${words[0]:-}/${#words[@]}" in
-                        /0) candidates='apply get delete status top explain analyze route validate version completion' ;;
+                        /0) candidates='apply get delete status top explain analyze route validate health version completion' ;;
                         get/1) candidates="$kinds all image endpoints" ;;
                         delete/1) candidates=$kinds ;;
                         get/* | delete/*) candidates=$(_vsplit_names "${words[1]}") ;;
