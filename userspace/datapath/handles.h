@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Owners of what the kernel gives: file descriptors, mapped tables, libbpf's objects. Destroying
+// Owners of what the kernel gives: file descriptors, libbpf's objects. Destroying
 // any of them closes our handle and nothing else; what is pinned stays.
 #pragma once
 
 #include <bpf/libbpf.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <memory>
-#include <span>
 #include <utility>
 
 namespace vsplit {
@@ -36,38 +33,6 @@ class UniqueFd {
 
  private:
   int fd_ = -1;
-};
-
-// A table of T, shared with the kernel.
-template <class T>
-class MappedTable {
- public:
-  MappedTable() = default;
-  // Maps `count` entries of the map; empty when the kernel refuses, errno says why.
-  static MappedTable Map(int fd, std::size_t count) {
-    MappedTable table;
-    void* memory = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory != MAP_FAILED) {
-      table.entries_ = {static_cast<T*>(memory), count};
-    }
-    return table;
-  }
-  MappedTable(MappedTable&& other) noexcept : entries_(std::exchange(other.entries_, {})) {}
-  MappedTable& operator=(MappedTable other) noexcept {
-    std::swap(entries_, other.entries_);
-    return *this;
-  }
-  ~MappedTable() {
-    if (!entries_.empty()) {
-      munmap(entries_.data(), entries_.size_bytes());
-    }
-  }
-
-  std::span<T> entries() const { return entries_; }
-  explicit operator bool() const { return !entries_.empty(); }
-
- private:
-  std::span<T> entries_;
 };
 
 // NOLINTEND(cppcoreguidelines-special-member-functions)

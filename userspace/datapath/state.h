@@ -9,6 +9,7 @@
 
 #include "handles.h"
 #include "loader.h"
+#include "mapped_table.h"
 #include "vsplit/datapath.h"
 #include "vsplit/schema.h"
 

@@ -45,7 +45,7 @@ std::uint64_t Now() {
 // Carries out one operation on the tables in the kernel.
 class Writer {
  public:
-  explicit Writer(const Datapath::State& state) : s_(state) {}
+  explicit Writer(Datapath::State& state) : s_(state) {}
 
   Result<void> operator()(const WriteHost& op) const {
     host_value value{};
@@ -55,11 +55,14 @@ class Writer {
   Result<void> operator()(const WriteCluster& op) const {
     cluster_value value{.name = {}, .variant = op.variant};
     op.name.copy(value.name, sizeof(value.name) - 1);
-    s_.cluster_states.entries()[op.id] = {};
-    return Insert("clusters", name_key{op.id}, value);
+    Result<void> clean = Put(s_.cluster_states, op.id, {});
+    return clean ? Insert("clusters", name_key{op.id}, value) : clean;
   }
   // Word by word: programs use them. The threshold last, when it stands for the others.
   Result<void> operator()(const WriteClusterState& op) const {
+    if (!s_.cluster_states.Reach(op.id)) {
+      return FailErrno("map table cluster_state");
+    }
     struct cluster_state& state = s_.cluster_states.entries()[op.id];
     Publish(state.base_ms, op.value.base_ms);
     Publish(state.max_ms, op.value.max_ms);
@@ -72,8 +75,8 @@ class Writer {
     return {};
   }
   Result<void> operator()(const WriteEndpointState& op) const {
-    s_.endpoint_healths.entries()[op.id] = {.born = Now()};
-    return Put(s_.endpoint_states, op.id, op.value);
+    Result<void> born = Put(s_.endpoint_healths, op.id, {.born = Now()});
+    return born ? Put(s_.endpoint_states, op.id, op.value) : born;
   }
   Result<void> operator()(const RenewHealth& op) const {
     return Put(s_.endpoint_healths, op.id, {.born = Now()});
@@ -92,6 +95,9 @@ class Writer {
     return Put(s_.endpoints, op.row, op.value);
   }
   Result<void> operator()(const WriteHashRows& op) const {
+    if (!op.rows.empty() && !s_.hash_rows.Reach(op.first + op.rows.size() - 1)) {
+      return FailErrno("map table hash_rows");
+    }
     std::ranges::copy(op.rows, s_.hash_rows.entries().begin() + op.first);
     return {};
   }
@@ -106,6 +112,9 @@ class Writer {
   }
   // Its state last: whoever sees it used sees the rest.
   Result<void> operator()(const InsertFrontend& op) const {
+    if (!s_.frontends.Reach(op.frontend)) {
+      return FailErrno("map table frontends");
+    }
     const frontend_key key = KeyOf(op.key);
     frontend_value& place = s_.frontends.entries()[op.frontend];
     frontend_value value{
@@ -214,7 +223,10 @@ class Writer {
   }
 
   template <class T>
-  static Result<void> Put(const MappedTable<T>& table, std::uint32_t row, const T& value) {
+  static Result<void> Put(MappedTable<T>& table, std::uint32_t row, const T& value) {
+    if (!table.Reach(row)) {
+      return FailErrno("map more of a table");
+    }
     table.entries()[row] = value;
     return {};
   }
@@ -235,7 +247,7 @@ class Writer {
     return {};
   }
 
-  const Datapath::State& s_;
+  Datapath::State& s_;
 };
 
 Result<void> Datapath::Apply(const Operation& operation, Tables& tables) {
