@@ -52,6 +52,7 @@ constexpr std::chrono::milliseconds kAtOnce{0};
 constexpr std::chrono::milliseconds kPause{100};  // longer than the agent waits for idle moments
 constexpr double kMicrosecond = 1e-6;
 constexpr double kMillisecond = 1e-3;
+constexpr double kKilobyte = 1e3;
 constexpr double kMegabyte = 1e6;
 constexpr const char* kApply = "/apis/vsplit.io/v1/apply";
 
@@ -296,8 +297,10 @@ void PrintChanges(const Vsplitd& vsplitd, const std::string& name, std::chrono::
 
 void PrintStart(Vsplitd& vsplitd, const std::string& name) {
   const double seconds = vsplitd.Start();
-  fmt::print("  {:<32} {:>9.0f} ms until ready, {:.1f} MB resident\n", name, seconds / kMillisecond,
-             vsplitd.Resident("VmRSS:") / kMegabyte);
+  std::this_thread::sleep_for(kPause);  // an idle agent gives back what starting took
+  fmt::print("  {:<32} {:>9.0f} ms until ready, {:.1f} MB resident, {:.1f} MB of it its own\n",
+             name, seconds / kMillisecond, vsplitd.Resident("VmRSS:") / kMegabyte,
+             vsplitd.Resident("RssAnon:") / kMegabyte);
 }
 
 void Run(int services) {
@@ -306,9 +309,12 @@ void Run(int services) {
   PrintStart(vsplitd, "start with nothing");
   PrintBulk(vsplitd, "apply all pods", services, PodListOf);
   PrintBulk(vsplitd, "apply all else", services, RuleListOf);
-  fmt::print("  {:<32} {:>9.1f} MB resident, {:.1f} MB at most; tables {:.1f} MB\n", "memory",
-             vsplitd.Resident("VmRSS:") / kMegabyte, vsplitd.Resident("VmHWM:") / kMegabyte,
-             vsplitd.Tables() / kMegabyte);
+  const double own = vsplitd.Resident("RssAnon:");
+  fmt::print(
+      "  {:<32} {:>9.1f} MB resident, {:.1f} MB of it its own, {:.1f} kB for a service; "
+      "{:.1f} MB at most; tables {:.1f} MB\n",
+      "memory", vsplitd.Resident("VmRSS:") / kMegabyte, own / kMegabyte, own / services / kKilobyte,
+      vsplitd.Resident("VmHWM:") / kMegabyte, vsplitd.Tables() / kMegabyte);
   // As many services as there are changes, spread over all; where there are fewer, in rounds.
   const int step = std::max(1, services / kChanges);
   const int turns = std::min(services, kChanges);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
@@ -29,6 +30,8 @@
 
 namespace vsplit {
 namespace {
+
+constexpr std::size_t kMany = 500;  // objects in one transaction
 
 // Times since the last lap.
 class Stopwatch {
@@ -66,6 +69,7 @@ Agent::Agent(AgentOptions options, Disk disk, CgroupFinder find)
 
 Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
   Stopwatch watch;
+  took_much_ = took_much_ || writes.size() >= kMany;
   Result<std::vector<std::string>> uids = RandomUids(writes.size());
   if (!uids) {
     return tl::unexpected<Error>(uids.error());

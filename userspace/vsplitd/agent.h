@@ -78,7 +78,8 @@ class Agent {
   bool IsUnsettled() const { return !unsettled_.empty() || broken_ || !owed_.empty(); }
   Result<void> Settle();
 
-  // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for.
+  // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for, and
+  // gives back the memory that many objects at once took for a moment.
   void MakeRoom();
 
  private:
@@ -132,6 +133,7 @@ class Agent {
   // Of tables_.timeouts, which are many; nothing: to be looked for.
   std::optional<std::optional<std::chrono::milliseconds>> shortest_limit_;
   bool broken_ = false;    // a plan failed midway and was not yet cleaned up
+  bool took_much_ = true;  // memory, as starting does
   std::string unsettled_;  // why what follows a commit is not in force; empty: all of it is
   // What the disk has to take back of a transaction that did not come into force, and why it has
   // not.

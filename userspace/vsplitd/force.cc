@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plans into the kernel, and what is done when one fails: nothing is forgotten, nothing stays half
 // done in silence.
+#include <malloc.h>
+
 #include <algorithm>
 #include <string>
 #include <tl/expected.hpp>
@@ -103,6 +105,9 @@ Result<void> Agent::Repair() {
 }
 
 void Agent::MakeRoom() {
+  if (std::exchange(took_much_, false)) {
+    malloc_trim(0);
+  }
   if (broken_) {
     return;  // the next transaction repairs, and waits as well
   }

@@ -24,8 +24,9 @@ namespace {
 template <class Index, class Keys>
 void Collect(const Index& index, const Keys& keys, std::set<HostName>& hosts) {
   for (const auto& key : keys) {
-    if (const auto found = index.find(key); found != index.end()) {
-      hosts.insert(found->second.begin(), found->second.end());
+    for (auto entry = index.lower_bound({key, nullptr});
+         entry != index.end() && entry->first == key; ++entry) {
+      hosts.insert(*entry->second);
     }
   }
 }
@@ -33,19 +34,14 @@ void Collect(const Index& index, const Keys& keys, std::set<HostName>& hosts) {
 template <class Index, class Keys>
 void Enter(Index& index, const Keys& keys, const HostName& host) {
   for (const auto& key : keys) {
-    index[key].insert(host);
+    index.emplace(key, &host);
   }
 }
 
 template <class Index, class Keys>
 void Strike(Index& index, const Keys& keys, const HostName& host) {
   for (const auto& key : keys) {
-    if (const auto found = index.find(key); found != index.end()) {
-      found->second.erase(host);
-      if (found->second.empty()) {
-        index.erase(found);
-      }
-    }
+    index.erase({key, &host});
   }
 }
 
@@ -228,10 +224,11 @@ void ServedHosts::Forget(const HostName& host, std::set<ObjectKey>& rules) {
     }
   }
   const Dependencies& dependencies = served.meaning.everyone.dependencies;
-  Strike(by_host_, dependencies.hosts, host);
-  Strike(by_pod_, dependencies.pods, host);
-  Strike(by_ip_, dependencies.pod_ips, host);
-  Strike(by_name_, dependencies.names, host);
+  const HostName& name = found->first;
+  Strike(by_host_, dependencies.hosts, name);
+  Strike(by_pod_, dependencies.pods, name);
+  Strike(by_ip_, dependencies.pod_ips, name);
+  Strike(by_name_, dependencies.names, name);
   names_version_ += dependencies.names.empty() ? 0 : 1;
   with_sidecars_.erase(host);
   asking_.erase(host);
@@ -243,18 +240,19 @@ std::set<ObjectKey> ServedHosts::Take(HostChange change) {
   for (const auto& [host, after] : change) {
     Forget(host, rules);
   }
-  for (auto& [host, after] : change) {
+  for (auto& [changed, after] : change) {
     if (!after) {
       continue;
     }
-    for (const auto& [frontend, route] : after->part.frontends) {
-      claims_[frontend].insert({after->created, host});
+    const auto& [host, served] = *hosts_.emplace(changed, *std::move(after)).first;
+    for (const auto& [frontend, route] : served.part.frontends) {
+      claims_[frontend].insert({served.created, host});
     }
-    for (const Verdict& verdict : after->meaning.verdicts()) {
+    for (const Verdict& verdict : served.meaning.verdicts()) {
       rules.insert(verdict.object);
       tallies_[verdict.object].Add(verdict);
     }
-    const Dependencies& dependencies = after->meaning.everyone.dependencies;
+    const Dependencies& dependencies = served.meaning.everyone.dependencies;
     Enter(by_host_, dependencies.hosts, host);
     Enter(by_pod_, dependencies.pods, host);
     Enter(by_ip_, dependencies.pod_ips, host);
@@ -263,10 +261,9 @@ std::set<ObjectKey> ServedHosts::Take(HostChange change) {
     if (dependencies.sidecars) {
       with_sidecars_.insert(host);
     }
-    if (!after->meaning.asked.empty()) {
+    if (!served.meaning.asked.empty()) {
       asking_.insert(host);
     }
-    hosts_.emplace(host, *std::move(after));
   }
   return rules;
 }

@@ -10,7 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -34,6 +34,13 @@ using HostChange = std::map<HostName, std::optional<ServedHost>>;
 
 class ServedHosts {
  public:
+  ServedHosts() = default;
+  ServedHosts(const ServedHosts&) = delete;
+  ServedHosts(ServedHosts&&) = delete;
+  ServedHosts& operator=(const ServedHosts&) = delete;
+  ServedHosts& operator=(ServedHosts&&) = delete;
+  ~ServedHosts() = default;
+
   const ServedHost* Find(const HostName& host) const;  // null: not served
   const std::map<HostName, ServedHost>& all() const { return hosts_; }
 
@@ -83,11 +90,13 @@ class ServedHosts {
 
   std::map<HostName, ServedHost> hosts_;
   std::map<Frontend, std::set<Claim>> claims_;  // the first one has it
-  // Who depends on what.
-  std::unordered_map<HostName, std::set<HostName>> by_host_;
-  std::map<ObjectKey, std::set<HostName>> by_pod_;
-  std::map<IpAddress, std::set<HostName>> by_ip_;
-  std::map<HostName, std::set<HostName>> by_name_;
+  // Who depends on what; the hosts are those of hosts_.
+  template <class Key>
+  using Dependents = std::set<std::pair<Key, const HostName*>>;
+  Dependents<HostName> by_host_;
+  Dependents<ObjectKey> by_pod_;
+  Dependents<IpAddress> by_ip_;
+  Dependents<HostName> by_name_;
   std::uint64_t names_version_ = 0;
   std::set<HostName> with_sidecars_;
   std::set<HostName> asking_;

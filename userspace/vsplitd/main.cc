@@ -73,6 +73,15 @@ void StopOnSignal(boost::asio::signal_set& signals, boost::asio::io_context& loo
   });
 }
 
+void MakeRoomSoon(boost::asio::steady_timer& idle, Agent& agent) {
+  idle.expires_after(kIdle);
+  idle.async_wait([&agent](boost::system::error_code error) {
+    if (!error) {
+      agent.MakeRoom();
+    }
+  });
+}
+
 // What comes after each write.
 Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& agent,
                       Surroundings& surroundings) {
@@ -80,12 +89,7 @@ Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& a
                       std::vector<Write> writes, bool dry_run) {
     Result<Applied> applied = write(std::move(writes), dry_run);
     surroundings.Follow();
-    idle.expires_after(kIdle);
-    idle.async_wait([&agent](boost::system::error_code error) {
-      if (!error) {
-        agent.MakeRoom();
-      }
-    });
+    MakeRoomSoon(idle, agent);
     return applied;
   };
   return backend;
@@ -206,6 +210,7 @@ int Serve(Flags flags) {
   Log(Priority::kInfo, "serving",
       {{"socket", flags.server.socket}, {"version", flags.agent.version}});
   TellManager(ManagerSocket(), "READY=1");
+  MakeRoomSoon(idle, **agent);
   loop.run();
   TellManager(ManagerSocket(), "STOPPING=1");
   return EXIT_SUCCESS;

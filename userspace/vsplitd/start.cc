@@ -54,7 +54,8 @@ Result<void> Agent::LoadObjects() {
   }
   std::vector<Object> objects;
   objects.reserve(content->objects.size());
-  for (const DiskContent::Stored& stored : content->objects) {
+  for (DiskContent::Stored& entry : content->objects) {
+    const DiskContent::Stored stored = std::exchange(entry, {});  // gone when it is read
     ParseResult parsed = Parse(stored.json, {.format = TextFormat::kJson,
                                              .default_namespace = stored.ns,
                                              .source = "",
