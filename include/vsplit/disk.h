@@ -42,6 +42,7 @@ struct DiskContent {
   std::uint64_t resource_version = 0;  // of the newest change, deletions included
   KnownNames names;
   std::vector<StoredCondition> conditions;  // by kind, namespace, name, type
+  std::string source;                       // whose the objects are, as KeepSource was told
 };
 
 class Disk {
@@ -61,6 +62,8 @@ class Disk {
   // On an error the disk is as before. Without a change that changes anything nothing is written.
   Result<void> Commit(const std::vector<Change>& changes, std::uint64_t resource_version);
 
+  // Durable when it returns.
+  Result<void> KeepSource(const std::string& source);
   // From now on these names, and no other; costs what differs.
   Result<void> KeepNames(const KnownNames& names);
   // These conditions as given, and none of the objects that are gone.

@@ -21,7 +21,7 @@ start_server() {
 on_server() { vsplit --socket "$api/vsplit.sock" "$@"; }
 
 # The agent under test.
-start_agent() { sandbox_agent --observe=on --kubeconfig "$api/kubeconfig" --node node-1; }
+start_agent() { sandbox_agent --observe=on --kubeconfig "$api/kubeconfig" --node node-1 "$@"; }
 stop() {
     kill -KILL "$1"
     wait "$1" 2>/dev/null || true
@@ -72,6 +72,13 @@ expect_run 0 ok vsplit health
 expect_run 1 'Error from server (ServiceUnavailable): not ready: the objects of the API server are not all known' \
     vsplit health --ready
 
+# Without a cluster to follow what it had holds, and says whose it is.
+stop "$AGENT"
+sandbox_agent --observe=on --node node-1
+expect_line "status without a cluster" ' *kubernetes: the objects are those of server .*:'"$server_port"' as they were last known, .*' "$(vsplit status)"
+expect_text "50 and 50 without a cluster" 'risky 50
+safe 50' "$(split_of 100)"
+
 # What has gone meanwhile goes when the server is back. Its token is another one.
 stop "$AGENT"
 start_server
@@ -80,3 +87,17 @@ start_agent
 sandbox_await "the rule is gone" has_no_rule
 expect_text "objects left" 1 "$(vsplit get dr -o name | wc -l)"
 expect_run 0 ok vsplit health --ready
+
+# What is applied here is no cluster's, and is not taken away by one unless that is wanted.
+stop "$AGENT"
+sandbox_agent --observe=on --node node-1
+vsplit apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
+stop "$AGENT"
+start_agent
+says_whose() { vsplit status | grep -q 'kubernetes: the state file holds objects of no cluster, and this is server '; }
+sandbox_await "the agent says whose the objects are" says_whose
+expect_text "90 and 10 of its own" 'risky 10
+safe 90' "$(split_of 100)"
+stop "$AGENT"
+start_agent --replace-state
+sandbox_await "the rule is gone" has_no_rule

@@ -66,6 +66,13 @@ class ClusterTest : public testing::Test {
     options.gather = milliseconds(1);
     options.patience = milliseconds(100);
     options.retry = milliseconds(20);
+    options.source.keep = [this](const std::string& source) -> Result<void> {
+      if (keep_fails) {
+        return Fail("the disk is full");
+      }
+      kept.push_back(source);
+      return {};
+    };
   }
 
   void Start() {
@@ -139,7 +146,27 @@ class ClusterTest : public testing::Test {
   std::unique_ptr<ClusterFollower> follower;
   std::string poison;
   int transactions = 0;
+  bool keep_fails = false;
+  std::vector<std::string> kept;  // whose the objects are, as the disk was told
 };
+
+Object OldService() {
+  return {.key = {.kind = Kind::kService, .ns = "default", .name = "old"},
+          .spec = Service{},
+          .json = "{}"};
+}
+
+// Every collection is empty but for the namespace that tells clusters apart.
+std::function<std::string(const std::string&)> ClusterWithUid(const std::string& uid) {
+  return [uid](const std::string& target) {
+    return target.find("/namespaces?") == std::string::npos
+               ? End(10)
+               : EventLine("ADDED",
+                           R"({"metadata":{"name":"kube-system","resourceVersion":"5","uid":")" +
+                               uid + R"("}})") +
+                     End(10);
+  };
+}
 
 bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -177,10 +204,8 @@ TEST_F(ClusterTest, ObjectsKeepTheVersionThatTheServerGaveThem) {
 }
 
 TEST_F(ClusterTest, WhatOnlyTheDiskKnowsGoesWithTheFirstPicture) {
-  Object old{.key = {.kind = Kind::kService, .ns = "default", .name = "old"},
-             .spec = Service{},
-             .json = "{}"};
-  store.Load({old}, 1);
+  store.Load({OldService()}, 1);
+  options.source.known = "server 127.0.0.1:" + server.port();
   bool away = true;
   first = [&](const std::string& target) -> std::string {
     return Contains(target, "/services") && away ? "" : End(6);
@@ -191,6 +216,63 @@ TEST_F(ClusterTest, WhatOnlyTheDiskKnowsGoesWithTheFirstPicture) {
   server.Send("/services", End(6));
   Until([&] { return follower->in_force(); });
   EXPECT_THAT(Services(), IsEmpty());
+}
+
+TEST_F(ClusterTest, WhatIsOfNoClusterOrAnotherStaysInForceAndNothingIsTaken) {
+  first = ClusterWithUid("u-1");
+  store.Load({OldService()}, 1);
+  for (const std::string known : {"", "cluster u-0"}) {
+    options.source.known = known;
+    Start();
+    Until([&] { return Contains(follower->why_not_in_force(), "holds objects of"); });
+    EXPECT_THAT(follower->why_not_in_force(),
+                HasSubstr("objects of " + (known.empty() ? "no cluster" : known) +
+                          ", and this is cluster u-1"));
+    EXPECT_THAT(follower->Status().at(0).reason, HasSubstr("--replace-state"));
+    server.Send("/services", ServiceJson("a", 20));
+    loop.run_for(milliseconds(50));
+    EXPECT_THAT(Services(), ElementsAre("old"));
+    EXPECT_EQ(transactions, 0);
+    EXPECT_THAT(kept, IsEmpty());
+    follower.reset();
+  }
+}
+
+TEST_F(ClusterTest, WhatIsOfAnotherClusterGoesWhereThatIsWanted) {
+  first = ClusterWithUid("u-1");
+  store.Load({OldService()}, 1);
+  options.source.known = "cluster u-0";
+  options.source.replace = true;
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_THAT(Services(), IsEmpty());
+  EXPECT_THAT(kept, ElementsAre("cluster u-1"));
+  EXPECT_EQ(follower->why_not_in_force(), "");
+}
+
+// By whatever address the cluster is reached.
+TEST_F(ClusterTest, TheSameClusterGoesOnWhereItWas) {
+  first = ClusterWithUid("u-1");
+  store.Load({OldService()}, 1);
+  options.source.known = "cluster u-1";
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_THAT(Services(), IsEmpty());
+  EXPECT_THAT(kept, IsEmpty());
+}
+
+TEST_F(ClusterTest, NothingIsTakenBeforeTheDiskKnowsWhoseItIs) {
+  keep_fails = true;
+  first = [](const std::string& target) {
+    return Contains(target, "/services") ? ServiceJson("a", 5) + End(6) : End(6);
+  };
+  Start();
+  Until([&] { return follower->why_not_in_force() == "the disk is full"; });
+  EXPECT_THAT(Services(), IsEmpty());
+  keep_fails = false;
+  Until([&] { return follower->in_force(); });
+  EXPECT_THAT(Services(), ElementsAre("a"));
+  EXPECT_THAT(kept, ElementsAre("server 127.0.0.1:" + server.port()));
 }
 
 TEST_F(ClusterTest, ManyChangesAreFewTransactions) {

@@ -244,6 +244,22 @@ TEST(Disk, FindingsAreNotWaitedForButObjectsStillAre) {
   EXPECT_GT(syncs, before);
 }
 
+TEST(Disk, WhoseTheObjectsAreIsSyncedAndKnownAgain) {
+  const TempFolder folder;
+  {
+    Disk disk = Open(folder.file());
+    EXPECT_EQ(disk.Load()->source, "");
+    const int before = syncs;
+    ASSERT_TRUE(disk.KeepSource("cluster u-0"));
+    EXPECT_GT(syncs, before);
+    ASSERT_TRUE(disk.KeepSource("cluster u-1"));
+  }
+  Disk disk = Open(folder.file());
+  EXPECT_EQ(disk.Load()->source, "cluster u-1");
+  ASSERT_TRUE(disk.KeepSource(""));
+  EXPECT_EQ(disk.Load()->source, "");
+}
+
 TEST(Disk, ObjectsAreSyncedAlsoAfterNotesThatCouldNotBeWritten) {
   const TempFolder folder;
   Disk disk = Open(folder.file());

@@ -236,6 +236,10 @@ Result<void> Disk::Commit(const std::vector<Change>& changes, std::uint64_t reso
   });
 }
 
+Result<void> Disk::KeepSource(const std::string& source) {
+  return state_->notes->KeepSource(source);
+}
+
 Result<void> Disk::KeepNames(const KnownNames& names) {
   return state_->notes->KeepNames(names);
 }

@@ -38,8 +38,12 @@ CREATE TABLE IF NOT EXISTS conditions(
   last_transition_time TEXT NOT NULL,
   PRIMARY KEY(kind, namespace, name, type)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS sources(name TEXT PRIMARY KEY NOT NULL) STRICT;
 )";
 
+constexpr const char* kPutSource = "INSERT INTO sources VALUES(?1)";
+constexpr const char* kRemoveSource = "DELETE FROM sources";
+constexpr const char* kSelectSource = "SELECT name FROM sources";
 constexpr const char* kPutName =
     "INSERT INTO names VALUES(?1, ?2) ON CONFLICT DO UPDATE SET addresses = ?2";
 constexpr const char* kRemoveName = "DELETE FROM names WHERE name = ?1";
@@ -82,11 +86,11 @@ std::optional<std::vector<IpAddress>> AddressesOf(std::string_view text) {
 Result<void> CreateTables(const Database& database) {
   const Result<std::int64_t> tables = database.Number(
       "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('names', "
-      "'conditions')");
+      "'conditions', 'sources')");
   if (!tables) {
     return tl::unexpected<Error>(tables.error());
   }
-  return *tables == 2 ? Result<void>() : database.Transact("BEGIN IMMEDIATE", [&database] {
+  return *tables == 3 ? Result<void>() : database.Transact("BEGIN IMMEDIATE", [&database] {
     return database.Run(kCreate, "create tables");
   });
 }
@@ -98,8 +102,11 @@ Result<Notes> Notes::Open(const Database& database) {
     return tl::unexpected<Error>(created.error());
   }
   Notes notes(database);
-  const std::array<std::pair<Statement*, const char*>, 6> statements = {
-      {{&notes.put_name_, kPutName},
+  const std::array<std::pair<Statement*, const char*>, 9> statements = {
+      {{&notes.put_source_, kPutSource},
+       {&notes.remove_source_, kRemoveSource},
+       {&notes.select_source_, kSelectSource},
+       {&notes.put_name_, kPutName},
        {&notes.remove_name_, kRemoveName},
        {&notes.select_names_, kSelectNames},
        {&notes.put_condition_, kPutCondition},
@@ -144,7 +151,31 @@ Result<void> Notes::Sync() {
 
 Result<void> Notes::Read(DiskContent& content) {
   content.names = names_;
-  return ReadConditions(content.conditions);
+  return ReadSource(content.source).and_then([&] { return ReadConditions(content.conditions); });
+}
+
+Result<void> Notes::ReadSource(std::string& source) {
+  const int result = select_source_.Step();
+  if (result == SQLITE_ROW) {
+    source = select_source_.Text(0);
+  }
+  Result<void> done =
+      result == SQLITE_ROW || result == SQLITE_DONE ? Result<void>() : database_->Failure("read");
+  select_source_.Reset();
+  return done;
+}
+
+Result<void> Notes::KeepSource(const std::string& source) {
+  if (Result<void> synced = Sync(); !synced) {
+    return synced;
+  }
+  return database_->Transact("BEGIN IMMEDIATE", [&]() -> Result<void> {
+    if (Result<void> removed = Run(remove_source_); !removed || source.empty()) {
+      return removed;
+    }
+    put_source_.Bind(1, source);
+    return Run(put_source_);
+  });
 }
 
 Result<void> Notes::ReadNames(KnownNames& names) {

@@ -54,6 +54,10 @@ class Agent {
   // One transaction: in force and durable when it returns, or nothing has changed.
   Result<Applied> Transact(std::vector<Write> writes, bool dry_run);
 
+  // Whose the objects are: the cluster's, by the name that it was kept by; empty: nobody else's.
+  const std::string& source() const { return source_; }
+  Result<void> KeepSource(const std::string& source);
+
   // Cgroups may have come or gone.
   Result<void> LookAtPods();
   // What DNS says now, of all names.
@@ -123,6 +127,7 @@ class Agent {
   AgentOptions options_;
   Disk disk_;
   Store store_;
+  std::string source_;
   CgroupFinder find_;
   LocalPods pods_;
   DnsAnswers names_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cluster.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/system/error_code.hpp>
 #include <chrono>
@@ -144,9 +147,57 @@ std::vector<Write> ClusterFollower::Pending() {
   return writes;
 }
 
+// By what a cluster is told from others: as Kubernetes advises by the uid of its namespace
+// kube-system. A server that has none is known by its address.
+std::string ClusterFollower::Source() const {
+  const auto found = pending_.find({.kind = Kind::kNamespace, .ns = "", .name = "kube-system"});
+  if (found != pending_.end() && found->second && !found->second->version.uid.empty()) {
+    return "cluster " + found->second->version.uid;
+  }
+  const ApiServer& server = options_.kubernetes.server;
+  return "server " + server.host + ":" + server.port;
+}
+
+// Whether the store's objects may become this cluster's, which those of others would not survive.
+bool ClusterFollower::TakesOver() {
+  const std::string source = Source();
+  StoreSource& known = options_.source;
+  const bool holds_any = std::ranges::any_of(
+      Kinds(), [this](const KindInfo& info) { return store_.Count(info.kind) > 0; });
+  const std::string before = std::exchange(foreign_, "");
+  if (source != known.known && holds_any && !known.replace) {
+    foreign_ = fmt::format(
+        "the state file holds objects of {}, and this is {}: they stay in force, and nothing is "
+        "taken. Start with another --state, or once with --replace-state to delete them",
+        known.known.empty() ? "no cluster" : known.known, source);
+  } else if (source != known.known) {
+    const Result<void> kept = known.keep(source);
+    if (!kept) {
+      foreign_ = kept.error().message;
+      Await(options_.retry);
+    } else {
+      known.known = source;
+    }
+  }
+  if (foreign_ != before && !foreign_.empty()) {
+    Log(Priority::kError, "cluster_not_taken", {{"error", foreign_}});
+  }
+  return foreign_.empty();
+}
+
+std::string ClusterFollower::why_not_in_force() const {
+  if (in_force_) {
+    return "";
+  }
+  return foreign_.empty() ? "not all objects are known; the last ones hold" : foreign_;
+}
+
 void ClusterFollower::Commit() {
   if (HasToWait()) {
     return Schedule();  // rules have come since that ask for Pods which are not known
+  }
+  if (!in_force_ && !TakesOver()) {
+    return;
   }
   std::vector<Write> writes = Pending();
   std::erase_if(failed_, [this](const auto& entry) { return !source_->Has(entry.first); });
@@ -219,9 +270,7 @@ void ClusterFollower::TryLater(std::vector<Write> writes, const Error& error) {
 
 std::vector<Feature> ClusterFollower::Status() const {
   std::vector<Feature> features;
-  features.push_back({.name = "kubernetes",
-                      .on = in_force_,
-                      .reason = in_force_ ? "" : "not all objects are known; the last ones hold"});
+  features.push_back({.name = "kubernetes", .on = in_force_, .reason = why_not_in_force()});
   for (const auto& [collection, status] : source_->status()) {
     if (status.absent) {
       features.push_back({.name = ToString(collection),

@@ -26,6 +26,14 @@
 
 namespace vsplit {
 
+// Whose objects the store holds when a follower starts.
+struct StoreSource {
+  std::string known;     // what was kept last; empty: no cluster's
+  bool replace = false;  // by those of this cluster, if they are another's
+  // Durable when it returns.
+  std::function<Result<void>(const std::string& source)> keep;
+};
+
 struct ClusterOptions {
   KubernetesOptions kubernetes;
   std::string node;
@@ -35,6 +43,7 @@ struct ClusterOptions {
   // For Pods that a new rule asks about, before it comes into force without them.
   std::chrono::milliseconds patience{2'000};
   std::chrono::milliseconds retry{5'000};  // of what could not be put into force
+  StoreSource source;
 };
 
 class ClusterFollower {
@@ -48,6 +57,8 @@ class ClusterFollower {
 
   // The first picture is in force.
   bool in_force() const { return in_force_; }
+  // Why it is not; empty: it is.
+  std::string why_not_in_force() const;
   // What `status` is to say: one line for each collection in trouble, each object refused or
   // failed.
   std::vector<Feature> Status() const;
@@ -61,6 +72,8 @@ class ClusterFollower {
   void Gather();
   void Ask();
   bool HasToWait() const;
+  std::string Source() const;
+  bool TakesOver();
   void Schedule();
   void Await(std::chrono::milliseconds time);
   void Commit();
@@ -81,6 +94,7 @@ class ClusterFollower {
   std::map<Collection, std::string> logged_;  // the trouble that was logged last
   std::optional<std::chrono::steady_clock::time_point> awaited_;  // what the timer waits for
   std::chrono::steady_clock::time_point incomplete_since_;        // of what was asked for last
+  std::string foreign_;  // why the store's objects are not replaced; empty: they may be
   bool in_force_ = false;
 };
 

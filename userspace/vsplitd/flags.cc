@@ -152,7 +152,10 @@ void AddCluster(CLI::App& app, Flags& flags) {
   app.add_flag(
       "--kubernetes", flags.kubernetes,
       "Take the objects from the API server of the cluster in which this runs as a pod.\n"
-      "They are read only here, and what --state holds and the server does not is deleted");
+      "They are read only here, and what --state holds and the server does not is deleted,\n"
+      "unless it was not of this cluster: then nothing is taken");
+  app.add_flag("--replace-state", flags.replace_state,
+               "Delete what --state holds of another cluster, or was applied to this agent");
   app.add_option_function<std::string>(
          "--kubeconfig",
          [&flags](const std::string& path) {

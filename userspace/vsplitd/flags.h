@@ -17,6 +17,7 @@ struct Flags {
   std::optional<KubeOptions> kube;  // nothing: kubectl is not served
   bool kubernetes = false;          // the objects are those of an API server
   std::string kubeconfig;           // how to reach it; empty: as a pod does
+  bool replace_state = false;       // also if the state file's objects are others'
 };
 
 // The flags; or the exit code of a command line that is done with: help, version, or a mistake.

@@ -139,6 +139,13 @@ Error Agent::TakeBack(const std::vector<Change>& changes, const Error& cause) {
                      restored.error().message};
 }
 
+Result<void> Agent::KeepSource(const std::string& source) {
+  if (source == source_) {
+    return {};
+  }
+  return disk_.KeepSource(source).map([&] { source_ = source; });
+}
+
 // The disk is what the store is: also of other objects nothing is written before.
 Result<void> Agent::RestoreDisk() {
   if (owed_.empty()) {

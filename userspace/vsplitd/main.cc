@@ -121,8 +121,8 @@ Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
   };
   backend.not_ready = [&cluster, not_ready = std::move(backend.not_ready)] {
     std::vector<std::string> reasons = not_ready();
-    if (!cluster.in_force()) {
-      reasons.emplace_back("the objects of the API server are not all known");
+    if (std::string why = cluster.why_not_in_force(); !why.empty()) {
+      reasons.push_back("the API server's objects are not in force: " + std::move(why));
     }
     return reasons;
   };
@@ -131,7 +131,8 @@ Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
 
 // Null: the objects are this agent's own.
 Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& loop,
-                                                       const Flags& flags, const Backend& backend) {
+                                                       const Flags& flags, const Backend& backend,
+                                                       Agent& agent) {
   if (!flags.kubernetes) {
     return nullptr;
   }
@@ -144,10 +145,38 @@ Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& 
       loop,
       {.kubernetes = {.server = *std::move(server), .user_agent = "vsplitd/" + flags.agent.version},
        .node = flags.agent.node.name,
-       .domain = flags.agent.domain},
+       .domain = flags.agent.domain,
+       .source = {.known = agent.source(),
+                  .replace = flags.replace_state,
+                  .keep =
+                      [&agent](const std::string& source) { return agent.KeepSource(source); }}},
       *backend.store, [write = backend.write](std::vector<Write> writes) {
         return write(std::move(writes), false);
       });
+}
+
+// The objects are those of a cluster, as they were last known: the first write makes them nobody's,
+// so that no cluster takes away what was written here.
+Backend OfNoCluster(Backend backend, Agent& agent) {
+  if (!agent.source().empty()) {
+    Log(Priority::kWarning, "cluster_not_followed", {{"source", agent.source()}});
+  }
+  backend.write = [write = std::move(backend.write), &agent](std::vector<Write> writes,
+                                                             bool dry_run) -> Result<Applied> {
+    if (const Result<void> kept = dry_run ? Result<void>{} : agent.KeepSource(""); !kept) {
+      return tl::unexpected<Error>(kept.error());
+    }
+    return write(std::move(writes), dry_run);
+  };
+  return backend;
+}
+
+Feature NotFollowed(const std::string& source) {
+  return {.name = "kubernetes",
+          .on = false,
+          .reason = "the objects are those of " + source +
+                    " as they were last known, and it is not followed: started without "
+                    "--kubernetes"};
 }
 
 int Serve(Flags flags) {
@@ -173,11 +202,13 @@ int Serve(Flags flags) {
   }
   AroundStatus kubectl;
   const ClusterFollower* followed = nullptr;
-  (*agent)->SetAround([&surroundings, &kubectl, &followed] {
+  (*agent)->SetAround([&surroundings, &kubectl, &followed, &agent] {
     AroundStatus around = (*surroundings)->Status();
     if (followed != nullptr) {
       std::vector<Feature> features = followed->Status();
       std::ranges::move(features, std::back_inserter(around.features));
+    } else if (!(*agent)->source().empty()) {
+      around.features.push_back(NotFollowed((*agent)->source()));
     }
     around.kubeconfig = kubectl.kubeconfig;
     around.kube_trouble = kubectl.kube_trouble;
@@ -194,13 +225,16 @@ int Serve(Flags flags) {
   StopOnSignal(signals, loop);
   boost::asio::steady_timer idle(loop);
   Backend backend = WithFollowUps((*agent)->MakeBackend(), idle, **agent, **surroundings);
-  const Result<std::unique_ptr<ClusterFollower>> cluster = FollowCluster(loop, flags, backend);
+  const Result<std::unique_ptr<ClusterFollower>> cluster =
+      FollowCluster(loop, flags, backend, **agent);
   if (!cluster) {
     return GiveUp(cluster.error());
   }
   if (*cluster) {
     followed = cluster->get();
     backend = OfCluster(std::move(backend), *followed);
+  } else {
+    backend = OfNoCluster(std::move(backend), **agent);
   }
   Result<Server> server = Server::Listen(loop, flags.server, std::move(backend));
   if (!server) {

@@ -69,6 +69,7 @@ Result<void> Agent::LoadObjects() {
     objects.back().version = stored.version;
   }
   store_.Load(std::move(objects), content->resource_version);
+  source_ = std::move(content->source);
   names_ = std::move(content->names);
   conditions_.Load(content->conditions);
   return {};
