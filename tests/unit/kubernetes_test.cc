@@ -314,6 +314,46 @@ TEST_F(KubernetesTest, AnObjectThatIsRefusedKeepsWhatWasTakenBefore) {
   EXPECT_THAT(source->refused(), IsEmpty());
 }
 
+// However it comes, in a list or alone; and what it stands among is taken.
+TEST_F(KubernetesTest, AnObjectBeyondWhatIsReadIsRefusedAndNoOther) {
+  constexpr int kDeep = 100'000;
+  const std::string deep = ServiceJson(
+      "deep", 5, R"(1","x":)" + std::string(kDeep, '[') + std::string(kDeep, ']') + R"(,"y":")");
+  std::string fields;
+  for (int i = 0; i < 4'097; ++i) {
+    fields += "\"k" + std::to_string(i) + "\":\"\",";
+  }
+  const std::string wide =
+      ServiceJson("wide", 5, R"(1","selector":{)" + fields + R"("z":""},"y":")");
+  answer = [&](const std::string& target) -> KubernetesAnswer {
+    if (Contains(target, "sendInitialEvents")) {
+      return {.status = 422, .body = StatusJson(422, "sendInitialEvents is forbidden")};
+    }
+    if (Contains(target, "watch")) {
+      return {.watch = true};
+    }
+    return {.body = List({ServiceJson("a", 5), deep, wide, ServiceJson("b", 5)}, 5)};
+  };
+  Start({kServices});
+  UntilTaken({"a", "b"});
+  const auto why = [this](const std::string& name) {
+    const auto found =
+        source->refused().find({.kind = Kind::kService, .ns = "default", .name = name});
+    return found == source->refused().end() ? "" : found->second.diagnostics.front().message;
+  };
+  EXPECT_EQ(source->refused().size(), 2U);
+  EXPECT_EQ(why("deep"), "nested deeper than the 66 levels that are read");
+  EXPECT_EQ(why("wide"), "a map of more than the 4096 fields that are read");
+  Until([&] { return Asked("resourceVersion=5") == 1; });
+  server.Send("resourceVersion=5", EventLine("MODIFIED", ServiceJson("deep", 6)));
+  UntilTaken({"deep"});
+  std::string again = deep;
+  again.replace(again.find(R"(Version":"5")"), 12, R"(Version":"7")");
+  server.Send("resourceVersion=5", EventLine("MODIFIED", again));
+  Until([&] { return !why("deep").empty(); });
+  EXPECT_THAT(Taken(), IsEmpty());
+}
+
 TEST_F(KubernetesTest, AKindThatTheServerDoesNotKnowIsAbsentAndWaitedFor) {
   bool installed = false;
   answer = [&](const std::string&) -> KubernetesAnswer {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "item.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -135,14 +138,76 @@ Item ReadItem(Kind kind, Json object) {
   return item;
 }
 
-// managedFields are most of many objects, and never read.
-Json ReadJson(std::string_view text) {
+// What is taken of a text while it is read. Writing a value takes stack for each level of it, and
+// adding a field to a map looks at those before it.
+class Bounds {
+ public:
+  // Whether the value is kept; for a key, whether what follows is.
+  bool Keeps(std::size_t depth, Json::parse_event_t event, const Json& value) {
+    if (event == Json::parse_event_t::key) {
+      return KeepsField(depth, value);
+    }
+    if (event != Json::parse_event_t::object_start && event != Json::parse_event_t::array_start) {
+      return true;
+    }
+    fields_.resize(depth + 1);
+    fields_[depth] = 0;
+    const bool is_item = depth == 2 && in_items_ && event == Json::parse_event_t::object_start;
+    items_ += is_item ? 1 : 0;
+    return depth <= kDepth ||
+           Breaks(fmt::format("nested deeper than the {} levels that are read", kDepth));
+  }
+
+  // Why an item of a list, or the object of an event, which is 0, is not all there; null: it is.
+  const std::string* WhyBroken(std::size_t item) const {
+    const auto found = broken_.find(item);
+    return found == broken_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  static constexpr std::size_t kDepth = 66;  // of an object 64, which is what Parse reads
+  static constexpr std::size_t kFields = 4'096;
+
+  // The map that the key is in began one level above.
+  bool KeepsField(std::size_t depth, const Json& key) {
+    if (depth == 1) {
+      in_items_ = key == "items";
+    }
+    // Most of many objects, and never read.
+    if (key == "managedFields") {
+      return false;
+    }
+    return ++fields_[depth - 1] <= kFields ||
+           Breaks(fmt::format("a map of more than the {} fields that are read", kFields));
+  }
+
+  bool Breaks(std::string why) {
+    broken_.emplace(items_ == 0 ? 0 : items_ - 1, std::move(why));
+    return false;
+  }
+
+  std::vector<std::size_t> fields_;  // of the maps around the present place, by depth
+  bool in_items_ = false;            // of a list
+  std::size_t items_ = 0;            // of a list, begun
+  std::map<std::size_t, std::string> broken_;
+};
+
+Json ReadJson(std::string_view text, Bounds& bounds) {
   return Json::parse(
       text,
-      [](int /*depth*/, Json::parse_event_t event, Json& value) {
-        return event != Json::parse_event_t::key || value != "managedFields";
+      [&bounds](int depth, Json::parse_event_t event, Json& value) {
+        return bounds.Keeps(static_cast<std::size_t>(depth), event, value);
       },
       false);
+}
+
+Item ReadItem(Kind kind, Json object, const std::string* why_broken) {
+  if (why_broken == nullptr) {
+    return ReadItem(kind, std::move(object));
+  }
+  Item item = NameOf(kind, object);
+  item.diagnostics.push_back({.object = ToString(item.key), .message = *why_broken});
+  return item;
 }
 
 tl::unexpected<Error> Unreadable(std::string_view what, std::string_view text) {
@@ -152,7 +217,8 @@ tl::unexpected<Error> Unreadable(std::string_view what, std::string_view text) {
 }  // namespace
 
 Result<Event> ReadEvent(Kind kind, std::string_view line) {
-  Json json = ReadJson(line);
+  Bounds bounds;
+  Json json = ReadJson(line, bounds);
   const auto object = json.is_object() ? json.find("object") : json.end();
   if (!json.is_object() || object == json.end() || !object->is_object()) {
     return Unreadable("event", line);
@@ -174,7 +240,7 @@ Result<Event> ReadEvent(Kind kind, std::string_view line) {
         annotations != metadata.end() && TextAt(*annotations, kInitialEnd) == "true";
   } else if (type == "ADDED" || type == "MODIFIED") {
     event.type = Event::Type::kChanged;
-    event.item = ReadItem(kind, std::move(*object));
+    event.item = ReadItem(kind, std::move(*object), bounds.WhyBroken(0));
   } else if (type == "DELETED") {
     event.type = Event::Type::kDeleted;
     event.item = NameOf(kind, *object);
@@ -185,7 +251,8 @@ Result<Event> ReadEvent(Kind kind, std::string_view line) {
 }
 
 Result<Page> ReadPage(Kind kind, std::string_view body) {
-  Json json = ReadJson(body);
+  Bounds bounds;
+  Json json = ReadJson(body, bounds);
   if (!json.is_object() || !json.contains("items")) {
     return Unreadable("list", body);
   }
@@ -207,13 +274,15 @@ Result<Page> ReadPage(Kind kind, std::string_view body) {
     if (!item.is_object()) {
       return Unreadable("list of objects", body);
     }
-    page.items.push_back(ReadItem(kind, std::move(item)));
+    const std::string* why_broken = bounds.WhyBroken(page.items.size());
+    page.items.push_back(ReadItem(kind, std::move(item), why_broken));
   }
   return page;
 }
 
 std::string MessageOf(std::string_view body) {
-  const Json json = Json::parse(body, nullptr, false);
+  Bounds bounds;
+  const Json json = ReadJson(body, bounds);
   std::string message = TextAt(json, "message");
   if (message.empty()) {
     message = body.substr(0, kMessageBytes);
