@@ -182,6 +182,7 @@ void AddPort(RegistryService& service, RegistryPort port, const std::vector<IpPr
   auto known = std::ranges::find_if(service.ports, is_same);
   if (known == service.ports.end()) {
     port.is_lost = !counts;
+    port.ns = object.key.ns;
     known = service.ports.insert(known, std::move(port));
   }
   std::string why = addresses.empty() ? WhyUnaddressed(object, known->protocol) : "";
@@ -194,31 +195,26 @@ void AddPort(RegistryService& service, RegistryPort port, const std::vector<IpPr
   }
 }
 
+template <typename Port>
+RegistryPort PortOf(const Port& port, std::uint16_t number, std::uint16_t target) {
+  const auto [protocol, word] = DeclaredBy(port);
+  return {.number = number,
+          .name = port.name,
+          .protocol = protocol,
+          .declared = word,
+          .target = target};
+}
+
 void AddPorts(const Scene& scene, const Object& object, bool counts, RegistryService& service) {
   const std::vector<IpPrefix> addresses = AddressesOf(scene, object, service.host);
   if (const auto* spec = std::get_if<Service>(&object.spec)) {
     for (const ServicePort& port : spec->ports) {
-      const auto [protocol, word] = DeclaredBy(port);
-      AddPort(service,
-              {.number = port.port,
-               .name = port.name,
-               .protocol = protocol,
-               .declared = word,
-               .ns = object.key.ns},
-              addresses, object, counts);
+      AddPort(service, PortOf(port, port.port, 0), addresses, object, counts);
     }
     return;
   }
   for (const ServiceEntryPort& port : std::get<ServiceEntry>(object.spec).ports) {
-    const auto [protocol, word] = DeclaredBy(port);
-    AddPort(service,
-            {.number = port.number,
-             .name = port.name,
-             .protocol = protocol,
-             .declared = word,
-             .ns = object.key.ns,
-             .target = port.target_port},
-            addresses, object, counts);
+    AddPort(service, PortOf(port, port.number, port.target_port), addresses, object, counts);
   }
 }
 
