@@ -47,11 +47,19 @@ struct Explanation {
   std::string text;
 };
 
+// What a user shows to the listener for kubectl, for as long as it holds.
+struct AccessToken {
+  std::string token;
+  std::string expires;  // RFC 3339
+};
+
 // Every function is called on the loop's thread and has to be there.
 struct Backend {
   std::string version;           // of the agent
   const Store* store = nullptr;  // for reading; outlives the server
-  std::function<Result<Applied>(std::vector<Write> writes, bool dry_run)> write;
+  // `user`: who asks for it.
+  std::function<Result<Applied>(std::vector<Write> writes, bool dry_run, const std::string& user)>
+      write;
   // `changed` is called after each transaction that came into force.
   std::function<void(std::function<void()> changed)> on_change;
   std::function<std::string()> image;                   // text
@@ -65,6 +73,10 @@ struct Backend {
   std::function<std::string()> now;                  // RFC 3339, UTC, whole seconds
   std::function<Result<std::string>()> name_suffix;  // five random letters and digits
   std::function<Result<Explanation>(const std::string& from, const std::string& to)> explain;
+  // Of the listener for kubectl, set by the server: kNotFound if there is none. A kubeconfig
+  // without credentials, as JSON.
+  std::function<Result<AccessToken>(const std::string& user)> issue_token;
+  std::function<Result<std::string>()> kubeconfig;
 };
 
 // ---- requests and answers as values ------------------------------------------------------------
@@ -77,6 +89,8 @@ struct Request {
   std::string body;
   std::string user_agent;     // "kubectl/v1.32.4 (linux/amd64) kubernetes/1234567"
   std::string if_none_match;  // an entity tag with its quotes
+  std::string user;           // who asks: a name of this machine, or "system:kubeconfig"
+  bool local = false;         // over the Unix socket, of whose clients the kernel says who they are
 };
 
 // An answer that goes on, piece by piece.
@@ -128,12 +142,14 @@ struct ServerOptions {
 };
 
 // Where kubectl finds the same API: HTTP/1.1 over TLS, for who shows the token of the kubeconfig,
-// which is a new one each time.
+// which is a new one each time, or one that was issued to a client of the Unix socket.
 struct KubeOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 17643;                         // 0: any that is free
   std::string identity = "/var/lib/vsplit/kube.pem";  // key and certificate; made where missing
   std::string kubeconfig = "/run/vsplit/kubeconfig";  // written; 0640, the group of ServerOptions
+  std::chrono::seconds token_lifetime{600};           // of those that are issued
+  std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 
 // Serves HTTP/1.1 on a Unix socket of mode 0660, on the loop's thread, until it is destroyed, which
@@ -156,6 +172,7 @@ class Server {
 
  private:
   struct State;
+  static std::shared_ptr<const Backend> WithAccess(Backend backend, std::weak_ptr<State> state);
   explicit Server(std::shared_ptr<State> state);
   std::shared_ptr<State> state_;
 };

@@ -26,6 +26,17 @@ expect_line "a wrong token" '.*You must be logged in to the server.*' \
     "$(k --token=wrong get vs 2>&1 || true)"
 expect_text "tokens in the log" 0 "$(grep -c -- "$token" "$SANDBOX/vsplitd.log" || true)"
 
+# As the user who calls it: no secret in the kubeconfig, tokens by the Unix socket, names in the log.
+vsplit kubeconfig >"$SANDBOX/own"
+expect_text "secrets in it" 0 "$(grep -c 'token:' "$SANDBOX/own" || true)"
+sed 's/fleetman-staff-service/other/' deploy/examples/virtual-service-plain.yaml >"$SANDBOX/other.yaml"
+expect_line "apply" 'virtualservice.networking.istio.io/other created' \
+    "$(k --kubeconfig "$SANDBOX/own" apply -f "$SANDBOX/other.yaml" 2>/dev/null)"
+expect_line "log" '<6>event=applied user=root generation=[0-9]+ object="VirtualService default/other" .*' \
+    "$(cat "$SANDBOX/vsplitd.log")"
+k delete -f "$SANDBOX/other.yaml" >/dev/null
+expect_line "log" '<6>event=applied user=system:kubeconfig .*' "$(cat "$SANDBOX/vsplitd.log")"
+
 # What there is.
 expect_line "version" 'Server Version: .*v1\.32\.0\+vsplit\..*' "$(k version 2>/dev/null)"
 expect_line "api-resources" 'virtualservices +vs +networking.istio.io/v1 +true +VirtualService' \
@@ -85,3 +96,21 @@ expect_text "objects left" '' "$(k get vs -o name)"
 kill $AGENT
 wait $AGENT 2>/dev/null || true
 expect_text "kubeconfig" gone "$([ -e "$KUBECONFIG" ] && echo there || echo gone)"
+
+# Tokens expire.
+sandbox_agent --observe=on --token-lifetime 1
+tries=0
+until # one that is good for a second, however long the machine takes for it
+    issued=$(vsplit token | grep -o '"token":"[^"]*"' | cut -d'"' -f4)
+    k --token="$issued" get ns >/dev/null 2>&1
+do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || sandbox_fail "no token is good"
+done
+while k --token="$issued" get ns >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ $tries -lt 1000 ] || sandbox_fail "the token does not expire"
+done
+expect_line "an old token" '.*You must be logged in to the server.*' \
+    "$(k --token="$issued" get vs 2>&1 || true)"
+expect_text "tokens in the log" 0 "$(grep -c "$issued" "$SANDBOX/vsplitd.log" || true)"

@@ -20,8 +20,11 @@ class StoreBackend {
     return {
         .version = "0.1",
         .store = &store_,
-        .write = [this](std::vector<Write> writes,
-                        bool dry_run) { return Transact(std::move(writes), dry_run); },
+        .write =
+            [this](std::vector<Write> writes, bool dry_run, const std::string& user) {
+              writer = user;
+              return Transact(std::move(writes), dry_run);
+            },
         .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
         .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
         .status = [] { return std::string(R"({"generation":1})") + "\n"; },
@@ -44,12 +47,19 @@ class StoreBackend {
             return Fail("to \"80\" is not HOST:PORT", Error::Reason::kInvalid);
           }
           return Explanation{.json = R"({"from":")" + from + "\"}\n", .text = to + "\n"};
+        },
+        .issue_token = [](const std::string& /*user*/) -> Result<AccessToken> {
+          return Fail("there is no listener for kubectl", Error::Reason::kNotFound);
+        },
+        .kubeconfig = []() -> Result<std::string> {
+          return Fail("there is no listener for kubectl", Error::Reason::kNotFound);
         }};
   }
 
   const Store& store() const { return store_; }
   std::vector<std::string> not_ready;
-  Error failure;  // of the next transactions, unless its message is empty
+  std::string writer;  // who asked for the last transaction
+  Error failure;       // of the next transactions, unless its message is empty
 
  private:
   Result<Applied> Transact(std::vector<Write> writes, bool dry_run) {

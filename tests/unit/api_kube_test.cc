@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The listener for kubectl: who it is, and whom it answers.
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -60,6 +64,11 @@ std::string FromBase64(const std::string& text) {
   return bytes;
 }
 
+std::string UserName() {
+  const passwd* const entry = ::getpwuid(::getuid());
+  return entry == nullptr ? "uid:" + std::to_string(::getuid()) : entry->pw_name;
+}
+
 class Kube : public testing::Test {
  protected:
   Kube() {
@@ -72,7 +81,10 @@ class Kube : public testing::Test {
   }
 
   KubeOptions Options() const {
-    return {.port = 0, .identity = folder_ + "/kube.pem", .kubeconfig = folder_ + "/kubeconfig"};
+    return {.port = 0,
+            .identity = folder_ + "/kube.pem",
+            .kubeconfig = folder_ + "/kubeconfig",
+            .clock = [this] { return std::chrono::steady_clock::time_point(later_.load()); }};
   }
 
   void Start(ServerOptions options = {}) {
@@ -127,8 +139,25 @@ class Kube : public testing::Test {
                "\r\n\r\n");
   }
 
+  // What the server says over the Unix socket, until it closes.
+  std::string AskLocally(const std::string& request) const {
+    boost::asio::io_context loop;
+    boost::asio::local::stream_protocol::socket socket(loop);
+    socket.connect(boost::asio::local::stream_protocol::endpoint(folder_ + "/s"));
+    boost::asio::write(socket, boost::asio::buffer(request));
+    std::string answer;
+    boost::system::error_code ended;
+    boost::asio::read(socket, boost::asio::dynamic_buffer(answer), ended);
+    return answer;
+  }
+
+  static Json BodyOf(const std::string& answer) {
+    return Json::parse(answer.substr(answer.find("\r\n\r\n")));
+  }
+
   std::string folder_;
   std::string url_;
+  std::atomic<std::chrono::seconds> later_{std::chrono::seconds(0)};  // on the server's clock
   StoreBackend backend_;
   boost::asio::io_context loop_{1};
   std::optional<Server> server_;
@@ -222,6 +251,67 @@ TEST_F(Kube, TakenPortLeavesTheUnixSocketServed) {
             "listen on 127.0.0.1 port " + std::to_string(Port()) + ": Address already in use");
   EXPECT_FALSE(std::filesystem::exists(options.kubeconfig));
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/t"));
+}
+
+constexpr const char* kIssue =
+    "POST /apis/vsplit.io/v1/token HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n";
+
+TEST_F(Kube, UsersOfTheUnixSocketGetTokensThatExpire) {
+  Start();
+  const std::string answer = AskLocally(std::string(kIssue) + "\r\n");
+  EXPECT_EQ(FirstLine(answer), "HTTP/1.1 201 Created");
+  const Json issued = BodyOf(answer);
+  const std::string token = issued["token"];
+  EXPECT_EQ(issued["user"], UserName());
+  EXPECT_EQ(issued["expirationTimestamp"].get<std::string>().size(), 20U);
+  EXPECT_NE(token, Token());
+  EXPECT_TRUE(AskWith("Bearer " + token).ends_with("ok"));
+  later_ = std::chrono::seconds(599);
+  EXPECT_TRUE(AskWith("Bearer " + token).ends_with("ok"));
+  later_ = std::chrono::seconds(600);
+  EXPECT_EQ(FirstLine(AskWith("Bearer " + token)), "HTTP/1.1 401 Unauthorized");
+  EXPECT_TRUE(AskWith("Bearer " + Token()).ends_with("ok"));
+}
+
+TEST_F(Kube, TokensAreNoWayToTokens) {
+  Start();
+  EXPECT_EQ(FirstLine(Ask(std::string(kIssue) + "Authorization: Bearer " + Token() + "\r\n\r\n")),
+            "HTTP/1.1 403 Forbidden");
+}
+
+TEST_F(Kube, WhoWritesIsKnownByName) {
+  Start();
+  const std::string object = R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}})";
+  const auto create = [&](const std::string& more) {
+    return "POST /api/v1/namespaces?dryRun=All HTTP/1.1\r\nConnection: close\r\nContent-Length: " +
+           std::to_string(object.size()) + "\r\n" + more + "\r\n" + object;
+  };
+  const std::string token = BodyOf(AskLocally(std::string(kIssue) + "\r\n"))["token"];
+  EXPECT_EQ(FirstLine(AskLocally(create(""))), "HTTP/1.1 201 Created");
+  EXPECT_EQ(backend_.writer, UserName());
+  EXPECT_EQ(FirstLine(Ask(create("Authorization: Bearer " + Token() + "\r\n"))),
+            "HTTP/1.1 201 Created");
+  EXPECT_EQ(backend_.writer, "system:kubeconfig");
+  EXPECT_EQ(FirstLine(Ask(create("Authorization: Bearer " + token + "\r\n"))),
+            "HTTP/1.1 201 Created");
+  EXPECT_EQ(backend_.writer, UserName());
+}
+
+TEST_F(Kube, KubeconfigWithoutCredentialsIsForEverybody) {
+  Start();
+  const std::string request =
+      "GET /apis/vsplit.io/v1/kubeconfig HTTP/1.1\r\nConnection: close\r\n\r\n";
+  Json config = Config();
+  config["users"][0]["user"] = Json::object();
+  EXPECT_EQ(BodyOf(AskLocally(request)), config);
+}
+
+TEST_F(Kube, WithoutItThereAreNoTokens) {
+  Result<Server> alone = Server::Listen(loop_, {.socket = folder_ + "/s"}, backend_.Make());
+  ASSERT_TRUE(alone);
+  server_.emplace(*std::move(alone));
+  thread_ = std::thread([this] { loop_.run(); });
+  EXPECT_EQ(FirstLine(AskLocally(std::string(kIssue) + "\r\n")), "HTTP/1.1 404 Not Found");
 }
 
 TEST_F(Kube, AddressHasToBeOne) {

@@ -104,6 +104,8 @@ constexpr std::array kFixedPaths = {
     FixedPath{"apis/vsplit.io/v1/split", "GET", AnswerSplit},
     FixedPath{"apis/vsplit.io/v1/analyze", "GET", AnswerAnalyze},
     FixedPath{"apis/vsplit.io/v1/explain", "GET", AnswerExplain},
+    FixedPath{"apis/vsplit.io/v1/token", "POST", AnswerToken},
+    FixedPath{"apis/vsplit.io/v1/kubeconfig", "GET", AnswerKubeconfig},
 };
 // NOLINTEND(modernize-use-designated-initializers)
 

@@ -26,6 +26,10 @@ Outcome<Response> AnswerSchemasV3(const Call& call);
 Outcome<Response> AnswerApply(const Call& call);
 Outcome<Response> AnswerDelete(const Call& call);
 
+// POST /apis/vsplit.io/v1/token, GET /apis/vsplit.io/v1/kubeconfig: to ask over TLS.
+Outcome<Response> AnswerToken(const Call& call);
+Outcome<Response> AnswerKubeconfig(const Call& call);
+
 // GET /api/v1/[namespaces/NS/]events: what the agent finds about objects.
 bool IsEvents(const Call& call);
 Outcome<Response> AnswerEvents(const Call& call);

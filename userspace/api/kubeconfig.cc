@@ -11,6 +11,7 @@ namespace vsplit {
 
 std::string KubeconfigText(const std::string& server, const std::string& certificate,
                            const std::string& token) {
+  const Json user = token.empty() ? Json::object() : Json{{"token", token}};
   const auto named = [](const char* field, Json value) {
     return Json::array({{{"name", "vsplit"}, {field, std::move(value)}}});
   };
@@ -20,7 +21,7 @@ std::string KubeconfigText(const std::string& server, const std::string& certifi
       {"current-context", "vsplit"},
       {"clusters",
        named("cluster", {{"server", server}, {"certificate-authority-data", Base64(certificate)}})},
-      {"users", named("user", {{"token", token}})},
+      {"users", named("user", user)},
       {"contexts",
        named("context", {{"cluster", "vsplit"}, {"user", "vsplit"}, {"namespace", "default"}})}};
   constexpr int kIndent = 2;

@@ -17,15 +17,18 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
 
 #include "failure.h"
 #include "kubeconfig.h"
 #include "listener.h"
+#include "peer.h"
 #include "private_file.h"
 #include "socket_file.h"
 #include "tls.h"
+#include "tokens.h"
 #include "vsplit/api.h"
 #include "vsplit/result.h"
 
@@ -74,10 +77,8 @@ std::string UrlOf(const boost::asio::ip::address& address, std::uint16_t port) {
 }  // namespace
 
 struct Server::State {
-  State(boost::asio::io_context& its_loop, ServerOptions its_options, Backend its_backend)
-      : loop(its_loop),
-        options(std::move(its_options)),
-        backend(std::make_shared<const Backend>(std::move(its_backend))) {}
+  State(boost::asio::io_context& its_loop, ServerOptions its_options)
+      : loop(its_loop), options(std::move(its_options)) {}
 
   void Wake() const {
     local->Wake();
@@ -100,8 +101,32 @@ struct Server::State {
   std::shared_ptr<const Backend> backend;
   std::shared_ptr<LocalListener> local;
   std::shared_ptr<TlsListener> kube;  // null: there is none
-  std::string kubeconfig;
+  std::shared_ptr<Tokens> tokens;     // of its users
+  std::string kubeconfig;             // the file
+  std::string open_config;            // the same without a token
 };
+
+namespace {
+
+tl::unexpected<Error> NotForKubectl() {
+  return Fail("this agent does not serve kubectl; `vsplit status` says why",
+              Error::Reason::kNotFound);
+}
+
+}  // namespace
+
+// `state` does not keep itself alive by its backend.
+std::shared_ptr<const Backend> Server::WithAccess(Backend backend, std::weak_ptr<State> state) {
+  backend.issue_token = [state](const std::string& user) -> Result<AccessToken> {
+    const auto server = state.lock();
+    return server && server->tokens ? server->tokens->Issue(user) : NotForKubectl();
+  };
+  backend.kubeconfig = [state]() -> Result<std::string> {
+    const auto server = state.lock();
+    return server && server->kube ? Result<std::string>(server->open_config) : NotForKubectl();
+  };
+  return std::make_shared<const Backend>(std::move(backend));
+}
 
 Result<Server> Server::Listen(boost::asio::io_context& loop, const ServerOptions& options,
                               Backend backend) {
@@ -116,12 +141,13 @@ Result<Server> Server::Listen(boost::asio::io_context& loop, const ServerOptions
     ::close(*file);
     return Fail("listen on \"" + options.socket + "\": " + error.message());
   }
-  auto state = std::make_shared<State>(loop, options, std::move(backend));
+  auto state = std::make_shared<State>(loop, options);
+  state->backend = WithAccess(std::move(backend), state);
   state->local = std::make_shared<LocalListener>(
       std::move(acceptor), options,
       [](Local::socket socket) { return boost::beast::basic_stream<Local>(std::move(socket)); },
       [backend = state->backend](const Request& request) { return Answer(request, *backend); },
-      nullptr);
+      [](int socket, std::string_view /*authorization*/) { return PeerOf(socket); });
   state->local->Accept();
   // Later, when what is behind the change is in force as well.
   state->backend->on_change([weak = std::weak_ptr<State>(state)] {
@@ -165,13 +191,17 @@ Result<std::string> Server::ListenForKubectl(const KubeOptions& options) {
   }
   const auto context = std::make_shared<boost::asio::ssl::context>(*std::move(made));
   state_->kubeconfig = options.kubeconfig;
+  state_->open_config = KubeconfigText(url, identity->certificate, "");
+  state_->tokens = std::make_shared<Tokens>(*token, options.token_lifetime, options.clock);
   state_->kube = std::make_shared<TlsListener>(
       *std::move(acceptor), state_->options,
       [context](Tcp::socket socket) {
         return TlsStream(boost::beast::tcp_stream(std::move(socket)), *context);
       },
       [backend = state_->backend](const Request& request) { return Answer(request, *backend); },
-      [token = *token](std::string_view authorization) { return IsBearer(authorization, token); });
+      [tokens = state_->tokens](int /*socket*/, std::string_view authorization) {
+        return tokens->UserOf(authorization);
+      });
   state_->kube->Accept();
   return url;
 }

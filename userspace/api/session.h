@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -37,8 +38,10 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   // Whether clients have to shake hands before they ask.
   static constexpr bool kSecure = requires(Stream stream) { stream.next_layer().socket(); };
 
-  // By the Authorization header, before any of the body is read. None: whoever can connect is.
-  using Admits = std::function<bool(std::string_view authorization)>;
+  // Who asks, by the socket and the Authorization header, before any of the body is read. Nothing:
+  // nobody who is known.
+  using Admits =
+      std::function<std::optional<std::string>(int socket, std::string_view authorization)>;
 
   // `ended` is called once, when the session is destroyed.
   Session(Stream stream, const ServerOptions& options, Answerer answerer, Admits admits,
@@ -123,7 +126,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     if (error) {
       return Refuse(error);
     }
-    if (admitted_ || !admits_) {
+    if (user_ || !kSecure) {
       Limit(options_.request);
     }
     if (parser_->is_header_done()) {
@@ -136,10 +139,11 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     if (error) {
       return Refuse(error);
     }
-    if (admits_ && !admits_(AuthorizationOf(parser_->get()))) {
+    user_ = admits_(boost::beast::get_lowest_layer(stream_).socket().native_handle(),
+                    AuthorizationOf(parser_->get()));
+    if (!user_) {
       return Send(Status(kUnauthorized, "Unauthorized", "Unauthorized"), false);
     }
-    admitted_ = true;
     Limit(options_.request);
     const auto expect = parser_->get().find(boost::beast::http::field::expect);
     if (!parser_->is_done() && expect != parser_->get().end()) {
@@ -177,7 +181,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
         .accept = std::string(message[boost::beast::http::field::accept]),
         .body = std::move(message.body()),
         .user_agent = std::string(message[boost::beast::http::field::user_agent]),
-        .if_none_match = std::string(message[boost::beast::http::field::if_none_match])};
+        .if_none_match = std::string(message[boost::beast::http::field::if_none_match]),
+        .user = *user_,
+        .local = !kSecure};
     Send(answerer_(request), keep_alive);
   }
 
@@ -325,7 +331,7 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
   ServerOptions options_;
   Answerer answerer_;
   Admits admits_;
-  bool admitted_ = false;
+  std::optional<std::string> user_;       // of the last request
   std::shared_ptr<std::size_t> watches_;  // of all sessions of the listener
   std::function<void()> ended_;
   boost::beast::flat_buffer buffer_;

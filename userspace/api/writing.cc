@@ -366,7 +366,8 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
   std::vector<Write> writes;
   const Write::Mode stays = writing.live ? Write::Mode::kReplace : Write::Mode::kCreate;
   writes.push_back({.mode = goes ? Write::Mode::kDelete : stays, .object = *std::move(object)});
-  const Result<Applied> applied = writing.call.backend.write(std::move(writes), writing.dry_run);
+  const Result<Applied> applied =
+      writing.call.backend.write(std::move(writes), writing.dry_run, writing.call.request.user);
   if (!applied) {
     return About(key, FailureOf(applied.error()));
   }

@@ -87,6 +87,11 @@ struct ValidateOptions {
 // Of files alone, no agent. Fails when an object is invalid.
 Result<void> Validate(const ValidateOptions& options);
 
+// The credential of an exec plugin of kubectl, for the user who runs this.
+Result<void> PrintToken(const Agent& agent);
+// A kubeconfig that asks the agent of this socket for one.
+Result<void> PrintKubeconfig(const Agent& agent, const std::string& socket);
+
 // "not_a_kind": the message kubectl has for it.
 Error UnknownKind(const std::string& word);
 

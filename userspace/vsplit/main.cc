@@ -40,6 +40,7 @@ constexpr const char* kOverview = R"(Examples:
                                             the same from files, without an agent
   vsplit analyze -f rules/                  what is wrong with files together, without an agent
   vsplit delete vs reviews                  connections go to the plain Service again
+  vsplit kubeconfig >~/.kube/vsplit         for kubectl, with tokens of the one who runs it
 
 A weight change acts on new connections; open ones stay where they are.
 'vsplit COMMAND --help' says more about each.)";
@@ -119,6 +120,13 @@ constexpr const char* kExplain =
 
 Example:
   vsplit explain --from default/web-1 --to 10.96.0.7:80)";
+
+constexpr const char* kKubeconfig =
+    R"(It holds no secret: kubectl runs 'vsplit token' where it needs one, and the agent gives it to whoever
+may use its socket, in the name of the user that the kernel says it is.
+
+Example:
+  vsplit kubeconfig >~/.kube/vsplit && kubectl --kubeconfig ~/.kube/vsplit get vs)";
 
 void AddFiles(CLI::App& command, std::vector<std::string>& files) {
   command
@@ -329,6 +337,18 @@ void AddOtherCommands(CLI::App& app, CommandLine& line) {
   });
 }
 
+void AddAccessCommands(CLI::App& app, CommandLine& line) {
+  CLI::App* kubeconfig = app.add_subcommand(
+      "kubeconfig", "Print a kubeconfig for the agent, for any user of its socket");
+  kubeconfig->footer(kKubeconfig);
+  kubeconfig->callback(
+      [&line] { line.run = [&](const Agent& a) { return PrintKubeconfig(a, line.socket); }; });
+
+  CLI::App* token = app.add_subcommand(
+      "token", "Print a token that holds for some minutes, as kubectl's exec plugins do");
+  token->callback([&line] { line.run = [](const Agent& a) { return PrintToken(a); }; });
+}
+
 int Usage(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {  // --help
     return app.exit(error);
@@ -362,6 +382,7 @@ int main(int argc, char** argv) {
   AddRouteCommand(app, line);
   AddValidateCommand(app, line);
   AddAnalyzeCommand(app, line);
+  AddAccessCommands(app, line);
   AddOtherCommands(app, line);
   try {
     app.parse(argc, argv);

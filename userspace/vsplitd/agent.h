@@ -116,7 +116,8 @@ class Agent {
   std::vector<Verdict> VerdictsOf(const HostName& host, const HostChange& change) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
-  void Record(const Result<Applied>& applied, std::chrono::nanoseconds total, bool dry_run);
+  void Record(const Result<Applied>& applied, std::chrono::nanoseconds total,
+              const std::string& user);
 
   std::string StatusOf(const Object& object) const;
   Live LiveView() const;

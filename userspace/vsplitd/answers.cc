@@ -69,10 +69,12 @@ Backend Agent::MakeBackend() {
   return {.version = options_.version,
           .store = &store_,
           .write =
-              [this](std::vector<Write> writes, bool dry_run) {
+              [this](std::vector<Write> writes, bool dry_run, const std::string& user) {
                 const auto begin = std::chrono::steady_clock::now();
                 Result<Applied> applied = Transact(std::move(writes), dry_run);
-                Record(applied, std::chrono::steady_clock::now() - begin, dry_run);
+                if (!dry_run || !applied) {
+                  Record(applied, std::chrono::steady_clock::now() - begin, user);
+                }
                 return applied;
               },
           .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
@@ -91,18 +93,18 @@ Backend Agent::MakeBackend() {
           .now = Now,
           .name_suffix = RandomSuffix,
           .explain = [this](const std::string& from,
-                            const std::string& to) { return ExplainTo(from, to); }};
+                            const std::string& to) { return ExplainTo(from, to); },
+          .issue_token = {},
+          .kubeconfig = {}};
 }
 
-void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds total, bool dry_run) {
+void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds total,
+                   const std::string& user) {
   if (!applied) {
     const bool refused = applied.error().reason != Error::Reason::kSystem;
     ++record_.results[refused ? "refused" : "failed"];
     Log(refused ? Priority::kNotice : Priority::kError, refused ? "refused" : "failed",
-        {{"error", applied.error().message}});
-    return;
-  }
-  if (dry_run) {
+        {{"user", user}, {"error", applied.error().message}});
     return;
   }
   ++record_.results["applied"];
@@ -114,7 +116,8 @@ void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds tota
       applied->changes, [](const Change& change) { return !change.unchanged(); });
   const bool one = applied->changes.size() == 1;
   Log(Priority::kInfo, "applied",
-      {{"generation", std::to_string(applied->generation)},
+      {{"user", user},
+       {"generation", std::to_string(applied->generation)},
        {"object", one ? ToString(applied->changes.front().key) : "several"},
        {"objects", std::to_string(applied->changes.size())},
        {"changed", std::to_string(changed)},

@@ -8,6 +8,7 @@
 #include <CLI/Error.hpp>
 #include <CLI/Validators.hpp>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <filesystem>
 #include <map>
@@ -109,6 +110,13 @@ void AddKube(CLI::App& app, KubeOptions& kube) {
       ->capture_default_str();
   app.add_option("--kube-port", kube.port, "Port of the same; 0: kubectl is not served")
       ->capture_default_str();
+  app.add_option_function<unsigned>(
+         "--token-lifetime",
+         [&kube](unsigned seconds) { kube.token_lifetime = std::chrono::seconds(seconds); },
+         "How long what `vsplit token` gives to a user of the socket is good for [" +
+             std::to_string(kube.token_lifetime.count()) + "]")
+      ->option_text("SECONDS")
+      ->check(CLI::Range(1, 86'400).description(""));
 }
 
 void AddRules(CLI::App& app, Flags& flags) {

@@ -86,8 +86,8 @@ void MakeRoomSoon(boost::asio::steady_timer& idle, Agent& agent) {
 Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& agent,
                       Surroundings& surroundings) {
   backend.write = [&idle, &agent, &surroundings, write = std::move(backend.write)](
-                      std::vector<Write> writes, bool dry_run) {
-    Result<Applied> applied = write(std::move(writes), dry_run);
+                      std::vector<Write> writes, bool dry_run, const std::string& user) {
+    Result<Applied> applied = write(std::move(writes), dry_run, user);
     surroundings.Follow();
     MakeRoomSoon(idle, agent);
     return applied;
@@ -111,13 +111,13 @@ AroundStatus ServeKubectl(Server& server, const std::optional<KubeOptions>& opti
 
 // The objects are the API server's: they are changed there, and only read and tried here.
 Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
-  backend.write = [write = std::move(backend.write)](std::vector<Write> writes,
-                                                     bool dry_run) -> Result<Applied> {
+  backend.write = [write = std::move(backend.write)](std::vector<Write> writes, bool dry_run,
+                                                     const std::string& user) -> Result<Applied> {
     if (!dry_run) {
       return Fail("this agent follows a Kubernetes API server: change the objects there",
                   Error::Reason::kForbidden);
     }
-    return write(std::move(writes), true);
+    return write(std::move(writes), true, user);
   };
   backend.not_ready = [&cluster, not_ready = std::move(backend.not_ready)] {
     std::vector<std::string> reasons = not_ready();
@@ -151,7 +151,7 @@ Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& 
                   .keep =
                       [&agent](const std::string& source) { return agent.KeepSource(source); }}},
       *backend.store, [write = backend.write](std::vector<Write> writes) {
-        return write(std::move(writes), false);
+        return write(std::move(writes), false, "system:kubernetes");
       });
 }
 
@@ -161,12 +161,13 @@ Backend OfNoCluster(Backend backend, Agent& agent) {
   if (!agent.source().empty()) {
     Log(Priority::kWarning, "cluster_not_followed", {{"source", agent.source()}});
   }
-  backend.write = [write = std::move(backend.write), &agent](std::vector<Write> writes,
-                                                             bool dry_run) -> Result<Applied> {
+  backend.write = [write = std::move(backend.write), &agent](
+                      std::vector<Write> writes, bool dry_run,
+                      const std::string& user) -> Result<Applied> {
     if (const Result<void> kept = dry_run ? Result<void>{} : agent.KeepSource(""); !kept) {
       return tl::unexpected<Error>(kept.error());
     }
-    return write(std::move(writes), dry_run);
+    return write(std::move(writes), dry_run, user);
   };
   return backend;
 }

@@ -80,7 +80,7 @@ _vsplit() {
                 -*) candidates=$(_vsplit_options "${words[0]:-}") ;;
                 *)
                     case "${words[0]:-}/${#words[@]}" in
-                        /0) candidates='apply get delete status top explain analyze route validate health version completion' ;;
+                        /0) candidates='apply get delete status top explain analyze route validate health kubeconfig token version completion' ;;
                         get/1) candidates="$kinds all image endpoints" ;;
                         delete/1) candidates=$kinds ;;
                         get/* | delete/*) candidates=$(_vsplit_names "${words[1]}") ;;
