@@ -60,6 +60,7 @@ struct Backend {
   // `user`: who asks for it.
   std::function<Result<Applied>(std::vector<Write> writes, bool dry_run, const std::string& user)>
       write;
+  std::string read_only;  // why only dry runs are written; empty: they are not alone
   // `changed` is called after each transaction that came into force.
   std::function<void(std::function<void()> changed)> on_change;
   std::function<std::string()> image;                   // text

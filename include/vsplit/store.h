@@ -80,6 +80,9 @@ class Store {
   // anything outside of metadata and status. Until Keep or Undo is called no other Stage may be
   // made; an error needs neither.
   Result<std::vector<Change>> Stage(std::vector<Write> writes, const WriteContext& context);
+  // Gives those of the objects that are there a new version and leaves them as they are: what is
+  // said of them elsewhere, as their status, has changed. Staged, as above.
+  std::vector<Change> Touch(const std::set<ObjectKey>& objects);
   void Keep();
   // Called at the end of each Keep that changed something.
   void OnKeep(std::function<void()> kept);

@@ -41,7 +41,9 @@ expect_line "log" '<6>event=applied user=system:kubeconfig .*' "$(cat "$SANDBOX/
 expect_line "version" 'Server Version: .*v1\.32\.0\+vsplit\..*' "$(k version 2>/dev/null)"
 expect_line "api-resources" 'virtualservices +vs +networking.istio.io/v1 +true +VirtualService' \
     "$(k api-resources)"
-expect_text "api-versions" 'discovery.k8s.io/v1
+expect_text "api-versions" 'authentication.k8s.io/v1
+authorization.k8s.io/v1
+discovery.k8s.io/v1
 networking.istio.io/v1
 networking.istio.io/v1alpha3
 networking.istio.io/v1beta1
@@ -92,6 +94,34 @@ expect_line "a misspelt field" '.*unknown field.*weigth.*' "$(k apply -f "$SANDB
 expect_run 0 "virtualservice.networking.istio.io \"$name\" deleted" k delete -f "$SANDBOX/rule.yaml"
 expect_text "objects left" '' "$(k get vs -o name)"
 
+# What the agent says of a rule changes without a write of the rule: who waits hears of it.
+k apply -f "$SANDBOX/rule.yaml" >/dev/null 2>&1
+k delete svc,dr "$name" >/dev/null
+expect_text "without its Service" False \
+    "$(k get vs "$name" -o 'jsonpath={.status.conditions[?(@.type=="Enforced")].status}')"
+: >"$SANDBOX/events"
+k get events -w --output-watch-events --no-headers >"$SANDBOX/events" &
+watching=$!
+k wait vs "$name" --for=condition=Enforced --timeout=60s >"$SANDBOX/waited" &
+waiting=$!
+tries=0
+until grep -q ADDED "$SANDBOX/events"; do
+    tries=$((tries + 1))
+    [ $tries -lt 100 ] || sandbox_fail "the watch of events says nothing"
+    sleep 0.1
+done
+k apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
+wait $waiting || sandbox_fail "the wait for the condition failed"
+expect_text "waited" "virtualservice.networking.istio.io/$name condition met" "$(cat "$SANDBOX/waited")"
+until grep -q "MODIFIED.*Approximated" "$SANDBOX/events"; do
+    tries=$((tries + 1))
+    [ $tries -lt 200 ] || sandbox_fail "the watch of events does not hear of it: $(cat "$SANDBOX/events")"
+    sleep 0.1
+done
+kill $watching
+wait $watching 2>/dev/null || true
+before=$(k get vs "$name" -o 'jsonpath={.metadata.resourceVersion}')
+
 # Nothing of it outlives the agent.
 kill $AGENT
 wait $AGENT 2>/dev/null || true
@@ -99,6 +129,7 @@ expect_text "kubeconfig" gone "$([ -e "$KUBECONFIG" ] && echo there || echo gone
 
 # Tokens expire.
 sandbox_agent --observe=on --token-lifetime 1
+expect_text "version after a start" "$before" "$(k get vs "$name" -o 'jsonpath={.metadata.resourceVersion}')"
 tries=0
 until # one that is good for a second, however long the machine takes for it
     issued=$(vsplit token | grep -o '"token":"[^"]*"' | cut -d'"' -f4)

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,6 +74,17 @@ TEST_F(ConditionsTest, TimeMovesWithTheStatusOfItsConditionAlone) {
   // Approximated holds as well.
   EXPECT_TRUE(Judge("web", Verdict::Kind::kApproximated, "4").changed.empty());
   EXPECT_EQ(Since(), "Accepted 1, Enforced 3, Programmed 2");
+}
+
+TEST_F(ConditionsTest, AnotherReasonIsNewsAsWell) {
+  const std::set<ObjectKey> rule = {kRule};
+  conditions.Look(rule, store, hosts, "1");
+  EXPECT_EQ(Judge("web", Verdict::Kind::kEnforced, "2").restated, rule);
+  EXPECT_TRUE(Judge("web", Verdict::Kind::kEnforced, "3").restated.empty());
+  EXPECT_EQ(Judge("web", Verdict::Kind::kApproximated, "4").restated, rule);
+  EXPECT_EQ(Judge("other", Verdict::Kind::kEnforced, "5").restated, rule);
+  EXPECT_EQ(Forget("other", "6").restated, rule);
+  EXPECT_TRUE(conditions.LookAtAll(store, hosts, "7").restated.empty());
 }
 
 TEST_F(ConditionsTest, AllHostsCount) {

@@ -25,6 +25,7 @@ class StoreBackend {
               writer = user;
               return Transact(std::move(writes), dry_run);
             },
+        .read_only = read_only,
         .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
         .image = [] { return std::string("frontend 10.96.0.7:80/tcp x\n"); },
         .status = [] { return std::string(R"({"generation":1})") + "\n"; },
@@ -57,7 +58,13 @@ class StoreBackend {
   }
 
   const Store& store() const { return store_; }
+  // Something else is said of this VirtualService.
+  void Touch(const std::string& name) {
+    store_.Touch({{.kind = Kind::kVirtualService, .ns = "default", .name = name}});
+    store_.Keep();
+  }
   std::vector<std::string> not_ready;
+  std::string read_only;
   std::string writer;  // who asked for the last transaction
   Error failure;       // of the next transactions, unless its message is empty
 

@@ -105,6 +105,11 @@ TEST_F(Discovery, OneDocumentForEachGroupAndVersion) {
   const Json core = Body("/api/v1")["resources"];
   EXPECT_NE(Find(core, "name", "services/status"), nullptr);
   EXPECT_EQ((*Find(core, "name", "namespaces"))["namespaced"], false);
+  EXPECT_EQ((*Find(core, "name", "events"))["verbs"], Json({"get", "list", "watch"}));
+  EXPECT_EQ(Find(core, "name", "events/status"), nullptr);
+  EXPECT_NE(
+      Find(Body("/apis/authorization.k8s.io/v1")["resources"], "name", "selfsubjectaccessreviews"),
+      nullptr);
   EXPECT_EQ(Get("/apis/apps").status, 404U);
   EXPECT_EQ(Get("/apis/networking.istio.io/v2").status, 404U);
   EXPECT_EQ(Get("/api/v2").status, 404U);

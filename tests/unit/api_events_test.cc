@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "api_call.h"
 #include "vsplit/api.h"
@@ -13,23 +16,22 @@ namespace {
 class ApiEvents : public ApiWrites {
  protected:
   // An agent that enforces no VirtualService but those named "fine".
-  Response Ask(const std::string& target, const std::string& method = "GET") {
-    Backend backend = backend_.Make();
-    backend.object_status = [](const Object& object) {
+  Response Ask(const std::string& target, const std::string& method = "GET",
+               const std::string& accept = "application/vnd.kubernetes.protobuf,application/json") {
+    asked_.push_back(std::make_unique<Backend>(backend_.Make()));
+    Backend& backend = *asked_.back();
+    backend.object_status = [this](const Object& object) {
       if (object.kind() != Kind::kVirtualService) {
         return std::string();
       }
-      const bool fine = object.key.name == "fine";
+      const bool fine = enforced_ || object.key.name == "fine";
       return std::string(R"({"conditions":[{"type":"Accepted","reason":"Accepted"},)") +
              R"({"type":"Enforced","lastTransitionTime":"2024-10-10T07:05:00Z","reason":")" +
              (fine ? "Enforced" : "NotEnforced") + R"(","message":"a \"uri\" match"}]})";
     };
-    return Answer({.method = method,
-                   .target = target,
-                   .content_type = "",
-                   .accept = "application/vnd.kubernetes.protobuf,application/json",
-                   .body = ""},
-                  backend);
+    return Answer(
+        {.method = method, .target = target, .content_type = "", .accept = accept, .body = ""},
+        backend);
   }
 
   std::string Names(const std::string& target) {
@@ -46,6 +48,9 @@ class ApiEvents : public ApiWrites {
     rule.replace(rule.find("\"web\""), 5, "\"" + name + "\"");
     Body(201, Call("POST", kRules, rule));
   }
+
+  bool enforced_ = false;
+  std::vector<std::unique_ptr<Backend>> asked_;  // which watches outlive
 
   static constexpr const char* kEvents = "/api/v1/namespaces/default/events";
 };
@@ -93,7 +98,71 @@ TEST_F(ApiEvents, AreSelectedByWhatTheyAreAbout) {
 TEST_F(ApiEvents, AreOnlyRead) {
   EXPECT_EQ(Ask(kEvents, "POST").status, 405U);
   EXPECT_EQ(Ask(kEvents, "POST").allow, "GET");
-  EXPECT_EQ(Ask(std::string(kEvents) + "?watch=true").status, 405U);
+}
+
+TEST_F(ApiEvents, AreATableWithTheColumnsOfKubernetes) {
+  Write("web");
+  const Json table = Body(200, Ask(kEvents, "GET", "application/json;as=Table;v=v1;g=meta.k8s.io"));
+  EXPECT_EQ(table["kind"], "Table");
+  EXPECT_EQ(table["rows"][0]["cells"].dump(),
+            R"(["0s","Warning","NotEnforced","virtualservice/web","","vsplitd",)"
+            R"("a \"uri\" match","0s",1,"web.virtualservice.enforced"])");
+  EXPECT_EQ(table["columnDefinitions"].size(), 10U);
+}
+
+TEST_F(ApiEvents, ComeAndGoWithWhatIsSaidOfTheirObjects) {
+  Write("web");
+  const Response watch = Ask(std::string(kEvents) + "?watch=true&resourceVersion=1");
+  ASSERT_NE(watch.stream, nullptr);
+  const auto heard = [&watch] {
+    std::string said;
+    std::istringstream lines(watch.stream->Take(Stream::Clock::now()));
+    for (std::string line; std::getline(lines, line);) {
+      const Json event = Json::parse(line);
+      said += event["type"].get<std::string>() + " " +
+              event["object"]["metadata"]["name"].get<std::string>() + " " +
+              event["object"]["metadata"]["resourceVersion"].get<std::string>() + "\n";
+    }
+    return said;
+  };
+  EXPECT_EQ(heard(), "");
+  Write("fine");
+  Write("cart");
+  EXPECT_EQ(heard(), "ADDED cart.virtualservice.enforced 3\n");
+  Body(200, Call("DELETE", std::string(kRules) + "/web"));
+  Body(200, Call("DELETE", std::string(kRules) + "/fine"));
+  EXPECT_EQ(heard(), "DELETED web.virtualservice.enforced 4\n");
+  enforced_ = true;
+  backend_.Touch("cart");
+  EXPECT_EQ(heard(), "DELETED cart.virtualservice.enforced 6\n");
+  enforced_ = false;
+  backend_.Touch("cart");
+  backend_.Touch("cart");
+  EXPECT_EQ(heard(),
+            "ADDED cart.virtualservice.enforced 7\nMODIFIED cart.virtualservice.enforced 8\n");
+}
+
+TEST_F(ApiEvents, WatchesThatBeginEarlierHearOfAllThatMayBeNew) {
+  Write("web");
+  Write("cart");
+  Write("new");
+  Body(200, Call("DELETE", std::string(kRules) + "/web"));
+  const Response watch = Ask(std::string(kEvents) + "?watch=true&resourceVersion=2");
+  std::string types;
+  std::istringstream lines(watch.stream->Take(Stream::Clock::now()));
+  for (std::string line; std::getline(lines, line);) {
+    types += Json::parse(line)["type"].get<std::string>() + " ";
+  }
+  EXPECT_EQ(types, "ADDED DELETED ");
+}
+
+TEST_F(ApiEvents, WatchesFromTheBeginningHearOfThoseThatAreThere) {
+  Write("web");
+  Write("fine");
+  const Response watch = Ask(std::string(kEvents) + "?watch=true");
+  const Json event = Json::parse(watch.stream->Take(Stream::Clock::now()));
+  EXPECT_EQ(event["type"], "ADDED");
+  EXPECT_EQ(event["object"]["metadata"]["name"], "web.virtualservice.enforced");
 }
 
 }  // namespace

@@ -57,6 +57,32 @@ TEST(Store, ReplacedObjectKeepsUidAndCreation) {
   EXPECT_EQ(std::get<Service>(now->spec).ports.at(0).port, 81);
 }
 
+TEST(Store, WhatIsTouchedHasANewVersionAndNothingElse) {
+  Store store;
+  const Change created = Apply(store, MakeService("default", "x"));
+  int kept = 0;
+  store.OnKeep([&kept] { ++kept; });
+  const ObjectKey absent{.kind = Kind::kService, .ns = "default", .name = "y"};
+  const std::vector<Change> changes = store.Touch({created.key, absent});
+  ASSERT_EQ(changes.size(), 1U);
+  EXPECT_EQ(changes[0].before, created.after);
+  EXPECT_EQ(changes[0].resource_version, 2U);
+  store.Keep();
+  EXPECT_EQ(kept, 1);
+  const ObjectPtr now = store.Find(created.key);
+  EXPECT_EQ(now->version, (Version{.resource_version = 2,
+                                   .generation = 1,
+                                   .uid = "uid-0",
+                                   .creation_timestamp = std::string(kNow)}));
+  EXPECT_EQ(now->json, created.after->json);
+  EXPECT_EQ(store.recent().changes.back().after, now);
+  store.Touch({created.key});
+  store.Undo();
+  EXPECT_EQ(store.Find(created.key), now);
+  EXPECT_EQ(store.resource_version(), 2U);
+  EXPECT_EQ(Apply(store, MakeService("default", "x")).after, now);
+}
+
 TEST(Store, PodKeepsTheUidThatItComesWith) {
   Store store;
   EXPECT_EQ(Apply(store, Make("default", "web-0", Pod{.uid = "u1"})).after->version.uid, "u1");

@@ -104,6 +104,9 @@ constexpr std::array kFixedPaths = {
     FixedPath{"apis/vsplit.io/v1/split", "GET", AnswerSplit},
     FixedPath{"apis/vsplit.io/v1/analyze", "GET", AnswerAnalyze},
     FixedPath{"apis/vsplit.io/v1/explain", "GET", AnswerExplain},
+    FixedPath{"apis/authentication.k8s.io/v1/selfsubjectreviews", "POST", AnswerWhoAmI},
+    FixedPath{"apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "POST", AnswerAccessReview},
+    FixedPath{"apis/authorization.k8s.io/v1/selfsubjectrulesreviews", "POST", AnswerRulesReview},
     FixedPath{"apis/vsplit.io/v1/token", "POST", AnswerToken},
     FixedPath{"apis/vsplit.io/v1/kubeconfig", "GET", AnswerKubeconfig},
 };

@@ -30,6 +30,12 @@ Outcome<Response> AnswerDelete(const Call& call);
 Outcome<Response> AnswerToken(const Call& call);
 Outcome<Response> AnswerKubeconfig(const Call& call);
 
+// POST of SelfSubjectReview, SelfSubjectAccessReview and SelfSubjectRulesReview: who asks, and what
+// that user may do.
+Outcome<Response> AnswerWhoAmI(const Call& call);
+Outcome<Response> AnswerAccessReview(const Call& call);
+Outcome<Response> AnswerRulesReview(const Call& call);
+
 // GET /api/v1/[namespaces/NS/]events: what the agent finds about objects.
 bool IsEvents(const Call& call);
 Outcome<Response> AnswerEvents(const Call& call);

@@ -13,11 +13,9 @@
 #include "failure.h"
 #include "json.h"
 #include "media.h"
-#include "place.h"
-#include "render.h"
+#include "resources.h"
 #include "text.h"
 #include "vsplit/api.h"
-#include "vsplit/objects.h"
 
 namespace vsplit {
 namespace {
@@ -32,67 +30,46 @@ std::vector<std::string> Words(std::string_view text) {
   return words;
 }
 
-// Groups in the order of the kinds; kinds of one group have the same versions.
+// Groups in the order of the resources; resources of one group have the same versions.
 std::vector<std::string_view> Groups() {
   std::vector<std::string_view> groups;
-  for (const KindInfo& info : Kinds()) {
-    if (info.group != kCore && std::ranges::find(groups, info.group) == groups.end()) {
-      groups.push_back(info.group);
+  for (const Resource& resource : Resources()) {
+    if (resource.group != kCore && std::ranges::find(groups, resource.group) == groups.end()) {
+      groups.push_back(resource.group);
     }
   }
   return groups;
 }
 
-std::vector<const KindInfo*> KindsOf(std::string_view group) {
-  std::vector<const KindInfo*> kinds;
-  for (const KindInfo& info : Kinds()) {
-    if (info.group == group) {
-      kinds.push_back(&info);
-    }
-  }
-  return kinds;
+std::vector<Resource> ResourcesOf(std::string_view group) {
+  std::vector<Resource> resources = Resources();
+  std::erase_if(resources, [group](const Resource& other) { return other.group != group; });
+  return resources;
 }
 
 std::vector<std::string> VersionsOf(std::string_view group) {
-  const std::vector<const KindInfo*> kinds = KindsOf(group);
-  return kinds.empty() ? std::vector<std::string>() : Words(kinds.front()->versions);
-}
-
-std::vector<std::string> CategoriesOf(const KindInfo& info) {
-  if (info.kind == Kind::kService || info.kind == Kind::kPod) {
-    return {"all"};
-  }
-  return info.group == "networking.istio.io"
-             ? std::vector<std::string>{"istio-io", "networking-istio-io"}
-             : std::vector<std::string>{};
-}
-
-Json Verbs() {
-  return {"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
-}
-
-Json StatusVerbs() {
-  return {"get", "patch", "update"};
+  const std::vector<Resource> resources = ResourcesOf(group);
+  return resources.empty() ? std::vector<std::string>() : Words(resources.front().versions);
 }
 
 // ---- aggregated: APIGroupDiscoveryList of apidiscovery.k8s.io -----------------------------------
 
-Json AggregatedKind(const KindInfo& info, const std::string& version) {
-  Json resource = {{"resource", info.plural},
-                   {"responseKind", GroupVersionKind(info, version)},
-                   {"scope", info.namespaced ? "Namespaced" : "Cluster"},
-                   {"singularResource", info.singular},
-                   {"verbs", Verbs()}};
-  if (!info.shorts.empty()) {
-    resource["shortNames"] = Words(info.shorts);
+Json AggregatedResource(const Resource& served, const std::string& version) {
+  const Json kind = {{"group", served.group}, {"version", version}, {"kind", served.kind}};
+  Json resource = {{"resource", served.plural},
+                   {"responseKind", kind},
+                   {"scope", served.namespaced ? "Namespaced" : "Cluster"},
+                   {"singularResource", served.singular},
+                   {"verbs", served.verbs}};
+  if (!served.shorts.empty()) {
+    resource["shortNames"] = Words(served.shorts);
   }
-  if (const auto categories = CategoriesOf(info); !categories.empty()) {
-    resource["categories"] = categories;
+  if (!served.categories.empty()) {
+    resource["categories"] = served.categories;
   }
-  if (HasStatus(info.kind)) {
-    resource["subresources"] = Json::array({{{"subresource", "status"},
-                                             {"responseKind", GroupVersionKind(info, version)},
-                                             {"verbs", StatusVerbs()}}});
+  if (served.has_status) {
+    resource["subresources"] = Json::array(
+        {{{"subresource", "status"}, {"responseKind", kind}, {"verbs", StatusVerbs()}}});
   }
   return resource;
 }
@@ -101,8 +78,8 @@ Json AggregatedGroup(std::string_view group) {
   Json versions = Json::array();
   for (const std::string& version : VersionsOf(group)) {
     Json resources = Json::array();
-    for (const KindInfo* info : KindsOf(group)) {
-      resources.push_back(AggregatedKind(*info, version));
+    for (const Resource& resource : ResourcesOf(group)) {
+      resources.push_back(AggregatedResource(resource, version));
     }
     versions.push_back(
         {{"version", version}, {"resources", std::move(resources)}, {"freshness", "Current"}});
@@ -166,32 +143,32 @@ Outcome<Response> AnswerGroupVersion(const Call& call, std::string_view group,
     return NoSuchPath();
   }
   Json resources = Json::array();
-  for (const KindInfo* info : KindsOf(group)) {
-    Json resource = {{"name", info->plural},
-                     {"singularName", info->singular},
-                     {"namespaced", info->namespaced},
-                     {"kind", info->name},
-                     {"verbs", Verbs()}};
-    if (!info->shorts.empty()) {
-      resource["shortNames"] = Words(info->shorts);
+  for (const Resource& served : ResourcesOf(group)) {
+    Json resource = {{"name", served.plural},
+                     {"singularName", served.singular},
+                     {"namespaced", served.namespaced},
+                     {"kind", served.kind},
+                     {"verbs", served.verbs}};
+    if (!served.shorts.empty()) {
+      resource["shortNames"] = Words(served.shorts);
     }
-    if (const auto categories = CategoriesOf(*info); !categories.empty()) {
-      resource["categories"] = categories;
+    if (!served.categories.empty()) {
+      resource["categories"] = served.categories;
     }
     resources.push_back(std::move(resource));
-    if (HasStatus(info->kind)) {
-      resources.push_back({{"name", std::string(info->plural) + "/status"},
+    if (served.has_status) {
+      resources.push_back({{"name", std::string(served.plural) + "/status"},
                            {"singularName", ""},
-                           {"namespaced", info->namespaced},
-                           {"kind", info->name},
+                           {"namespaced", served.namespaced},
+                           {"kind", served.kind},
                            {"verbs", StatusVerbs()}});
     }
   }
-  return Document(call.request,
-                  Dump({{"kind", "APIResourceList"},
-                        {"apiVersion", "v1"},
-                        {"groupVersion", ApiVersion(*KindsOf(group).front(), version)},
-                        {"resources", std::move(resources)}}));
+  const std::string prefix = group.empty() ? "" : std::string(group) + "/";
+  return Document(call.request, Dump({{"kind", "APIResourceList"},
+                                      {"apiVersion", "v1"},
+                                      {"groupVersion", prefix + version},
+                                      {"resources", std::move(resources)}}));
 }
 
 }  // namespace

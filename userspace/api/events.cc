@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events of the core group, for `kubectl describe` and `kubectl events`: what the agent finds about
 // an object right now. Nothing is kept: an Event is there as long as what it says holds, so there
-// is at most one for each object, and none is older than its reason.
+// is at most one for each object, and none is older than its reason. It has its object's
+// resourceVersion, which moves whenever what the agent says about the object does.
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <iterator>
+#include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -18,9 +24,13 @@
 #include "json.h"
 #include "place.h"
 #include "render.h"
+#include "table.h"
+#include "text.h"
+#include "view.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
+#include "watch.h"
 
 namespace vsplit {
 namespace {
@@ -107,8 +117,8 @@ Json Frame(const Object& object) {
 }
 
 // The condition of the agent's that is worth an Event; null: all is as written.
-Json Finding(const Call& call, const Object& object) {
-  const std::string text = call.backend.object_status(object);
+Json Finding(const Backend& backend, const Object& object) {
+  const std::string text = backend.object_status(object);
   const Json status = text.empty() ? Json() : Json::parse(text, nullptr, false);
   const Json conditions = status.is_object() ? status.value("conditions", Json()) : Json();
   for (const Json& condition : conditions) {
@@ -131,33 +141,179 @@ void Fill(const Json& finding, Json& event) {
   event["count"] = 1;
 }
 
-// Those of a namespace, or of all, that pass the tests. The agent is asked only about objects whose
-// Events may.
-Json EventsIn(const Call& call, const std::string& ns, const std::vector<FieldTest>& tests) {
+// Who is asked about, and of that what passes the tests.
+struct EventQuery {
+  std::string ns;  // empty: all
+  std::vector<FieldTest> tests;
+};
+
+bool IsAbout(const EventQuery& query, const ObjectKey& key) {
+  return HasOwnStatus(key.kind) && (query.ns.empty() || query.ns == key.ns);
+}
+
+// Of an object that is asked about; null: there is none. The agent is asked only where one may be.
+Json EventOf(const Backend& backend, const EventQuery& query, const Object& object) {
   std::vector<FieldTest> early;
-  std::ranges::copy_if(tests, std::back_inserter(early), [](const FieldTest& test) {
+  std::ranges::copy_if(query.tests, std::back_inserter(early), [](const FieldTest& test) {
     return test.path != "type" && test.path != "reason";
   });
-  const Store& store = *call.backend.store;
-  Json events = Json::array();
+  Json event = Frame(object);
+  const Json finding = Holds(early, event) ? Finding(backend, object) : Json();
+  if (finding.is_null()) {
+    return {};
+  }
+  Fill(finding, event);
+  return Holds(query.tests, event) ? event : Json();
+}
+
+std::vector<Json> EventsOf(const Backend& backend, const EventQuery& query) {
+  std::vector<Json> events;
   for (const KindInfo& info : Kinds()) {
     if (!HasOwnStatus(info.kind)) {
       continue;
     }
-    for (const ObjectPtr& object : ObjectsIn(store, info.kind, ns)) {
-      Json event = Frame(*object);
-      const Json finding = Holds(early, event) ? Finding(call, *object) : Json();
-      if (finding.is_null()) {
-        continue;
-      }
-      Fill(finding, event);
-      if (Holds(tests, event)) {
+    for (const ObjectPtr& object : ObjectsIn(*backend.store, info.kind, query.ns)) {
+      if (Json event = EventOf(backend, query, *object); !event.is_null()) {
         events.push_back(std::move(event));
       }
     }
   }
   return events;
 }
+
+// ---- as a table ---------------------------------------------------------------------------------
+
+struct Column {
+  const char* name;
+  int priority;  // 1: with -o wide only
+  Json (*cell)(const Json& event, const std::string& now);
+};
+
+// As `kubectl get events` shows them in Kubernetes.
+constexpr auto kColumns = std::to_array<Column>({
+    {"Last Seen", 0,
+     [](const Json& event, const std::string& now) {
+       return Json(AgeOf(TextAt(event, "/lastTimestamp"), now));
+     }},
+    {"Type", 0, [](const Json& event, const std::string&) { return Json(TextAt(event, "/type")); }},
+    {"Reason", 0,
+     [](const Json& event, const std::string&) { return Json(TextAt(event, "/reason")); }},
+    {"Object", 0,
+     [](const Json& event, const std::string&) {
+       return Json(Lower(TextAt(event, "/involvedObject/kind")) + "/" +
+                   TextAt(event, "/involvedObject/name"));
+     }},
+    {"Subobject", 1, [](const Json&, const std::string&) { return Json(""); }},
+    {"Source", 1,
+     [](const Json& event, const std::string&) {
+       return Json(TextAt(event, "/source/component"));
+     }},
+    {"Message", 0,
+     [](const Json& event, const std::string&) { return Json(TextAt(event, "/message")); }},
+    {"First Seen", 1,
+     [](const Json& event, const std::string& now) {
+       return Json(AgeOf(TextAt(event, "/firstTimestamp"), now));
+     }},
+    {"Count", 1,
+     [](const Json& event, const std::string&) { return event.value("count", Json()); }},
+    {"Name", 1,
+     [](const Json& event, const std::string&) { return Json(TextAt(event, "/metadata/name")); }},
+});
+
+Json Columns() {
+  Json columns = Json::array();
+  for (const Column& column : kColumns) {
+    const std::string name = column.name;
+    columns.push_back({{"name", name},
+                       {"type", name == "Count" ? "integer" : "string"},
+                       {"format", name == "Name" ? "name" : ""},
+                       {"description", ""},
+                       {"priority", column.priority}});
+  }
+  return columns;
+}
+
+Appearance EventAppearance(const Backend& backend) {
+  return {.kind = "Event",
+          .api_version = "v1",
+          .columns = Columns,
+          .cells = [now = backend.now](const Json& event) {
+            Json cells = Json::array();
+            for (const Column& column : kColumns) {
+              cells.push_back(column.cell(event, now()));
+            }
+            return cells;
+          }};
+}
+
+// ---- as they come and go ------------------------------------------------------------------------
+
+// An Event is of one object, and is there or not after each change of it.
+class WatchedEvents : public Watched {
+ public:
+  WatchedEvents(const Backend& backend, EventQuery query, std::uint64_t since)
+      : backend_(backend), query_(std::move(query)) {
+    const Store& store = *backend_.store;
+    present_ = EventsOf(backend_, query_);
+    for (const Json& event : present_) {
+      known_.insert(TextAt(event, "/metadata/uid"));
+    }
+    if (since == 0) {
+      return;
+    }
+    present_.clear();
+    // Of what has changed since then it is not known whether there was an Event, if there could be.
+    const std::deque<Change>& changes = store.recent().changes;
+    for (auto change = changes.rbegin();
+         change != changes.rend() && change->resource_version > since; ++change) {
+      if (!IsAbout(query_, change->key)) {
+        continue;
+      }
+      if (change->before) {
+        known_.insert(UidOf(*change->before));
+      } else {
+        known_.erase(UidOf(*change->after));
+      }
+    }
+  }
+
+  std::optional<Json> NextPresent() override {
+    if (next_ == present_.size()) {
+      present_.clear();
+      return std::nullopt;
+    }
+    return std::move(present_[next_++]);
+  }
+
+  std::optional<Event> Of(const Change& change) override {
+    if (!IsAbout(query_, change.key)) {
+      return std::nullopt;
+    }
+    Json event = change.after ? EventOf(backend_, query_, *change.after) : Json();
+    const Object& last = change.after ? *change.after : *change.before;
+    if (!event.is_null()) {
+      const bool is_new = known_.insert(UidOf(last)).second;
+      return Event{.type = is_new ? "ADDED" : "MODIFIED", .object = std::move(event)};
+    }
+    if (known_.erase(UidOf(last)) == 0) {
+      return std::nullopt;
+    }
+    event = Frame(last);
+    event["metadata"]["resourceVersion"] = std::to_string(change.resource_version);
+    return Event{.type = "DELETED", .object = std::move(event)};
+  }
+
+  Appearance appearance() const override { return EventAppearance(backend_); }
+
+ private:
+  static std::string UidOf(const Object& object) { return TextAt(Frame(object), "/metadata/uid"); }
+
+  const Backend& backend_;
+  EventQuery query_;
+  std::vector<Json> present_;
+  std::size_t next_ = 0;
+  std::set<std::string> known_;  // uids of the Events that the client knows, or may
+};
 
 // "api/v1/events", "api/v1/namespaces/NS/events[/NAME]"
 struct EventPlace {
@@ -191,14 +347,12 @@ Outcome<Response> AnswerEvents(const Call& call) {
   if (call.request.method != "GET") {
     return MethodNotAllowed("GET");
   }
-  const Outcome<bool> watch = Flag(call, "watch");
-  if (!watch) {
-    return tl::unexpected(watch.error());
-  }
-  if (*watch) {
-    return MethodNotAllowed("GET");  // as Kubernetes says of a resource without the verb
-  }
+  const Outcome<bool> watches = AsksToWatch(call);
+  const Outcome<View> view = ViewOf(call);
   Outcome<std::vector<FieldTest>> tests = ReadFieldSelector(call);
+  if (!watches || !view) {
+    return tl::unexpected(watches ? view.error() : watches.error());
+  }
   if (!tests) {
     return tl::unexpected(tests.error());
   }
@@ -207,24 +361,27 @@ Outcome<Response> AnswerEvents(const Call& call) {
   if (!place.name.empty()) {
     tests->push_back({.path = "metadata.name", .value = place.name});
   }
-  Json events = EventsIn(call, place.ns, *tests);
-  if (!place.name.empty()) {
-    if (events.empty()) {
-      return tl::unexpected(Failure{.code = 404,
-                                    .reason = "NotFound",
-                                    .message = "events \"" + place.name + "\" not found",
-                                    .name = place.name,
-                                    .group = "",
-                                    .kind = "events"});
-    }
-    return Response{.body = Dump(events.front())};
+  const EventQuery query{.ns = place.ns, .tests = *std::move(tests)};
+  if (*watches) {
+    return Watch(call, [&](std::uint64_t since) -> std::unique_ptr<Watched> {
+      return std::make_unique<WatchedEvents>(call.backend, query, since);
+    });
   }
-  const std::string version = std::to_string(call.backend.store->resource_version());
-  const Json list = {{"kind", "EventList"},
-                     {"apiVersion", "v1"},
-                     {"metadata", {{"resourceVersion", version}}},
-                     {"items", std::move(events)}};
-  return Response{.body = Dump(list)};
+  std::vector<Json> events = EventsOf(call.backend, query);
+  const Appearance as = EventAppearance(call.backend);
+  if (place.name.empty()) {
+    const ListMetadata metadata{.resource_version = call.backend.store->resource_version()};
+    return Response{.body = Dump(ViewRenderedList(as, *view, std::move(events), metadata))};
+  }
+  if (events.empty()) {
+    return tl::unexpected(Failure{.code = 404,
+                                  .reason = "NotFound",
+                                  .message = "events \"" + place.name + "\" not found",
+                                  .name = place.name,
+                                  .group = "",
+                                  .kind = "events"});
+  }
+  return Response{.body = Dump(ViewRendered(as, *view, std::move(events.front()), true))};
 }
 
 }  // namespace vsplit

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "view.h"
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,8 +32,8 @@ Json ListMetadataJson(const ListMetadata& metadata) {
   return json;
 }
 
-Json RowOf(const Backend& backend, const View& view, const Place& place, Json object) {
-  Json row = {{"cells", CellsOf(place.info->kind, object, backend.now())}};
+Json RowOf(const Appearance& as, const View& view, Json object) {
+  Json row = {{"cells", as.cells(object)}};
   if (view.include == View::Include::kObject) {
     row["object"] = std::move(object);
   } else if (view.include == View::Include::kMetadata) {
@@ -50,23 +49,6 @@ Json TableOf(const View& view, Json columns, Json rows, Json metadata) {
           {"metadata", std::move(metadata)},
           {"columnDefinitions", std::move(columns)},
           {"rows", std::move(rows)}};
-}
-
-Json ViewRendered(const Backend& backend, const View& view, const Place& place, Json object,
-                  bool with_columns) {
-  switch (view.form) {
-    case View::Form::kObject:
-      break;
-    case View::Form::kMetadata:
-      return MetadataOf(object);
-    case View::Form::kTable: {
-      Json metadata = {{"resourceVersion", object["metadata"]["resourceVersion"]}};
-      return TableOf(view, with_columns ? ColumnsOf(place.info->kind) : Json(),
-                     Json::array({RowOf(backend, view, place, std::move(object))}),
-                     std::move(metadata));
-    }
-  }
-  return object;
 }
 
 }  // namespace
@@ -104,37 +86,64 @@ Outcome<View> ViewOf(const Call& call) {
   return view;
 }
 
-Json ViewObject(const Backend& backend, const View& view, const Place& place, const Object& object,
-                bool with_columns) {
-  return ViewRendered(backend, view, place, ShownDocument(backend, place, object), with_columns);
+Appearance AppearanceOf(const Backend& backend, const Place& place) {
+  const Kind kind = place.info->kind;
+  return {.kind = std::string(place.info->name),
+          .api_version = place.api_version(),
+          .columns = [kind] { return ColumnsOf(kind); },
+          .cells = [kind, now = backend.now](
+                       const Json& object) { return CellsOf(kind, object, now()); }};
 }
 
-Json ViewDeleted(const Backend& backend, const View& view, const Place& place, const Object& object,
-                 std::uint64_t resource_version, bool with_columns) {
-  Json whole = ShownDocument(backend, place, object);
-  whole["metadata"]["resourceVersion"] = std::to_string(resource_version);
-  return ViewRendered(backend, view, place, std::move(whole), with_columns);
+Json ViewRendered(const Appearance& as, const View& view, Json object, bool with_columns) {
+  switch (view.form) {
+    case View::Form::kObject:
+      break;
+    case View::Form::kMetadata:
+      return MetadataOf(object);
+    case View::Form::kTable: {
+      Json metadata = {{"resourceVersion", object["metadata"]["resourceVersion"]}};
+      return TableOf(view, with_columns ? as.columns() : Json(),
+                     Json::array({RowOf(as, view, std::move(object))}), std::move(metadata));
+    }
+  }
+  return object;
+}
+
+Json ViewRenderedList(const Appearance& as, const View& view, std::vector<Json> objects,
+                      const ListMetadata& metadata) {
+  Json items = Json::array();
+  for (Json& object : objects) {
+    if (view.form == View::Form::kTable) {
+      items.push_back(RowOf(as, view, std::move(object)));
+    } else {
+      items.push_back(view.form == View::Form::kMetadata ? MetadataOf(object) : std::move(object));
+    }
+  }
+  if (view.form == View::Form::kTable) {
+    return TableOf(view, as.columns(), std::move(items), ListMetadataJson(metadata));
+  }
+  const bool partial = view.form == View::Form::kMetadata;
+  return {{"kind", partial ? "PartialObjectMetadataList" : as.kind + "List"},
+          {"apiVersion", partial ? "meta.k8s.io/v1" : as.api_version},
+          {"metadata", ListMetadataJson(metadata)},
+          {"items", std::move(items)}};
+}
+
+Json ViewObject(const Backend& backend, const View& view, const Place& place,
+                const Object& object) {
+  return ViewRendered(AppearanceOf(backend, place), view, ShownDocument(backend, place, object),
+                      true);
 }
 
 Json ViewList(const Backend& backend, const View& view, const Place& place,
               const std::vector<ObjectPtr>& objects, const ListMetadata& metadata) {
-  Json items = Json::array();
+  std::vector<Json> shown;
+  shown.reserve(objects.size());
   for (const ObjectPtr& object : objects) {
-    Json whole = ShownDocument(backend, place, *object);
-    if (view.form == View::Form::kTable) {
-      items.push_back(RowOf(backend, view, place, std::move(whole)));
-    } else {
-      items.push_back(view.form == View::Form::kMetadata ? MetadataOf(whole) : std::move(whole));
-    }
+    shown.push_back(ShownDocument(backend, place, *object));
   }
-  if (view.form == View::Form::kTable) {
-    return TableOf(view, ColumnsOf(place.info->kind), std::move(items), ListMetadataJson(metadata));
-  }
-  const bool partial = view.form == View::Form::kMetadata;
-  return {{"kind", partial ? "PartialObjectMetadataList" : std::string(place.info->name) + "List"},
-          {"apiVersion", partial ? "meta.k8s.io/v1" : place.api_version()},
-          {"metadata", ListMetadataJson(metadata)},
-          {"items", std::move(items)}};
+  return ViewRenderedList(AppearanceOf(backend, place), view, std::move(shown), metadata);
 }
 
 }  // namespace vsplit

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,12 +36,22 @@ struct ListMetadata {
   std::size_t remaining = 0;   // items behind it
 };
 
+// What is special about one kind of objects in all of that.
+struct Appearance {
+  std::string kind;  // "Service"
+  std::string api_version;
+  std::function<Json()> columns;
+  std::function<Json(const Json& object)> cells;
+};
+Appearance AppearanceOf(const Backend& backend, const Place& place);
+
+// The same as below of objects that are rendered already.
+Json ViewRendered(const Appearance& as, const View& view, Json object, bool with_columns);
+Json ViewRenderedList(const Appearance& as, const View& view, std::vector<Json> objects,
+                      const ListMetadata& metadata);
+
 // One object; of a table, one with a single row. The columns are said in the first one of a watch.
-Json ViewObject(const Backend& backend, const View& view, const Place& place, const Object& object,
-                bool with_columns = true);
-// The same, in the version of its deletion.
-Json ViewDeleted(const Backend& backend, const View& view, const Place& place, const Object& object,
-                 std::uint64_t resource_version, bool with_columns);
+Json ViewObject(const Backend& backend, const View& view, const Place& place, const Object& object);
 Json ViewList(const Backend& backend, const View& view, const Place& place,
               const std::vector<ObjectPtr>& objects, const ListMetadata& metadata);
 

@@ -33,7 +33,6 @@ constexpr std::chrono::seconds kLongest{45 * 60};       // of a watch that names
 
 struct WatchOptions {
   View view;
-  Selector selector;
   std::uint64_t since = 0;        // events behind it
   bool initial_events = false;    // the objects that are there come first, as ADDED
   bool mark_initial_end = false;  // and then a bookmark that says that these were all
@@ -43,24 +42,22 @@ struct WatchOptions {
 
 class EventStream : public Stream {
  public:
-  EventStream(const Backend& backend, Place place, WatchOptions options)
-      : backend_(&backend),
-        place_(std::move(place)),
-        options_(std::move(options)),
-        position_(options_.since),
+  EventStream(const Store& store, std::unique_ptr<Watched> watched, const WatchOptions& options)
+      : store_(&store),
+        watched_(std::move(watched)),
+        as_(watched_->appearance()),
+        options_(options),
+        position_(options_.initial_events ? store.resource_version() : options_.since),
+        initial_(options_.initial_events),
         end_(Clock::now() + options_.time),
-        next_bookmark_(Clock::now() + kBookmarks) {
-    if (options_.initial_events) {
-      const Store& store = *backend_->store;
-      initial_ = ObjectsIn(store, place_.info->kind, place_.ns);
-      position_ = store.resource_version();
-    }
-  }
+        next_bookmark_(Clock::now() + kBookmarks) {}
 
   std::string Take(Clock::time_point now) override {
     std::string text;
-    TakeInitial(text);
-    if (next_initial_ == initial_.size() && text.size() < kPiece) {
+    if (initial_) {
+      TakeInitial(text);
+    }
+    if (!initial_ && text.size() < kPiece) {
       TakeChanges(text);
     }
     const bool caught_up = text.size() < kPiece && !ended_;
@@ -80,24 +77,19 @@ class EventStream : public Stream {
 
  private:
   void TakeInitial(std::string& text) {
-    while (next_initial_ < initial_.size() && text.size() < kPiece) {
-      const Object& object = *initial_[next_initial_++];
-      if (options_.selector.Matches(object)) {
-        text += Event("ADDED", Seen(object));
+    while (text.size() < kPiece) {
+      std::optional<Json> object = watched_->NextPresent();
+      if (!object) {
+        initial_ = false;
+        text += options_.mark_initial_end ? Bookmark(true) : "";
+        return;
       }
-    }
-    if (next_initial_ == initial_.size() && options_.mark_initial_end) {
-      options_.mark_initial_end = false;
-      text += Bookmark(true);
-    }
-    if (next_initial_ == initial_.size()) {
-      initial_.clear();
-      next_initial_ = 0;
+      text += Seen("ADDED", *std::move(object));
     }
   }
 
   void TakeChanges(std::string& text) {
-    const RecentChanges& recent = backend_->store->recent();
+    const RecentChanges& recent = store_->recent();
     if (position_ < recent.forgotten) {
       ended_ = true;
       text += Event("ERROR", Json::parse(ToResponse(Expired(recent.forgotten)).body));
@@ -106,11 +98,13 @@ class EventStream : public Stream {
     auto change =
         std::ranges::upper_bound(recent.changes, position_, {}, &Change::resource_version);
     for (; change != recent.changes.end() && text.size() < kPiece; ++change) {
-      text += EventOf(*change);
+      if (std::optional<Watched::Event> event = watched_->Of(*change)) {
+        text += Seen(event->type, std::move(event->object));
+      }
       position_ = change->resource_version;
     }
     if (change == recent.changes.end()) {
-      position_ = std::max(position_, backend_->store->resource_version());
+      position_ = std::max(position_, store_->resource_version());
     }
   }
 
@@ -121,27 +115,9 @@ class EventStream : public Stream {
                        std::to_string(oldest) + ")"};
   }
 
-  // Nothing for a change that this watch does not see.
-  std::string EventOf(const Change& change) {
-    if (!place_.Covers(change.key)) {
-      return "";
-    }
-    const bool before = change.before != nullptr && options_.selector.Matches(*change.before);
-    const bool after = change.after != nullptr && options_.selector.Matches(*change.after);
-    if (after) {
-      return Event(before ? "MODIFIED" : "ADDED", Seen(*change.after));
-    }
-    if (!before) {
-      return "";
-    }
-    const bool columns = std::exchange(columns_due_, false);
-    const Object& gone = change.after != nullptr ? *change.after : *change.before;
-    return Event("DELETED", ViewDeleted(*backend_, options_.view, place_, gone,
-                                        change.resource_version, columns));
-  }
-
-  Json Seen(const Object& object) {
-    return ViewObject(*backend_, options_.view, place_, object, std::exchange(columns_due_, false));
+  std::string Seen(std::string_view type, Json object) {
+    return Event(type, ViewRendered(as_, options_.view, std::move(object),
+                                    std::exchange(columns_due_, false)));
   }
 
   std::string Bookmark(bool initial_end) const {
@@ -162,25 +138,73 @@ class EventStream : public Stream {
                                                          {"metadata", std::move(metadata)}}}}})}});
     }
     const bool partial = options_.view.form == View::Form::kMetadata;
-    return Event("BOOKMARK",
-                 {{"kind", partial ? "PartialObjectMetadata" : std::string(place_.info->name)},
-                  {"apiVersion", partial ? "meta.k8s.io/v1" : place_.api_version()},
-                  {"metadata", std::move(metadata)}});
+    return Event("BOOKMARK", {{"kind", partial ? "PartialObjectMetadata" : as_.kind},
+                              {"apiVersion", partial ? "meta.k8s.io/v1" : as_.api_version},
+                              {"metadata", std::move(metadata)}});
   }
 
   static std::string Event(std::string_view type, Json object) {
     return Dump({{"type", type}, {"object", std::move(object)}});
   }
 
-  const Backend* backend_;
-  Place place_;
+  const Store* store_;
+  std::unique_ptr<Watched> watched_;
+  Appearance as_;
   WatchOptions options_;
   std::uint64_t position_;  // what came up to it was said
-  std::vector<ObjectPtr> initial_;
-  std::size_t next_initial_ = 0;
+  bool initial_;            // what is there is not all said
   Clock::time_point end_, next_bookmark_;
   bool columns_due_ = true;
   bool ended_ = false;
+};
+
+class WatchedObjects : public Watched {
+ public:
+  WatchedObjects(const Backend& backend, Place place, Selector selector, std::uint64_t since)
+      : backend_(&backend), place_(std::move(place)), selector_(std::move(selector)) {
+    if (since == 0) {
+      present_ = ObjectsIn(*backend_->store, place_.info->kind, place_.ns);
+    }
+  }
+
+  std::optional<Json> NextPresent() override {
+    while (next_ < present_.size()) {
+      const ObjectPtr object = std::move(present_[next_++]);
+      if (selector_.Matches(*object)) {
+        return ShownDocument(*backend_, place_, *object);
+      }
+    }
+    present_.clear();
+    return std::nullopt;
+  }
+
+  std::optional<Event> Of(const Change& change) override {
+    if (!place_.Covers(change.key)) {
+      return std::nullopt;
+    }
+    const bool before = change.before != nullptr && selector_.Matches(*change.before);
+    const bool after = change.after != nullptr && selector_.Matches(*change.after);
+    if (!before && !after) {
+      return std::nullopt;
+    }
+    const Object& last = change.after != nullptr ? *change.after : *change.before;
+    Event event{.type = before ? "MODIFIED" : "ADDED",
+                .object = ShownDocument(*backend_, place_, last)};
+    if (!after) {
+      event.type = "DELETED";
+      event.object["metadata"]["resourceVersion"] = std::to_string(change.resource_version);
+    }
+    return event;
+  }
+
+  Appearance appearance() const override { return AppearanceOf(*backend_, place_); }
+
+ private:
+  const Backend* backend_;
+  Place place_;
+  Selector selector_;
+  std::vector<ObjectPtr> present_;
+  std::size_t next_ = 0;
 };
 
 Outcome<bool> Truth(const Call& call, const std::string& name) {
@@ -224,14 +248,10 @@ Outcome<bool> AsksToWatch(const Call& call) {
   return Truth(call, "watch");
 }
 
-Outcome<Response> Watch(const Call& call, const Place& place) {
+Outcome<Response> Watch(const Call& call, const BeginWatched& begin) {
   const Outcome<View> view = ViewOf(call);
   if (!view) {
     return tl::unexpected(view.error());
-  }
-  Outcome<Selector> selector = ParseSelector(call, *place.info);
-  if (!selector) {
-    return tl::unexpected(selector.error());
   }
   const Outcome<bool> bookmarks = Truth(call, "allowWatchBookmarks");
   if (!bookmarks) {
@@ -241,7 +261,7 @@ Outcome<Response> Watch(const Call& call, const Place& place) {
   if (!seconds) {
     return tl::unexpected(seconds.error());
   }
-  WatchOptions options{.view = *view, .selector = *std::move(selector), .bookmarks = *bookmarks};
+  WatchOptions options{.view = *view, .bookmarks = *bookmarks};
   if (*seconds != 0) {
     options.time = std::min(
         std::chrono::seconds(std::min<std::uint64_t>(*seconds, kLongest.count())), kLongest);
@@ -249,11 +269,23 @@ Outcome<Response> Watch(const Call& call, const Place& place) {
   if (const Outcome<void> read = ReadInitial(call, options); !read) {
     return tl::unexpected(read.error());
   }
+  return Response{
+      .stream = std::make_shared<EventStream>(
+          *call.backend.store, begin(options.initial_events ? 0 : options.since), options)};
+}
+
+Outcome<Response> Watch(const Call& call, const Place& place) {
+  Outcome<Selector> selector = ParseSelector(call, *place.info);
+  if (!selector) {
+    return tl::unexpected(selector.error());
+  }
   if (!place.name.empty()) {
-    options.selector.fields.push_back(
+    selector->fields.push_back(
         {.key = "metadata.name", .is = Requirement::Operator::kIn, .values = {place.name}});
   }
-  return Response{.stream = std::make_shared<EventStream>(call.backend, place, std::move(options))};
+  return Watch(call, [&](std::uint64_t since) -> std::unique_ptr<Watched> {
+    return std::make_unique<WatchedObjects>(call.backend, place, *std::move(selector), since);
+  });
 }
 
 }  // namespace vsplit

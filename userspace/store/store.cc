@@ -251,6 +251,28 @@ Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteC
   return changes;
 }
 
+std::vector<Change> Store::Touch(const std::set<ObjectKey>& objects) {
+  Check(!state_->staged, "what was staged is kept or undone before the next");
+  state_->staged = true;
+  state_->newest_before = state_->newest;
+  std::vector<Change> changes;
+  for (const ObjectKey& key : objects) {
+    const ObjectPtr before = Find(key);
+    if (before == nullptr) {
+      continue;
+    }
+    Object touched = *before;
+    touched.version.resource_version = ++state_->newest;
+    changes.push_back({.key = key,
+                       .before = before,
+                       .after = std::make_shared<const Object>(std::move(touched)),
+                       .resource_version = state_->newest});
+    state_->log.push_back(changes.back());
+    state_->Replace(before, changes.back().after);
+  }
+  return changes;
+}
+
 void Store::Keep() {
   Check(state_->staged, "only what was staged is kept or undone");
   state_->staged = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
@@ -109,11 +110,13 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
   }
   applied.kernel = watch.Lap();
   store_.Keep();
-  std::set<ObjectKey> rules;
+  std::set<ObjectKey> renewed;
   for (const Change& change : *changes) {
-    rules.insert(change.key);
+    if (!change.unchanged()) {
+      renewed.insert(change.key);
+    }
   }
-  Take(*std::move(prepared), std::move(rules));
+  Take(*std::move(prepared), renewed);
   return applied;
 }
 
@@ -226,10 +229,13 @@ Result<void> Agent::Follow(Result<Prepared> prepared, std::string_view event) {
   return {};
 }
 
-// `rules`: those that were written, whatever hosts they are about.
-void Agent::Take(Prepared prepared, std::set<ObjectKey> rules) {
-  rules.merge(hosts_.Take(std::move(prepared.hosts)));
-  KeepConditions(conditions_.Look(rules, store_, hosts_, Now()));
+// `renewed`: what was changed, whatever hosts it is about.
+void Agent::Take(Prepared prepared, const std::set<ObjectKey>& renewed) {
+  std::set<ObjectKey> rules = hosts_.Take(std::move(prepared.hosts));
+  rules.insert(renewed.begin(), renewed.end());
+  const Conditions::News news = conditions_.Look(rules, store_, hosts_, Now());
+  KeepConditions(news);
+  Announce(news, renewed);
   if (prepared.pods) {
     pods_ = *std::move(prepared.pods);
   }
@@ -290,6 +296,27 @@ void Agent::KeepConditions(const Conditions::News& news) {
   if (const Result<void> kept = disk_.KeepConditions(news.changed, news.gone); !kept) {
     Log(Priority::kWarning, "conditions_not_kept", {{"error", kept.error().message}});
   }
+}
+
+// A rule of which the agent says something else gets a version of its own for that, as if the
+// status had been written; what was `renewed` has one already. On disk first, or the versions would
+// go back when the agent starts again.
+void Agent::Announce(const Conditions::News& news, const std::set<ObjectKey>& renewed) {
+  std::ranges::set_difference(news.restated, renewed,
+                              std::inserter(unannounced_, unannounced_.end()));
+  if (unannounced_.empty()) {
+    return;
+  }
+  const std::vector<Change> changes = store_.Touch(unannounced_);
+  const Result<void> kept =
+      RestoreDisk().and_then([&] { return disk_.Commit(changes, store_.resource_version()); });
+  if (!kept) {
+    store_.Undo();
+    Log(Priority::kWarning, "status_not_announced", {{"error", kept.error().message}});
+    return;
+  }
+  store_.Keep();
+  unannounced_.clear();
 }
 
 }  // namespace vsplit

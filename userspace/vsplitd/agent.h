@@ -107,7 +107,8 @@ class Agent {
   Result<void> Follow(Result<Prepared> prepared, std::string_view event);
   void KeepNames();
   void KeepConditions(const Conditions::News& news);
-  void Take(Prepared prepared, std::set<ObjectKey> rules);
+  void Announce(const Conditions::News& news, const std::set<ObjectKey>& renewed);
+  void Take(Prepared prepared, const std::set<ObjectKey>& renewed);
   Result<void> PutIntoForce(const Plan& plan);
   void NoteUnsettled(const Error& error);
   Result<void> Repair();
@@ -116,6 +117,7 @@ class Agent {
   std::vector<Verdict> VerdictsOf(const HostName& host, const HostChange& change) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
+  Result<Applied> WriteFor(std::vector<Write> writes, bool dry_run, const std::string& user);
   void Record(const Result<Applied>& applied, std::chrono::nanoseconds total,
               const std::string& user);
 
@@ -134,6 +136,7 @@ class Agent {
   DnsAnswers names_;
   ServedHosts hosts_;
   Conditions conditions_;
+  std::set<ObjectKey> unannounced_;     // whose status watchers do not know, as the disk failed
   std::unique_ptr<Datapath> datapath_;  // there once Start has returned
   Tables tables_;                       // what datapath_ holds
   // Of tables_.timeouts, which are many; nothing: to be looked for.

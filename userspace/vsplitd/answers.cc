@@ -2,6 +2,7 @@
 // What the agent answers to the api.
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <iterator>
@@ -24,6 +25,7 @@
 #include "vsplit/datapath.h"
 #include "vsplit/image.h"
 #include "vsplit/objects.h"
+#include "vsplit/parse.h"
 #include "vsplit/plan.h"
 #include "vsplit/reaper.h"
 #include "vsplit/resolve.h"
@@ -63,20 +65,59 @@ const ResolvedHost& MeaningFor(const HostMeaning& meaning, const std::string& wo
   return own == meaning.sources.end() ? meaning.everyone : own->host;
 }
 
+// The namespaces of the writes that nobody has made, as objects to be made: a namespace is there as
+// soon as it is used.
+std::vector<Write> NewNamespaces(const std::vector<Write>& writes, const Store& store) {
+  std::set<std::string> names;
+  for (const Write& write : writes) {
+    const bool makes = write.mode != Write::Mode::kDelete && write.mode != Write::Mode::kMirror;
+    if (makes && InfoOf(write.object.kind()).namespaced) {
+      names.insert(write.object.key.ns);
+    }
+  }
+  const auto is_given = [&](const ObjectKey& key) {
+    return store.Find(key) != nullptr ||
+           std::ranges::any_of(writes, [&](const Write& write) { return write.object.key == key; });
+  };
+  std::vector<Write> missing;
+  for (const std::string& name : names) {
+    ParseResult made = Parse(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":")" +
+                                 name + R"(","labels":{"kubernetes.io/metadata.name":")" + name +
+                                 R"("}},"status":{"phase":"Active"}})",
+                             {.format = TextFormat::kJson});
+    if (made.objects.size() == 1 && !is_given(made.objects.front().key)) {
+      missing.push_back({.mode = Write::Mode::kCreate, .object = std::move(made.objects.front())});
+    }
+  }
+  return missing;
+}
+
 }  // namespace
+
+// With the namespaces that they need; the answer is about the writes alone.
+Result<Applied> Agent::WriteFor(std::vector<Write> writes, bool dry_run, const std::string& user) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<Write> namespaces = NewNamespaces(writes, store_);
+  const std::size_t beside = namespaces.size();
+  std::ranges::move(namespaces, std::back_inserter(writes));
+  Result<Applied> applied = Transact(std::move(writes), dry_run);
+  if (applied) {
+    applied->changes.resize(applied->changes.size() - beside);
+  }
+  if (!dry_run || !applied) {
+    Record(applied, std::chrono::steady_clock::now() - begin, user);
+  }
+  return applied;
+}
 
 Backend Agent::MakeBackend() {
   return {.version = options_.version,
           .store = &store_,
           .write =
               [this](std::vector<Write> writes, bool dry_run, const std::string& user) {
-                const auto begin = std::chrono::steady_clock::now();
-                Result<Applied> applied = Transact(std::move(writes), dry_run);
-                if (!dry_run || !applied) {
-                  Record(applied, std::chrono::steady_clock::now() - begin, user);
-                }
-                return applied;
+                return WriteFor(std::move(writes), dry_run, user);
               },
+          .read_only = "",
           .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
           .image = [this] { return ToString(Decode(tables_)); },
           .status = [this] { return StatusJson(LiveView(), Status()); },

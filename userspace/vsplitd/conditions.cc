@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conditions.h"
 
+#include <cstddef>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hosts.h"
@@ -34,16 +36,23 @@ Conditions::News Conditions::Look(const std::set<ObjectKey>& objects, const Stor
       continue;
     }
     if (store.Find(key) == nullptr) {
+      said_.erase(key);
       if (known_.erase(key) > 0) {
         news.gone.push_back(key);
       }
       continue;
+    }
+    const std::size_t digest = hosts.DigestOf(key);
+    const auto [said, first] = said_.try_emplace(key, digest);
+    if (std::exchange(said->second, digest) != digest) {
+      news.restated.insert(key);
     }
     for (const auto& [type, holds] : ConditionsOf(hosts.TallyOf(key))) {
       const auto [known, fresh] = known_[key].try_emplace(type);
       if (fresh || known->second.holds != holds) {
         known->second = {.holds = holds, .since = now};
         news.changed.push_back({.object = key, .type = type, .holds = holds, .since = now});
+        news.restated.insert(key);
       }
     }
   }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Since when the conditions of rules' status have been what they are: lastTransitionTime of the
-// Kubernetes API conventions, which moves with the status alone, not with its reason or message.
+// Kubernetes API conventions, which moves with the status alone, not with its reason or message;
+// and of which rules something else is said than before.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -21,10 +23,11 @@ class Conditions {
   // As an agent before this one kept them.
   void Load(const std::vector<StoredCondition>& stored);
 
-  // What the disk is to hear of.
+  // The first two are for the disk.
   struct News {
     std::vector<StoredCondition> changed;
     std::vector<ObjectKey> gone;
+    std::set<ObjectKey> restated;  // another status, reason or message
   };
   // Looks at these objects, of any kind; those not in the store any more are forgotten. `now` is
   // RFC 3339.
@@ -41,6 +44,7 @@ class Conditions {
     std::string since;
   };
   std::map<ObjectKey, std::map<std::string, Condition>> known_;  // by type
+  std::map<ObjectKey, std::size_t> said_;                        // digests of their verdicts
 };
 
 }  // namespace vsplit

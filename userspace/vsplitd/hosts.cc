@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -43,6 +45,11 @@ void Strike(Index& index, const Keys& keys, const HostName& host) {
   for (const auto& key : keys) {
     index.erase({key, &host});
   }
+}
+
+// Of what a status says about it.
+std::size_t Digest(const Verdict& verdict) {
+  return std::hash<std::string>{}(ToString(verdict));
 }
 
 }  // namespace
@@ -202,6 +209,11 @@ VerdictTally ServedHosts::TallyOf(const ObjectKey& rule) const {
   return found == tallies_.end() ? VerdictTally{} : found->second;
 }
 
+std::size_t ServedHosts::DigestOf(const ObjectKey& rule) const {
+  const auto found = digests_.find(rule);
+  return found == digests_.end() ? 0 : found->second;
+}
+
 void ServedHosts::Forget(const HostName& host, std::set<ObjectKey>& rules) {
   const auto found = hosts_.find(host);
   if (found == hosts_.end()) {
@@ -219,8 +231,10 @@ void ServedHosts::Forget(const HostName& host, std::set<ObjectKey>& rules) {
     rules.insert(verdict.object);
     const auto tally = tallies_.find(verdict.object);
     tally->second.Remove(verdict);
+    digests_[verdict.object] -= Digest(verdict);
     if (tally->second.all == 0) {
       tallies_.erase(tally);
+      digests_.erase(verdict.object);
     }
   }
   const Dependencies& dependencies = served.meaning.everyone.dependencies;
@@ -251,6 +265,7 @@ std::set<ObjectKey> ServedHosts::Take(HostChange change) {
     for (const Verdict& verdict : served.meaning.verdicts()) {
       rules.insert(verdict.object);
       tallies_[verdict.object].Add(verdict);
+      digests_[verdict.object] += Digest(verdict);
     }
     const Dependencies& dependencies = served.meaning.everyone.dependencies;
     Enter(by_host_, dependencies.hosts, host);

@@ -61,6 +61,8 @@ class ServedHosts {
   std::vector<Verdict> LossesOf(const HostName& host, const HostChange& change = {}) const;
   // Of the verdicts about this rule, of all hosts.
   VerdictTally TallyOf(const ObjectKey& rule) const;
+  // A number that changes with these verdicts, but not with their order.
+  std::size_t DigestOf(const ObjectKey& rule) const;
   // All frontends, each with its owner's route.
   TableImage Image() const;
 
@@ -101,6 +103,7 @@ class ServedHosts {
   std::set<HostName> with_sidecars_;
   std::set<HostName> asking_;
   std::map<ObjectKey, VerdictTally> tallies_;  // by rule
+  std::map<ObjectKey, std::size_t> digests_;   // of the same
 };
 
 }  // namespace vsplit

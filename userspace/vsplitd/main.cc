@@ -111,11 +111,12 @@ AroundStatus ServeKubectl(Server& server, const std::optional<KubeOptions>& opti
 
 // The objects are the API server's: they are changed there, and only read and tried here.
 Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
-  backend.write = [write = std::move(backend.write)](std::vector<Write> writes, bool dry_run,
-                                                     const std::string& user) -> Result<Applied> {
+  backend.read_only = "this agent follows a Kubernetes API server: change the objects there";
+  backend.write = [write = std::move(backend.write), why = backend.read_only](
+                      std::vector<Write> writes, bool dry_run,
+                      const std::string& user) -> Result<Applied> {
     if (!dry_run) {
-      return Fail("this agent follows a Kubernetes API server: change the objects there",
-                  Error::Reason::kForbidden);
+      return Fail(why, Error::Reason::kForbidden);
     }
     return write(std::move(writes), true, user);
   };

@@ -111,7 +111,9 @@ Result<void> Agent::Adopt() {
   if (Result<void> attached = datapath_->Attach(); !attached) {
     return attached;
   }
-  KeepConditions(conditions_.LookAtAll(store_, hosts_, Now()));
+  const Conditions::News news = conditions_.LookAtAll(store_, hosts_, Now());
+  KeepConditions(news);
+  Announce(news, {});
   Log(Priority::kInfo, "in_force",
       {{"generation", std::to_string(tables_.generation)},
        {"frontends", std::to_string(wanted.frontends.size())},
