@@ -69,7 +69,7 @@ expect_text "50 and 50 with a new agent" 'risky 50
 safe 50' "$(split_of 100)"
 expect_line "status" '.*virtualservices.*connect: .*' "$(vsplit status)"
 expect_run 0 ok vsplit health
-expect_run 1 'Error from server (ServiceUnavailable): not ready: the objects of the API server are not all known' \
+expect_run 1 'Error from server (ServiceUnavailable): not ready: the API server'\''s objects are not in force: not all objects are known; the last ones hold' \
     vsplit health --ready
 
 # Without a cluster to follow what it had holds, and says whose it is.
