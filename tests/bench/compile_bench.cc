@@ -128,13 +128,13 @@ class Rooms {
 
   // As the agent starts on empty tables.
   Times FromNothing() {
-    hosts_ = {};
+    hosts_.emplace();
     tables_ = EmptyTables(services_);
     Times times;
     HostChange all = Serve(HostsWithRules(store_, false), pods_, times);
     const double begin = ProcessorSeconds();
-    hosts_.Take(std::move(all));
-    TableImage wanted = hosts_.Image();
+    hosts_->Take(std::move(all));
+    TableImage wanted = hosts_->Image();
     wanted.workloads = pods_.image;
     const Plan plan = Check(MakePlan(tables_, ChangeTo(tables_, wanted)));
     times.plan += ProcessorSeconds() - begin;
@@ -161,14 +161,14 @@ class Rooms {
     HostChange hosts = Serve({touched.begin(), touched.end()}, after, times);
     hosts.merge(followed);
     begin = ProcessorSeconds();
-    ImageChange image = hosts_.ChangeOf(hosts);
+    ImageChange image = hosts_->ChangeOf(hosts);
     if (pods) {
       image.workloads = Difference(pods_.image, pods->image);
     }
     const Plan plan = Check(MakePlan(tables_, image));
     times.plan += ProcessorSeconds() - begin;
     store_.Keep();
-    hosts_.Take(std::move(hosts));
+    hosts_->Take(std::move(hosts));
     if (pods) {
       pods_ = *std::move(pods);
     }
@@ -193,7 +193,7 @@ class Rooms {
     for (const Change& change : changes) {
       Touched by = vsplit::TouchedBy(store_, change);
       touched.merge(by.hosts);
-      touched.merge(hosts_.DependingOn(by.dependencies));
+      touched.merge(hosts_->DependingOn(by.dependencies));
     }
     return touched;
   }
@@ -206,9 +206,9 @@ class Rooms {
     }
     double compile = 0;
     const double begin = ProcessorSeconds();
-    for (const HostName& host : hosts_.Asking()) {
+    for (const HostName& host : hosts_->Asking()) {
       Followed followed =
-          FollowWorkloads(hosts_.Find(host)->meaning, change, pods.anonymous, pods.workloads);
+          FollowWorkloads(hosts_->Find(host)->meaning, change, pods.anonymous, pods.workloads);
       if (!followed.known) {
         touched.insert(host);
       } else if (followed.meaning) {
@@ -260,7 +260,7 @@ class Rooms {
 
   Store store_;
   std::uint32_t services_;
-  ServedHosts hosts_;
+  std::optional<ServedHosts> hosts_;
   LocalPods pods_;
   Tables tables_;
 };
