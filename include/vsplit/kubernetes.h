@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Objects of a Kubernetes API server, as they are and as they change: list and watch over HTTP/1.1
-// and JSON, one for each collection. All on the caller's loop, but that asio looks up a server's
-// name, where it is no address, on a thread of its own; nothing here blocks. While the server is
-// away, or lists anew, nothing is said to be gone. Protocol: Kubernetes API concepts, "Efficient
-// detection of changes" and "Streaming lists".
+// and JSON, one for each collection; and requests to write there. All on the caller's loop, but
+// that asio looks up a server's name, where it is no address, on a thread of its own; nothing here
+// blocks. While the server is away, or lists anew, nothing is said to be gone. Protocol: Kubernetes
+// API concepts, "Efficient detection of changes" and "Streaming lists".
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -44,6 +44,11 @@ struct ApiServer {
 Result<ApiServer> InClusterServer(
     const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
 
+// The namespace of the pod that this runs in: POD_NAMESPACE, as the downward API sets it, else the
+// service account's file; empty: it is no pod.
+std::string PodNamespace(
+    const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
+
 // The current context of a kubeconfig file. What it says that is not supported (exec,
 // auth-provider, proxy-url, a user name, insecure-skip-tls-verify) is refused by name.
 Result<ApiServer> KubeconfigServer(const std::string& path);
@@ -78,18 +83,29 @@ struct KubernetesOptions {
   std::size_t max_page_bytes = 512u << 20;
 };
 
+// What the server says of an object beside what vsplit reads.
+struct ServerObject {
+  std::string resource_version;
+  Version version;     // but for the resource_version
+  std::string status;  // of a rule, that is a VirtualService or DestinationRule: JSON; empty: none
+
+  bool operator==(const ServerObject&) const = default;
+};
+
 // An object that the server has and that vsplit does not take: what was taken of it before stays.
 struct RefusedObject {
-  std::string resource_version;  // the server's
+  ServerObject server;
   Diagnostics diagnostics;
 };
 
 // Each object once.
 struct ClusterChange {
-  // New, or others than before; trimmed to what vsplit reads. Their version is what the server gave
-  // them, but for the resourceVersion, which is 0.
+  // New, or others than before; trimmed to what vsplit reads, and rules without their status. Their
+  // version is what the server gave them, but for the resourceVersion, which is 0.
   std::vector<Object> objects;
   std::vector<ObjectKey> gone;
+  // Rules, and what is refused, of which the server has said something, be it their status alone.
+  std::vector<ObjectKey> heard;
 };
 
 struct CollectionStatus {
@@ -123,12 +139,57 @@ class Kubernetes {
   // Whether the server had it when it was last heard of.
   bool Has(const ObjectKey& key) const;
 
+  std::vector<ObjectKey> Rules() const;  // refused ones, too
+  // The rule as the server has it; null: it has none.
+  const ServerObject* FindRule(const ObjectKey& key) const;
   const std::map<ObjectKey, RefusedObject>& refused() const;
   const std::map<Collection, CollectionStatus>& status() const;
 
  private:
   struct State;
   explicit Kubernetes(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+// ---- to write there ----------------------------------------------------------------------------
+
+struct ApiRequest {
+  std::string method = "GET";
+  std::string target;        // path and query
+  std::string content_type;  // empty: there is no body
+  std::string body;
+
+  bool operator==(const ApiRequest&) const = default;
+};
+
+struct ApiAnswer {
+  unsigned status = 0;  // of HTTP; 0: there was no answer
+  std::string body;
+  std::chrono::milliseconds retry_after{};  // what the server asks for
+  std::string trouble;                      // why there was none
+
+  // What is wrong, for people; empty: nothing is.
+  std::string Trouble() const;
+};
+
+// One request after the other over one connection, which is made anew when the server has closed
+// it. A request may reach the server twice then: what is sent has to bear that.
+class ApiClient {
+ public:
+  // options.connect and options.silence bound each step, and `silence` the whole answer.
+  ApiClient(boost::asio::io_context& loop, KubernetesOptions options);
+  ApiClient(ApiClient&& other) noexcept;
+  ApiClient& operator=(ApiClient&& other) noexcept;
+  ApiClient(const ApiClient&) = delete;
+  ApiClient& operator=(const ApiClient&) = delete;
+  ~ApiClient();  // what is under way is given up, and nobody called
+
+  // Only when none is under way. `done` is called from the loop, never from within.
+  void Send(ApiRequest request, std::function<void(ApiAnswer)> done);
+  bool busy() const;
+
+ private:
+  struct State;
   std::shared_ptr<State> state_;
 };
 

@@ -108,6 +108,15 @@ std::string SplitJson(const Live& live, std::chrono::nanoseconds time);
 
 // ---- status ------------------------------------------------------------------------------------
 
+// Of an API server that is followed.
+struct ClusterCounts {
+  std::size_t refused = 0;     // objects that are not valid here
+  std::size_t failed = 0;      // objects that cannot be put into force
+  bool writes_status = false;  // this agent does, for the cluster
+  // Requests to write, by what ("lease", "status", "event") and result.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> requests;
+};
+
 // What the agent knows of around it.
 struct AroundStatus {
   std::size_t pods = 0;                   // of this node, told apart by their cgroups
@@ -120,6 +129,7 @@ struct AroundStatus {
   std::vector<Feature> features;
   std::string kubeconfig;    // path of what kubectl needs; empty: kubectl is not served
   std::string kube_trouble;  // why not, if it should be
+  std::optional<ClusterCounts> cluster;
 };
 
 struct AgentStatus {
@@ -163,6 +173,11 @@ using ConditionTimes = std::map<std::string, std::string>;
 // are those about this object. A condition without a time has been so since the object was made.
 std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& verdicts,
                              const ConditionTimes& since);
+
+// The same of a rule that is not in force as it is: refused, or valid and not put into force, or
+// not yet; `message` says why, and what holds instead.
+std::string UnprogrammedStatusJson(const Version& version, bool accepted,
+                                   const std::string& message);
 
 // ---- metrics -----------------------------------------------------------------------------------
 

@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "cluster.h"
+#include "cluster_reports.h"
 #include "kubernetes_server.h"
 #include "vsplit/api.h"
 #include "vsplit/kubernetes.h"
 #include "vsplit/objects.h"
+#include "vsplit/report.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
 #include "vsplit/telemetry.h"
@@ -138,8 +140,8 @@ class ClusterTest : public testing::Test {
     return End(10);
   };
   boost::asio::io_context loop;
-  KubernetesServer server{loop, [this](const std::string& target) {
-                            return KubernetesAnswer{.body = first(target), .watch = true};
+  KubernetesServer server{loop, [this](const KubernetesServer::Client& client) {
+                            return KubernetesAnswer{.body = first(client.target), .watch = true};
                           }};
   ClusterOptions options;
   Store store;
@@ -300,10 +302,79 @@ TEST_F(ClusterTest, OneObjectThatDoesNotFitHoldsUpNoOther) {
   Until([&] { return follower->in_force(); });
   EXPECT_THAT(Services(), ElementsAre("a", "c"));
   ASSERT_EQ(follower->failed().size(), 1u);
-  EXPECT_THAT(follower->failed().begin()->second, HasSubstr("does not fit"));
+  EXPECT_THAT(follower->failed().begin()->second.why, HasSubstr("does not fit"));
   poison.clear();
   Until([&] { return follower->failed().empty(); });
   EXPECT_THAT(Services(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(ClusterTest, StatusIsThatOfTheGenerationThatTheServerHas) {
+  const ObjectKey key = {.kind = Kind::kDestinationRule, .ns = "default", .name = "r"};
+  first = [](const std::string& target) {
+    return Contains(target, "destinationrules") ? RuleJson("r", 5, "web") + End(6) : End(6);
+  };
+  Start();
+  std::set<ObjectKey> heard;
+  follower->OnNews([&](const std::set<ObjectKey>& keys) { heard = keys; });
+  const auto status = [&] {
+    return ClusterStatusOf(key, *follower, store, [](const Object& object) {
+      return "generation " + std::to_string(object.version.generation);
+    });
+  };
+  Until([&] { return follower->in_force(); });
+  EXPECT_EQ(heard, std::set{key});
+  EXPECT_EQ(status(), "generation 7");
+  EXPECT_THAT(ClusterTroubles(*follower), IsEmpty());
+
+  // It cannot be put into force.
+  poison = "r";
+  std::string changed = RuleJson("r", 8, "other");
+  changed.replace(changed.find(":7,"), 3, ":8,");
+  server.Send("destinationrules", changed);
+  Until([&] { return !follower->failed().empty(); });
+  EXPECT_THAT(status(), HasSubstr(R"("observedGeneration":8)"));
+  EXPECT_THAT(status(), HasSubstr("generation 7 stays in force: it does not fit"));
+  EXPECT_THAT(status(), HasSubstr(R"("type":"Accepted","status":"True")"));
+  EXPECT_THAT(status(), HasSubstr(R"("type":"Programmed","status":"False","reason":"Failed")"));
+  Until([&] { return follower->failed().at(key).times > 1; });  // it is tried again
+  ASSERT_EQ(ClusterTroubles(*follower).size(), 1U);
+  EXPECT_EQ(ClusterTroubles(*follower).front().reason, "NotProgrammed");
+  EXPECT_EQ(ClusterTroubles(*follower).front().uid, "u-r");
+  poison.clear();
+  Until([&] { return follower->failed().empty(); });
+  EXPECT_EQ(status(), "generation 8");
+  EXPECT_THAT(ClusterTroubles(*follower), IsEmpty());
+
+  // It is not valid.
+  std::string refused = RuleJson("r", 9, "");
+  refused.replace(refused.find(":7,"), 3, ":9,");
+  server.Send("destinationrules", refused);
+  Until([&] { return !follower->source().refused().empty(); });
+  EXPECT_THAT(status(), HasSubstr(R"("type":"Accepted","status":"False","reason":"Invalid")"));
+  EXPECT_THAT(status(), HasSubstr("generation 8 stays in force: "));
+  ASSERT_EQ(ClusterTroubles(*follower).size(), 1U);
+  EXPECT_EQ(ClusterTroubles(*follower).front().reason, "Refused");
+  EXPECT_THAT(ClusterTroubles(*follower).front().note, testing::StartsWith("spec.host: "));
+  EXPECT_EQ(status().find("generation 9 "), std::string::npos);
+}
+
+TEST_F(ClusterTest, StatusOfARuleIsNotPartOfIt) {
+  const ObjectKey key = {.kind = Kind::kDestinationRule, .ns = "default", .name = "r"};
+  first = [](const std::string& target) {
+    return Contains(target, "destinationrules") ? RuleJson("r", 5, "web") + End(6) : End(6);
+  };
+  Start();
+  Until([&] { return follower->in_force(); });
+  const ObjectPtr before = store.Find(key);
+  int news = 0;
+  follower->OnNews([&](const std::set<ObjectKey>&) { ++news; });
+  std::string changed = RuleJson("r", 8, "web");
+  changed.insert(changed.find(R"("spec")"), R"("status":{"conditions":[]},)");
+  server.Send("destinationrules", changed);
+  Until([&] { return news > 0 && follower->source().FindRule(key)->resource_version == "8"; });
+  EXPECT_EQ(follower->source().FindRule(key)->status, R"({"conditions":[]})");
+  loop.run_for(milliseconds(20));
+  EXPECT_EQ(store.Find(key), before);
 }
 
 TEST_F(ClusterTest, TheWholePictureHasThePodsThatItsRulesAskAbout) {

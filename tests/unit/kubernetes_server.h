@@ -51,8 +51,9 @@ class KubernetesServer {
     std::string target;
   };
 
-  KubernetesServer(boost::asio::io_context& loop,
-                   std::function<KubernetesAnswer(const std::string& target)> answer)
+  using Answerer = std::function<KubernetesAnswer(const Client& client)>;
+
+  KubernetesServer(boost::asio::io_context& loop, Answerer answer)
       : answer_(std::move(answer)), acceptor_(loop, {boost::asio::ip::address_v4::loopback(), 0}) {
     Accept();
   }
@@ -87,6 +88,8 @@ class KubernetesServer {
 
   std::vector<std::string> asked;           // targets, in order
   std::vector<std::string> authorizations;  // of the same requests
+  int connections = 0;                      // so far
+  bool close_idle = false;  // connections are closed after an answer, without a word before
 
  private:
   static std::string Chunk(const std::string& text) {
@@ -101,6 +104,7 @@ class KubernetesServer {
           if (error) {
             return;
           }
+          ++connections;
           Read(std::make_shared<Client>(std::move(socket)));
           Accept();
         });
@@ -119,7 +123,7 @@ class KubernetesServer {
     client->target = std::string(client->request.target());
     asked.push_back(client->target);
     authorizations.emplace_back(client->request[boost::beast::http::field::authorization]);
-    const KubernetesAnswer answer = answer_(client->target);
+    const KubernetesAnswer answer = answer_(*client);
     std::string text =
         "HTTP/1.1 " + std::to_string(answer.status) + " Whatever\r\n" + answer.headers;
     text += answer.watch ? "Transfer-Encoding: chunked\r\n\r\n" + Chunk(answer.body)
@@ -129,10 +133,13 @@ class KubernetesServer {
     boost::asio::write(client->socket, boost::asio::buffer(text), ignored);
     if (answer.watch) {
       watches_.push_back(client);
+    } else if (client->request.keep_alive() && !close_idle) {
+      client->request = {};
+      Read(client);
     }
   }
 
-  std::function<KubernetesAnswer(const std::string&)> answer_;
+  Answerer answer_;
   boost::asio::ip::tcp::acceptor acceptor_;
   std::vector<std::shared_ptr<Client>> watches_;
 };

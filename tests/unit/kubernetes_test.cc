@@ -144,7 +144,8 @@ class KubernetesTest : public testing::Test {
     return KubernetesAnswer{.watch = true};
   };
   boost::asio::io_context loop;
-  KubernetesServer server{loop, [this](const std::string& target) { return answer(target); }};
+  KubernetesServer server{
+      loop, [this](const KubernetesServer::Client& client) { return answer(client.target); }};
   KubernetesOptions options;
   std::optional<Kubernetes> source;
   int told = 0;
@@ -307,7 +308,7 @@ TEST_F(KubernetesTest, AnObjectThatIsRefusedKeepsWhatWasTakenBefore) {
   server.Send("virtualservices", EventLine("MODIFIED", RuleJson("r", 6, "-1")));
   Until([&] { return source->refused().contains(key); });
   EXPECT_THAT(Taken(), IsEmpty());
-  EXPECT_EQ(source->refused().at(key).resource_version, "6");
+  EXPECT_EQ(source->refused().at(key).server.resource_version, "6");
   EXPECT_THAT(source->refused().at(key).diagnostics.front().path, HasSubstr("weight"));
   server.Send("virtualservices", EventLine("MODIFIED", RuleJson("r", 7, "50")));
   UntilTaken({"r"});

@@ -212,6 +212,14 @@ Result<ApiServer> InClusterServer(const std::string& folder) {
   return server;
 }
 
+std::string PodNamespace(const std::string& folder) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): read before any thread
+  if (const char* const given = std::getenv("POD_NAMESPACE"); given != nullptr) {
+    return given;
+  }
+  return ReadFile(folder + "/namespace").value_or("");
+}
+
 Result<ApiServer> KubeconfigServer(const std::string& path) {
   const Result<std::string> text = ReadFile(path);
   if (!text) {

@@ -112,7 +112,7 @@ Item NameOf(Kind kind, const Json& object) {
   const Json& metadata = MetadataOf(object);
   return {
       .key = {.kind = kind, .ns = TextAt(metadata, "namespace"), .name = TextAt(metadata, "name")},
-      .resource_version = TextAt(metadata, "resourceVersion")};
+      .server = {.resource_version = TextAt(metadata, "resourceVersion")}};
 }
 
 Version VersionOf(const Json& object) {
@@ -126,14 +126,18 @@ Version VersionOf(const Json& object) {
 
 Item ReadItem(Kind kind, Json object) {
   Item item = NameOf(kind, object);
-  const Version version = VersionOf(object);
+  item.server.version = VersionOf(object);
+  if (const auto status = object.find("status"); IsRule(kind) && status != object.end()) {
+    item.server.status = status->dump();
+    object.erase(status);
+  }
   SayKind(kind, object);
   Trim(kind, object);
   ParseResult parsed = Parse(object.dump(), {.format = TextFormat::kJson});
   item.diagnostics = std::move(parsed.diagnostics);
   if (parsed.objects.size() == 1 && parsed.objects.front().key == item.key) {
     item.object = std::move(parsed.objects.front());
-    item.object->version = version;
+    item.object->version = item.server.version;
   }
   return item;
 }
@@ -278,6 +282,10 @@ Result<Page> ReadPage(Kind kind, std::string_view body) {
     page.items.push_back(ReadItem(kind, std::move(item), why_broken));
   }
   return page;
+}
+
+bool IsRule(Kind kind) {
+  return kind == Kind::kVirtualService || kind == Kind::kDestinationRule;
 }
 
 std::string MessageOf(std::string_view body) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vsplit/kubernetes.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 
@@ -16,7 +17,7 @@ namespace vsplit::kubernetes {
 // One object as the server has it.
 struct Item {
   ObjectKey key;
-  std::string resource_version;
+  ServerObject server;
   std::optional<Object> object;  // absent: it was refused, or is of no interest (a deletion)
   Diagnostics diagnostics;
 };
@@ -42,6 +43,8 @@ struct Page {
 };
 
 Result<Page> ReadPage(Kind kind, std::string_view body);
+
+bool IsRule(Kind kind);  // whose status is written by one agent of the cluster
 
 // The message of a Status, or the beginning of any other text.
 std::string MessageOf(std::string_view body);

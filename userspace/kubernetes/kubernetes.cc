@@ -119,7 +119,7 @@ void Kubernetes::State::Ask(const Collection& collection) {
             }
           }};
   Result<std::unique_ptr<Transfer>> transfer =
-      Transfer::Start(loop, options, followed.question.target, std::move(handlers));
+      Transfer::Start(loop, options, {.target = followed.question.target}, std::move(handlers));
   if (transfer) {
     followed.transfer = *std::move(transfer);
     return;
@@ -270,6 +270,14 @@ ClusterChange Kubernetes::Take() {
 
 bool Kubernetes::Has(const ObjectKey& key) const {
   return state_->mirror.Has(key);
+}
+
+std::vector<ObjectKey> Kubernetes::Rules() const {
+  return state_->mirror.Rules();
+}
+
+const ServerObject* Kubernetes::FindRule(const ObjectKey& key) const {
+  return state_->mirror.FindRule(key);
 }
 
 const std::map<ObjectKey, RefusedObject>& Kubernetes::refused() const {

@@ -46,7 +46,7 @@ void Mirror::Replace(const Collection& collection, std::vector<Item> items) {
 }
 
 void Mirror::Put(const Collection& collection, Item item) {
-  const std::uint64_t version = NumberOf(item.resource_version);
+  const std::uint64_t version = NumberOf(item.server.resource_version);
   bool known = false;  // as it is or newer, from another collection
   for (const auto& [other, keys] : held_) {
     const auto found = keys.find(item.key);
@@ -56,10 +56,14 @@ void Mirror::Put(const Collection& collection, Item item) {
   if (known) {
     return;
   }
+  if (IsRule(item.key.kind)) {
+    rules_.insert_or_assign(item.key, item.server);
+    heard_.insert(item.key);
+  }
   if (!item.object) {
-    refused_.insert_or_assign(item.key,
-                              RefusedObject{.resource_version = std::move(item.resource_version),
-                                            .diagnostics = std::move(item.diagnostics)});
+    heard_.insert(item.key);
+    refused_.insert_or_assign(item.key, RefusedObject{.server = std::move(item.server),
+                                                      .diagnostics = std::move(item.diagnostics)});
     return;
   }
   refused_.erase(item.key);
@@ -88,6 +92,7 @@ void Mirror::Forget(const Collection& collection) {
 void Mirror::DropUnlessHeld(const ObjectKey& key) {
   if (!Has(key)) {
     refused_.erase(key);
+    rules_.erase(key);
     pending_.insert_or_assign(key, std::nullopt);
   }
 }
@@ -102,7 +107,22 @@ ClusterChange Mirror::Take() {
     }
   }
   pending_.clear();
+  change.heard.assign(heard_.begin(), heard_.end());
+  heard_.clear();
   return change;
+}
+
+std::vector<ObjectKey> Mirror::Rules() const {
+  std::vector<ObjectKey> keys;
+  for (const auto& [key, rule] : rules_) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+const ServerObject* Mirror::FindRule(const ObjectKey& key) const {
+  const auto found = rules_.find(key);
+  return found == rules_.end() ? nullptr : &found->second;
 }
 
 bool Mirror::Has(const ObjectKey& key) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ class Mirror {
 
   ClusterChange Take();
   bool Has(const ObjectKey& key) const;
-  bool changed() const { return !pending_.empty(); }
+  bool changed() const { return !pending_.empty() || !heard_.empty(); }
+  std::vector<ObjectKey> Rules() const;
+  const ServerObject* FindRule(const ObjectKey& key) const;  // null: there is none
   const std::map<ObjectKey, RefusedObject>& refused() const { return refused_; }
 
  private:
@@ -36,6 +39,8 @@ class Mirror {
   std::map<Collection, std::map<ObjectKey, std::uint64_t>> held_;
   std::map<ObjectKey, std::optional<Object>> pending_;  // nothing: it is gone
   std::map<ObjectKey, RefusedObject> refused_;
+  std::map<ObjectKey, ServerObject> rules_;  // refused ones, too
+  std::set<ObjectKey> heard_;
 };
 
 }  // namespace vsplit::kubernetes

@@ -24,6 +24,7 @@
 #include <ios>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -43,6 +44,7 @@ namespace http = boost::beast::http;
 namespace ssl = boost::asio::ssl;
 using ErrorCode = boost::system::error_code;
 using tcp = boost::asio::ip::tcp;
+using Message = http::request<http::string_body>;
 
 constexpr unsigned kHttp11 = 11;
 constexpr std::size_t kPiece = 64u << 10;
@@ -111,17 +113,26 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
  public:
   template <class... Arguments>
   Exchange(asio::io_context& loop, const KubernetesOptions& options, TransferHandlers handlers,
-           http::request<http::empty_body> request, Arguments&... arguments)
+           Message request, Arguments&... arguments)
       : resolver_(loop),
         stream_(loop, arguments...),
         options_(options),
         handlers_(std::move(handlers)),
-        request_(std::move(request)) {
-    // A watch has no end; whoever takes the pieces bounds lines and documents.
-    parser_.body_limit(std::numeric_limits<std::uint64_t>::max());
-  }
+        request_(std::move(request)) {}
 
   Stream& stream() { return stream_; }
+  const KubernetesOptions& options() const { return options_; }
+
+  // False: the connection is closed.
+  bool Again(Message request, TransferHandlers handlers) {
+    if (!beast::get_lowest_layer(stream_).socket().is_open()) {
+      return false;
+    }
+    handlers_ = std::move(handlers);
+    request_ = std::move(request);
+    Ask({});
+    return true;
+  }
 
   void Run() {
     Limit(options_.connect);
@@ -180,6 +191,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     if (error) {
       return End("TLS: " + error.message());
     }
+    Limit(options_.connect);
     http::async_write(stream_, request_, Then(&Exchange::ReadHead));
   }
 
@@ -188,7 +200,10 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
       return End("write: " + error.message());
     }
     Limit(options_.silence);
-    http::async_read_header(stream_, buffer_, parser_, Then(&Exchange::TakeHead));
+    parser_.emplace();
+    // A watch has no end; whoever takes the pieces bounds lines and documents.
+    parser_->body_limit(std::numeric_limits<std::uint64_t>::max());
+    http::async_read_header(stream_, buffer_, *parser_, Then(&Exchange::TakeHead));
   }
 
   void TakeHead(ErrorCode error, std::size_t /*bytes*/) {
@@ -196,9 +211,9 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
       return End("read: " + error.message());
     }
     if (handlers_.head) {
-      handlers_.head(parser_.get().result_int(),
-                     SecondsOf({parser_.get()[http::field::retry_after].data(),
-                                parser_.get()[http::field::retry_after].size()}));
+      const auto& head = parser_->get();
+      handlers_.head(head.result_int(), SecondsOf({head[http::field::retry_after].data(),
+                                                   head[http::field::retry_after].size()}));
     }
     ReadPiece();
   }
@@ -207,17 +222,17 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     if (!handlers_.body) {
       return;  // stopped
     }
-    if (parser_.is_done()) {
-      return End("");
+    if (parser_->is_done()) {
+      return End("", request_.keep_alive() && parser_->keep_alive());
     }
     Limit(options_.silence);
-    parser_.get().body().data = piece_.data();
-    parser_.get().body().size = piece_.size();
-    http::async_read_some(stream_, buffer_, parser_, Then(&Exchange::TakePiece));
+    parser_->get().body().data = piece_.data();
+    parser_->get().body().size = piece_.size();
+    http::async_read_some(stream_, buffer_, *parser_, Then(&Exchange::TakePiece));
   }
 
   void TakePiece(ErrorCode error, std::size_t /*bytes*/) {
-    const std::size_t bytes = piece_.size() - parser_.get().body().size;
+    const std::size_t bytes = piece_.size() - parser_->get().body().size;
     if (bytes > 0 && handlers_.body && !handlers_.body({piece_.data(), bytes})) {
       return End("");
     }
@@ -230,9 +245,14 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     ReadPiece();
   }
 
-  void End(std::string trouble) {
+  void End(std::string trouble, bool keep = false) {
     const std::function<void(std::string)> end = std::move(handlers_.end);
-    Stop();
+    handlers_ = {};
+    if (keep) {
+      beast::get_lowest_layer(stream_).expires_never();
+    } else {
+      Stop();
+    }
     if (end) {
       end(std::move(trouble));
     }
@@ -242,11 +262,35 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   Stream stream_;
   KubernetesOptions options_;
   TransferHandlers handlers_;
-  http::request<http::empty_body> request_;
-  http::response_parser<http::buffer_body> parser_;
+  Message request_;
+  std::optional<http::response_parser<http::buffer_body>> parser_;  // of the present answer
   beast::flat_buffer buffer_{kPiece};
   std::array<char, kPiece> piece_{};
 };
+
+Result<Message> MakeMessage(const KubernetesOptions& options, const ApiRequest& request,
+                            bool keep) {
+  const ApiServer& server = options.server;
+  const Result<std::string> token = ReadToken(server);
+  if (!token) {
+    return tl::unexpected<Error>(token.error());
+  }
+  Message message(http::string_to_verb(request.method), request.target, kHttp11);
+  const bool v6 = server.host.find(':') != std::string::npos;
+  message.set(http::field::host, (v6 ? "[" + server.host + "]" : server.host) + ":" + server.port);
+  message.set(http::field::user_agent, options.user_agent);
+  message.set(http::field::accept, "application/json");
+  message.keep_alive(keep);
+  if (!token->empty()) {
+    message.set(http::field::authorization, "Bearer " + *token);
+  }
+  if (!request.content_type.empty()) {
+    message.set(http::field::content_type, request.content_type);
+    message.body() = request.body;
+    message.prepare_payload();
+  }
+  return message;
+}
 
 template <class Stream>
 class Running : public Transfer {
@@ -260,40 +304,30 @@ class Running : public Transfer {
   Running(Running&&) = delete;
   Running& operator=(Running&&) = delete;
 
+  bool Again(const ApiRequest& request, TransferHandlers handlers) override {
+    Result<Message> message = MakeMessage(exchange_->options(), request, true);
+    return message && exchange_->Again(*std::move(message), std::move(handlers));
+  }
+
  private:
   std::shared_ptr<Exchange<Stream>> exchange_;
 };
-
-http::request<http::empty_body> MakeRequest(const KubernetesOptions& options,
-                                            const std::string& target, const std::string& token) {
-  const ApiServer& server = options.server;
-  http::request<http::empty_body> request(http::verb::get, target, kHttp11);
-  const bool v6 = server.host.find(':') != std::string::npos;
-  request.set(http::field::host, (v6 ? "[" + server.host + "]" : server.host) + ":" + server.port);
-  request.set(http::field::user_agent, options.user_agent);
-  request.set(http::field::accept, "application/json");
-  request.keep_alive(false);
-  if (!token.empty()) {
-    request.set(http::field::authorization, "Bearer " + token);
-  }
-  return request;
-}
 
 }  // namespace
 
 Result<std::unique_ptr<Transfer>> Transfer::Start(asio::io_context& loop,
                                                   const KubernetesOptions& options,
-                                                  const std::string& target,
-                                                  TransferHandlers handlers) {
-  const Result<std::string> token = ReadToken(options.server);
-  if (!token) {
-    return tl::unexpected<Error>(token.error());
+                                                  const ApiRequest& request,
+                                                  TransferHandlers handlers,
+                                                  Connection connection) {
+  Result<Message> message = MakeMessage(options, request, connection == Connection::kKept);
+  if (!message) {
+    return tl::unexpected<Error>(message.error());
   }
-  http::request<http::empty_body> request = MakeRequest(options, target, *token);
   if (!options.server.tls) {
     return std::make_unique<Running<beast::tcp_stream>>(
         std::make_shared<Exchange<beast::tcp_stream>>(loop, options, std::move(handlers),
-                                                      std::move(request)));
+                                                      *std::move(message)));
   }
   using Secure = ssl::stream<beast::tcp_stream>;
   Result<ssl::context> context = MakeContext(options.server);
@@ -302,7 +336,7 @@ Result<std::unique_ptr<Transfer>> Transfer::Start(asio::io_context& loop,
   }
   // OpenSSL counts who uses a context: the stream keeps it.
   auto exchange = std::make_shared<Exchange<Secure>>(loop, options, std::move(handlers),
-                                                     std::move(request), *context);
+                                                     *std::move(message), *context);
   const std::string& name =
       options.server.server_name.empty() ? options.server.host : options.server.server_name;
   if (!IsAddress(name) &&

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One GET over a connection of its own, its answer handed on piece by piece.
+// One request over a connection of its own, its answer handed on piece by piece.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -33,11 +34,20 @@ class Transfer {
   Transfer(Transfer&&) = delete;
   Transfer& operator=(Transfer&&) = delete;
 
+  // Another request over the same connection, whose last answer was whole. False: it is closed, or
+  // there is no token, and no handler will be called.
+  virtual bool Again(const ApiRequest& request, TransferHandlers handlers) = 0;
+
+  enum class Connection : std::uint8_t {
+    kOnce,  // closed after the answer
+    kKept,  // stays, for Again
+  };
   // Fails when a certificate, a key or the token's file cannot be read.
   static Result<std::unique_ptr<Transfer>> Start(boost::asio::io_context& loop,
                                                  const KubernetesOptions& options,
-                                                 const std::string& target,
-                                                 TransferHandlers handlers);
+                                                 const ApiRequest& request,
+                                                 TransferHandlers handlers,
+                                                 Connection connection = Connection::kOnce);
 };
 
 }  // namespace vsplit::kubernetes

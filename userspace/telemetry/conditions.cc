@@ -80,6 +80,15 @@ Condition Enforced(const std::vector<Verdict>& verdicts, const VerdictTally& tal
   return {kEnforced, false, reason, Named(others)};
 }
 
+std::string StatusJson(const Version& version, const std::vector<Condition>& conditions,
+                       const ConditionTimes& since) {
+  Json list = Json::array();
+  for (const Condition& condition : conditions) {
+    list.push_back(ToJson(condition, version, since));
+  }
+  return Dump({{"observedGeneration", version.generation}, {"conditions", std::move(list)}});
+}
+
 }  // namespace
 
 void VerdictTally::Add(const Verdict& verdict) {
@@ -102,13 +111,21 @@ std::string ObjectStatusJson(const Object& object, const std::vector<Verdict>& v
                              const ConditionTimes& since) {
   VerdictTally tally;
   std::ranges::for_each(verdicts, [&tally](const Verdict& verdict) { tally.Add(verdict); });
-  Json conditions = Json::array();
-  for (const Condition& condition : {Condition{kAccepted, true, "Accepted", "valid"},
-                                     Programmed(tally), Enforced(verdicts, tally)}) {
-    conditions.push_back(ToJson(condition, object.version, since));
-  }
-  return Dump(
-      {{"observedGeneration", object.version.generation}, {"conditions", std::move(conditions)}});
+  return StatusJson(
+      object.version,
+      {{kAccepted, true, "Accepted", "valid"}, Programmed(tally), Enforced(verdicts, tally)},
+      since);
+}
+
+std::string UnprogrammedStatusJson(const Version& version, bool accepted,
+                                   const std::string& message) {
+  const std::string reason = accepted ? "Failed" : "Invalid";
+  const Condition valid = {kAccepted, true, "Accepted", "valid"};
+  return StatusJson(version,
+                    {accepted ? valid : Condition{kAccepted, false, reason, message},
+                     {kProgrammed, false, reason, message},
+                     {kEnforced, false, reason, message}},
+                    {});
 }
 
 }  // namespace vsplit

@@ -203,6 +203,21 @@ void AddAround(Exposition& text, const AroundStatus& around) {
   }
 }
 
+void AddCluster(Exposition& text, const ClusterCounts& cluster) {
+  text.Family("vsplit_cluster_objects", "gauge",
+              "Objects of the API server that are not in force as they are, by why.");
+  text.Sample({{"state", "refused"}}, cluster.refused);
+  text.Sample({{"state", "failed"}}, cluster.failed);
+  text.Family("vsplit_status_writer", "gauge",
+              "1 on the agent that writes the status of rules for the cluster.");
+  text.Sample({}, cluster.writes_status ? 1 : 0);
+  text.Family("vsplit_cluster_requests_total", "counter",
+              "Requests to write to the API server, by what they write and their result.");
+  for (const auto& [request, count] : cluster.requests) {
+    text.Sample({{"what", request.first}, {"result", request.second}}, count);
+  }
+}
+
 void AddApplies(Exposition& text, const ApplyRecord& record) {
   text.Family("vsplit_applies_total", "counter", "Transactions, by their result.");
   for (const auto& [result, count] : record.results) {
@@ -244,6 +259,9 @@ std::string MetricsText(const Live& live, const AgentStatus& status, const Apply
   Exposition text;
   AddState(text, live, status);
   AddAround(text, status.around);
+  if (status.around.cluster) {
+    AddCluster(text, *status.around.cluster);
+  }
   AddTables(text, live);
   AddApplies(text, record);
   const std::vector<Counted> clusters = CountClusters(live);

@@ -242,6 +242,9 @@ void Agent::Take(Prepared prepared, const std::set<ObjectKey>& renewed) {
   if (!unsettled_.empty()) {
     (void)Settle();  // at once; what fails is noted
   }
+  if (on_rules_) {
+    on_rules_(rules);
+  }
 }
 
 Result<void> Agent::LookAtPods() {

@@ -77,6 +77,11 @@ class Agent {
   // What `status` is to say about what is around the agent.
   void SetAround(std::function<AroundStatus()> around) { around_ = std::move(around); }
 
+  // Called whenever what is to be said of these rules may be something else, once it is in force.
+  void OnRules(std::function<void(const std::set<ObjectKey>& rules)> changed) {
+    on_rules_ = std::move(changed);
+  }
+
   // Whether something that is committed is not in force as a whole, or the disk holds what is not,
   // and Settle is to be tried again.
   bool IsUnsettled() const { return !unsettled_.empty() || broken_ || !owed_.empty(); }
@@ -150,6 +155,7 @@ class Agent {
   std::string owed_because_;
   ApplyRecord record_;
   std::function<AroundStatus()> around_;
+  std::function<void(const std::set<ObjectKey>&)> on_rules_;
 };
 
 }  // namespace vsplit

@@ -28,6 +28,26 @@
 
 namespace vsplit {
 
+std::string WhyRefused(const RefusedObject& refused) {
+  std::string why;
+  std::size_t more = 0;
+  for (const Diagnostic& diagnostic : refused.diagnostics) {
+    if (diagnostic.severity != Diagnostic::Severity::kError) {
+      continue;
+    }
+    if (why.empty()) {
+      // Line and column are those of a JSON text that nobody has written.
+      why = (diagnostic.path.empty() ? "" : diagnostic.path + ": ") + diagnostic.message;
+    } else {
+      ++more;
+    }
+  }
+  if (more > 0) {
+    why += "; and " + std::to_string(more) + " more";
+  }
+  return why.empty() ? "it cannot be read" : why;
+}
+
 ClusterFollower::ClusterFollower(boost::asio::io_context& loop, ClusterOptions options,
                                  const Store& store, Transact transact)
     : options_(std::move(options)),
@@ -73,6 +93,9 @@ void ClusterFollower::Gather() {
   Ask();
   LogSource();
   Schedule();
+  if (!change.heard.empty()) {
+    news_({change.heard.begin(), change.heard.end()});
+  }
 }
 
 // What a new collection replaces is followed until the new one is complete: else its objects would
@@ -200,6 +223,7 @@ void ClusterFollower::Commit() {
     return;
   }
   std::vector<Write> writes = Pending();
+  const bool failed = !failed_.empty();
   std::erase_if(failed_, [this](const auto& entry) { return !source_->Has(entry.first); });
   if (!writes.empty()) {
     Put(std::move(writes));
@@ -212,6 +236,9 @@ void ClusterFollower::Commit() {
   }
   if (!failed_.empty()) {
     Await(options_.retry);
+  }
+  if (failed || !failed_.empty()) {
+    news_({});
   }
 }
 
@@ -252,12 +279,12 @@ void ClusterFollower::TryLater(std::vector<Write> writes, const Error& error) {
   const std::size_t before = failed_.size();
   for (Write& write : writes) {
     const ObjectKey key = write.object.key;
-    std::string& known = failed_[key];
-    if (known != error.message && writes.size() == 1) {
+    FailedObject& known = failed_[key];
+    if (known.why != error.message && writes.size() == 1) {
       Log(Priority::kError, "cluster_object_failed",
           {{"object", ToString(key)}, {"error", error.message}});
     }
-    known = error.message;
+    known = {.version = write.object.version, .why = error.message, .times = known.times + 1};
     pending_.emplace(key, write.mode == Write::Mode::kDelete
                               ? std::optional<Object>{}
                               : std::optional<Object>(std::move(write.object)));
@@ -283,13 +310,10 @@ std::vector<Feature> ClusterFollower::Status() const {
   for (const auto& [key, refused] : source_->refused()) {
     features.push_back({.name = ToString(key),
                         .on = false,
-                        .reason = refused.diagnostics.empty()
-                                      ? "it cannot be read"
-                                      : "refused, what it was before holds: " +
-                                            ToString(refused.diagnostics.front())});
+                        .reason = "refused, what it was before holds: " + WhyRefused(refused)});
   }
-  for (const auto& [key, why] : failed_) {
-    features.push_back({.name = ToString(key), .on = false, .reason = why});
+  for (const auto& [key, failed] : failed_) {
+    features.push_back({.name = ToString(key), .on = false, .reason = failed.why});
   }
   return features;
 }

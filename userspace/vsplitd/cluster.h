@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +47,16 @@ struct ClusterOptions {
   StoreSource source;
 };
 
+// Of the API server's, what could not be put into force; it is tried again and again.
+struct FailedObject {
+  Version version;
+  std::string why;
+  std::uint64_t times = 0;  // how often it has failed
+};
+
+// The first of its mistakes, and how many more there are.
+std::string WhyRefused(const RefusedObject& refused);
+
 class ClusterFollower {
  public:
   using Transact = std::function<Result<Applied>(std::vector<Write> writes)>;
@@ -62,8 +73,14 @@ class ClusterFollower {
   // What `status` is to say: one line for each collection in trouble, each object refused or
   // failed.
   std::vector<Feature> Status() const;
-  // Objects that could not be put into force, and why.
-  const std::map<ObjectKey, std::string>& failed() const { return failed_; }
+  const std::map<ObjectKey, FailedObject>& failed() const { return failed_; }
+  const Kubernetes& source() const { return *source_; }
+
+  // Called when the server has said something of these rules and refused objects, and when failed()
+  // may be another.
+  void OnNews(std::function<void(const std::set<ObjectKey>& heard)> news) {
+    news_ = std::move(news);
+  }
 
  private:
   ClusterFollower(boost::asio::io_context& loop, ClusterOptions options, const Store& store,
@@ -90,7 +107,8 @@ class ClusterFollower {
   WantedCollections wanted_;
   std::set<Collection> asked_;  // with those that new ones are about to replace
   std::map<ObjectKey, std::optional<Object>> pending_;  // nothing: it is gone
-  std::map<ObjectKey, std::string> failed_;
+  std::map<ObjectKey, FailedObject> failed_;
+  std::function<void(const std::set<ObjectKey>&)> news_ = [](const auto&) {};
   std::map<Collection, std::string> logged_;  // the trouble that was logged last
   std::optional<std::chrono::steady_clock::time_point> awaited_;  // what the timer waits for
   std::chrono::steady_clock::time_point incomplete_since_;        // of what was asked for last

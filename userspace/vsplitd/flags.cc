@@ -172,6 +172,17 @@ void AddCluster(CLI::App& app, Flags& flags) {
          },
          "The same from the API server that this file names, as kubectl has it")
       ->option_text("FILE");
+  AddWord<Flags::ClusterWrites>(
+      app, "--cluster-writes", flags.cluster_writes,
+      {{"all", {.status = true, .events = true}},
+       {"events", {.status = false, .events = true}},
+       {"none", {.status = false, .events = false}}},
+      "What is written to that API server. all: the status of VirtualServices and\n"
+      "DestinationRules, by one agent of the cluster, and Events about objects that cannot\n"
+      "be put into force here; events: those alone; none: nothing [all]");
+  app.add_option("--lease-namespace", flags.lease_namespace,
+                 "Namespace of the Lease \"vsplit-status\", whose holder is that one agent\n"
+                 "[the pod's own, else vsplit-system]");
 }
 
 void AddTables(CLI::App& app, Flags& flags) {

@@ -18,6 +18,13 @@ struct Flags {
   bool kubernetes = false;          // the objects are those of an API server
   std::string kubeconfig;           // how to reach it; empty: as a pod does
   bool replace_state = false;       // also if the state file's objects are others'
+  // What is written to it.
+  struct ClusterWrites {
+    bool status = true;  // of rules, by one agent of the cluster
+    bool events = true;
+  };
+  ClusterWrites cluster_writes;
+  std::string lease_namespace;  // of the Lease by which the one is found
 };
 
 // The flags; or the exit code of a command line that is done with: help, version, or a mistake.

@@ -16,5 +16,7 @@ Result<std::vector<std::string>> RandomUids(std::size_t count);
 Result<std::string> RandomSuffix();
 // The present time, RFC 3339, UTC, whole seconds: "2024-10-10T07:03:57Z".
 std::string Now();
+// The same with microseconds, as Kubernetes' MicroTime: "2024-10-10T07:03:57.000000Z".
+std::string NowInMicroseconds();
 
 }  // namespace vsplit

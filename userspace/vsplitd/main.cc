@@ -20,7 +20,9 @@
 
 #include "agent.h"
 #include "cluster.h"
+#include "cluster_reports.h"
 #include "flags.h"
+#include "identity.h"
 #include "lock.h"
 #include "log.h"
 #include "notify.h"
@@ -29,6 +31,7 @@
 #include "vsplit/datapath.h"
 #include "vsplit/kubernetes.h"
 #include "vsplit/names.h"
+#include "vsplit/report.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
 #include "vsplit/telemetry.h"
@@ -130,21 +133,44 @@ Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
   return backend;
 }
 
-// Null: the objects are this agent's own.
-Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& loop,
-                                                       const Flags& flags, const Backend& backend,
-                                                       Agent& agent) {
+struct Cluster {
+  std::unique_ptr<ClusterFollower> follower;  // null: the objects are this agent's own
+  std::unique_ptr<ClusterReports> reports;    // null: nothing is written to the server
+};
+
+Result<ReportOptions> ReportsOf(const Flags& flags, const KubernetesOptions& kubernetes) {
+  const Result<std::string> suffix = RandomSuffix();
+  if (!suffix) {
+    return tl::unexpected<Error>(suffix.error());
+  }
+  std::string ns = flags.lease_namespace;
+  if (ns.empty()) {
+    ns = PodNamespace();
+  }
+  ReportOptions options{.kubernetes = kubernetes,
+                        .status = flags.cluster_writes.status,
+                        .events = flags.cluster_writes.events,
+                        .node = flags.agent.node.name};
+  options.lease.ns = ns.empty() ? options.lease.ns : ns;
+  options.lease.identity = flags.agent.node.name + "_" + *suffix;
+  return options;
+}
+
+Result<Cluster> FollowCluster(boost::asio::io_context& loop, const Flags& flags, Agent& agent,
+                              const Backend& backend) {
   if (!flags.kubernetes) {
-    return nullptr;
+    return Cluster{};
   }
   Result<ApiServer> server =
       flags.kubeconfig.empty() ? InClusterServer() : KubeconfigServer(flags.kubeconfig);
   if (!server) {
     return tl::unexpected<Error>(server.error());
   }
-  return ClusterFollower::Start(
+  const KubernetesOptions kubernetes = {.server = *std::move(server),
+                                        .user_agent = "vsplitd/" + flags.agent.version};
+  Result<std::unique_ptr<ClusterFollower>> follower = ClusterFollower::Start(
       loop,
-      {.kubernetes = {.server = *std::move(server), .user_agent = "vsplitd/" + flags.agent.version},
+      {.kubernetes = kubernetes,
        .node = flags.agent.node.name,
        .domain = flags.agent.domain,
        .source = {.known = agent.source(),
@@ -154,6 +180,29 @@ Result<std::unique_ptr<ClusterFollower>> FollowCluster(boost::asio::io_context& 
       *backend.store, [write = backend.write](std::vector<Write> writes) {
         return write(std::move(writes), false, "system:kubernetes");
       });
+  if (!follower) {
+    return tl::unexpected<Error>(follower.error());
+  }
+  Cluster cluster{.follower = *std::move(follower)};
+  if (flags.cluster_writes.status || flags.cluster_writes.events) {
+    const Result<ReportOptions> options = ReportsOf(flags, kubernetes);
+    if (!options) {
+      return tl::unexpected<Error>(options.error());
+    }
+    cluster.reports =
+        std::make_unique<ClusterReports>(loop, *options, agent, *cluster.follower, backend);
+  }
+  return cluster;
+}
+
+// Of a cluster that is followed.
+void AddTo(AroundStatus& around, const Cluster& cluster) {
+  std::ranges::move(cluster.follower->Status(), std::back_inserter(around.features));
+  around.cluster = {.refused = cluster.follower->source().refused().size(),
+                    .failed = cluster.follower->failed().size()};
+  if (cluster.reports != nullptr) {
+    cluster.reports->AddTo(around);
+  }
 }
 
 // The objects are those of a cluster, as they were last known: the first write makes them nobody's,
@@ -203,12 +252,11 @@ int Serve(Flags flags) {
     return GiveUp(agent.error());
   }
   AroundStatus kubectl;
-  const ClusterFollower* followed = nullptr;
+  const Cluster* followed = nullptr;
   (*agent)->SetAround([&surroundings, &kubectl, &followed, &agent] {
     AroundStatus around = (*surroundings)->Status();
-    if (followed != nullptr) {
-      std::vector<Feature> features = followed->Status();
-      std::ranges::move(features, std::back_inserter(around.features));
+    if (followed != nullptr && followed->follower != nullptr) {
+      AddTo(around, *followed);
     } else if (!(*agent)->source().empty()) {
       around.features.push_back(NotFollowed((*agent)->source()));
     }
@@ -227,14 +275,13 @@ int Serve(Flags flags) {
   StopOnSignal(signals, loop);
   boost::asio::steady_timer idle(loop);
   Backend backend = WithFollowUps((*agent)->MakeBackend(), idle, **agent, **surroundings);
-  const Result<std::unique_ptr<ClusterFollower>> cluster =
-      FollowCluster(loop, flags, backend, **agent);
+  const Result<Cluster> cluster = FollowCluster(loop, flags, **agent, backend);
   if (!cluster) {
     return GiveUp(cluster.error());
   }
-  if (*cluster) {
-    followed = cluster->get();
-    backend = OfCluster(std::move(backend), *followed);
+  followed = &*cluster;
+  if (cluster->follower != nullptr) {
+    backend = OfCluster(std::move(backend), *cluster->follower);
   } else {
     backend = OfNoCluster(std::move(backend), **agent);
   }
@@ -249,6 +296,9 @@ int Serve(Flags flags) {
   MakeRoomSoon(idle, **agent);
   loop.run();
   TellManager(ManagerSocket(), "STOPPING=1");
+  if (cluster->reports != nullptr) {
+    cluster->reports->Close();
+  }
   return EXIT_SUCCESS;
 }
 
