@@ -1,0 +1,283 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Agents of two nodes that follow a real API server with the least rights; scripts/test-kubernetes
+# runs it, with PROGRAMS. Pods are namespaces, as in the end-to-end tests.
+# shellcheck source=tests/e2e/expect.sh
+. "$(dirname "$0")/../e2e/expect.sh"
+# shellcheck source=tests/kubernetes/control_plane.sh
+. tests/kubernetes/control_plane.sh
+PROGRAMS=${PROGRAMS:?the folder that tests/kubernetes/build has filled}
+PLANE=$SANDBOX/plane
+OUTAGE=${OUTAGE:-20} # seconds without the API server
+rule=fleetman-staff-service
+
+kube() { "$PROGRAMS/kubectl" --kubeconfig "$PLANE/admin.kubeconfig" --cache-dir "$PLANE/cache" "$@"; }
+say() { printf '%4s s  %s\n' "$SECONDS" "$*"; }
+
+# until_true WHAT COMMAND...: within two minutes.
+until_true() {
+    local what=$1 end=$((SECONDS + 120))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || {
+            tail -n 20 "$SANDBOX"/*.log "$PLANE"/*.log >&2
+            sandbox_fail "not so after two minutes: $what"
+        }
+        sleep 0.01
+    done
+}
+
+# ---- the cluster's objects ----------------------------------------------------------------------
+
+# pod NAME ADDRESS VERSION: as the kubelet of node-1 would leave it.
+pod_object() {
+    kube apply -f - <<Y >/dev/null
+apiVersion: v1
+kind: Pod
+metadata: {name: $1, labels: {app: staff-service, version: $3}}
+spec: {nodeName: node-1, containers: [{name: main, image: none}]}
+Y
+    kube patch pod "$1" --subresource=status --type merge -p \
+        '{"status":{"phase":"Running","podIP":"'"$2"'","podIPs":[{"ip":"'"$2"'"}],
+          "conditions":[{"type":"Ready","status":"True"}]}}' >/dev/null
+}
+has_account() { kube get serviceaccount default; }
+has_slice() {
+    [ "$(kube get endpointslices -l "kubernetes.io/service-name=$rule" \
+        -o jsonpath='{.items[*].endpoints[*].conditions.ready}')" = 'true true true true' ]
+}
+make_objects() {
+    kube apply --server-side -f "$PROGRAMS/istio-crds.yaml" >/dev/null
+    kube wait --for=condition=Established crd --all >/dev/null
+    kube apply -f tests/kubernetes/rbac.yaml >/dev/null
+    kube create -f - <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}}' >/dev/null
+    until_true "namespace default has its service account" has_account
+    # The Service and the rules of the example; Pods and EndpointSlices are made here.
+    awk 'BEGIN { RS = "---\n"; ORS = RS } /(^|\n)kind: (Service|DestinationRule|VirtualService)\n/' \
+        deploy/examples/fleetman.yaml >"$SANDBOX/objects.yaml"
+    kube apply -f "$SANDBOX/objects.yaml" >/dev/null
+    local pod
+    for pod in safe-1:10.1.0.11 safe-2:10.1.0.12 safe-3:10.1.0.13 risky-1:10.1.0.21; do
+        pod_object "fleetman-${pod%:*}" "${pod#*:}" "${pod%-*}"
+    done
+    until_true "the Service has its EndpointSlice" has_slice
+}
+
+# weights SAFE: what the merge patch of the rule says.
+weights() {
+    local host=$rule.default.svc.cluster.local
+    printf '{"spec":{"http":[{"route":[{"destination":{"host":"%s","subset":"safe"},"weight":%s},
+        {"destination":{"host":"%s","subset":"risky"},"weight":%s}]}]}}' \
+        "$host" "$1" "$host" $((100 - $1))
+}
+set_weights() { kube patch vs "$rule" --type merge -p "$(weights "$1")" >/dev/null; }
+programmed() { kube wait --for=condition=Programmed "vs/$rule" --timeout="$1" >/dev/null 2>&1; }
+# The split of ten connections when SAFE of a hundred go to safe.
+of_ten() {
+    local safe=$(($1 / 10))
+    [ $safe -eq 10 ] || echo "risky $((10 - safe))"
+    [ $safe -eq 0 ] || echo "safe $safe"
+}
+
+# ---- the agents ---------------------------------------------------------------------------------
+
+# token NAME: a token that is good as long as the Secret NAME.
+token() {
+    kube -n vsplit-system create secret generic "$1" >/dev/null
+    kube -n vsplit-system create token vsplit --duration=1h --bound-object-kind Secret \
+        --bound-object-name "$1"
+}
+start_first() { sandbox_agent --kubeconfig "$PLANE/agent.kubeconfig" --node node-1; }
+start_second() {
+    mkdir -p "$SANDBOX/two" "$CGROUP/two"
+    vsplitd --socket "$SANDBOX/two/vsplit.sock" --state "$SANDBOX/two/objects.db" --pins "$PINS-two" \
+        --cgroup "$CGROUP/two" --kube-port 0 --kubeconfig "$PLANE/agent.kubeconfig" --node node-2 \
+        >>"$SANDBOX/two.log" 2>&1 &
+    SECOND=$!
+    echo $SECOND >>"$SANDBOX/pids"
+    until_true "the second agent serves" vsplit --socket "$SANDBOX/two/vsplit.sock" version
+}
+# stop SIGNAL PID
+stop() {
+    kill "-$1" "$2"
+    wait "$2" 2>/dev/null || true
+}
+holder() { kube -n vsplit-system get lease vsplit-status -o jsonpath='{.spec.holderIdentity}'; }
+held_by() { [[ $(holder) == "$1"_* ]]; }
+# SAFE or the rest of it; neither may have been there before.
+has_weight() { vsplit get vs "$rule" -o json | grep -qE "\"weight\": *$1\b"; }
+condition() { kube get vs "$1" -o jsonpath="{.status.conditions[?(@.type==\"$2\")].$3}"; }
+# The server is followed and told: no request is in trouble.
+is_well() {
+    local status
+    status=$(vsplit status) || return 1
+    ! grep -qE '^  [^:]*: (HTTP status|connect: |read: |write: |TLS: |not all objects)' <<<"$status"
+}
+
+close_all() {
+    [ -z "${CLIENT:-}" ] || stop TERM "$CLIENT" 2>/dev/null || true
+    plane_stop
+    [ -z "${SECOND:-}" ] || stop KILL "$SECOND" 2>/dev/null || true
+    vsplitd uninstall --pins "$PINS-two" >/dev/null 2>&1 || true
+    rmdir "$CGROUP/two" 2>/dev/null || true
+    sandbox_close
+}
+trap close_all EXIT
+
+say "the control plane starts"
+plane_start
+make_objects
+sandbox_fleetman
+token token-1 >"$PLANE/token"
+plane_kubeconfig "$PLANE/agent.kubeconfig" "tokenFile: $PLANE/token"
+start_first
+
+# ---- a rule comes into force, and kubectl wait says when ----------------------------------------
+
+programmed 120s || sandbox_fail "the rule is not Programmed after two minutes"
+expect_text "90 and 10 of 100" 'risky 10
+safe 90' "$(split_of 100)"
+expect_text "who writes" node-1 "$(holder | sed 's/_.*//')"
+expect_text "Accepted" True "$(condition $rule Accepted status)"
+expect_text "Enforced" True "$(condition $rule Enforced status)"
+say "a rule is in force, with its status"
+
+for safe in 10 70 0 50 100 30 80 20 60 40; do
+    set_weights $safe
+    programmed 60s || sandbox_fail "weights of $safe are not Programmed"
+    expect_text "$safe of 100 to safe, once kubectl wait has returned" "$(of_ten $safe)" "$(split_of 10)"
+done
+say "kubectl wait has returned ten times when the weights were in force"
+
+# A generation that is not in force is not waited for in vain.
+kill -STOP "$AGENT"
+set_weights 70
+! programmed 2s || sandbox_fail "Programmed, and nobody is there who could have done it"
+kill -CONT "$AGENT"
+programmed 60s || sandbox_fail "not Programmed by an agent that was stopped and goes on"
+say "kubectl wait does not return before"
+
+# From the server's answer to the kernel. Printed, never a reason to fail.
+change() {
+    curl -s -o /dev/null --fail --cacert "$PLANE/ca.crt" --cert "$PLANE/admin.crt" --key "$PLANE/admin.key" \
+        -X PATCH -H 'Content-Type: application/merge-patch+json' -d "$(weights "$1")" \
+        "https://127.0.0.1:$PLANE_PORT/apis/networking.istio.io/v1/namespaces/default/virtualservices/$rule"
+}
+times=
+for safe in 11 22 33 44 15 26 37 48 19 70; do
+    change $safe
+    answered=$(date +%s%N)
+    until_true "a weight of $safe" has_weight $safe
+    times+=" $((($(date +%s%N) - answered) / 1000000))"
+done
+say "in force after the server's answer, in ms:$times"
+
+# ---- the status is shared -----------------------------------------------------------------------
+
+kube patch vs "$rule" --subresource=status --type merge \
+    -p '{"status":{"conditions":[{"type":"Reconciled","status":"True"}]}}' >/dev/null
+programmed 60s || sandbox_fail "the conditions have not come back"
+expect_text "another's condition" True "$(condition $rule Reconciled status)"
+
+# What the definition allows and the agent cannot take is refused, with a reason.
+kube apply -f - <<'Y' >/dev/null
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: bad}
+spec:
+  hosts: [fleetman-staff-service.default.svc.cluster.local]
+  http: [{match: [{uri: {regex: "("}}], route: [{destination: {host: fleetman-staff-service}}]}]
+Y
+kube wait --for=condition=Accepted=false vs/bad --timeout=60s >/dev/null
+has_event() { kube describe vs bad | grep -qE 'Warning +Refused .*regex'; }
+until_true "kubectl describe shows the Event" has_event
+kube delete vs bad >/dev/null
+say "conditions of others stay, and a refused rule has a condition and an Event"
+
+# ---- two agents, one writer ---------------------------------------------------------------------
+
+start_second
+expect_text "who writes" node-1 "$(holder | sed 's/_.*//')"
+stop KILL "$AGENT"
+killed=$SECONDS
+until_true "the second agent has taken over" held_by node-2
+say "killed, the first agent is followed by the second after $((SECONDS - killed)) s"
+set_weights 20
+programmed 60s || sandbox_fail "not Programmed by the second agent"
+start_first
+until_true "the first agent has followed" has_weight 20
+stop TERM "$SECOND"
+! held_by node-2 || sandbox_fail "the second agent has not given the Lease back"
+until_true "the first agent has taken over" held_by node-1
+say "stopped, the second agent gives the Lease back at once"
+
+# ---- without the server -------------------------------------------------------------------------
+
+set_weights 70
+programmed 60s || sandbox_fail "weights of 70 are not Programmed"
+connect_all_the_time() {
+    while [ ! -e "$SANDBOX/enough" ]; do
+        split_of 10 | tr '\n' ' '
+        echo
+    done >"$SANDBOX/splits"
+}
+chunks() { wc -l <"$SANDBOX/splits"; }
+# Ten more connections, or many.
+more_connections() {
+    local before
+    before=$(chunks)
+    until_true "connections go on" eval "[ \$(chunks) -gt $((before + $1)) ]"
+}
+old_token=$(cat "$PLANE/token")
+token token-2 >"$PLANE/token.new"
+connect_all_the_time &
+CLIENT=$!
+until_true "connections have begun" test -s "$SANDBOX/splits"
+mv "$PLANE/token.new" "$PLANE/token"
+kube -n vsplit-system delete secret token-1 >/dev/null
+plane_kill kube-apiserver
+died=$SECONDS
+more_connections 5
+stop KILL "$AGENT"
+more_connections 5
+start_first
+until_true "the outage lasts" eval "[ \$SECONDS -ge $((died + OUTAGE)) ]"
+more_connections 5
+! is_well || sandbox_fail "the agent does not say that the server is away"
+plane_start_server
+until_true "the agent has the server back" is_well
+more_connections 5
+touch "$SANDBOX/enough"
+wait "$CLIENT"
+expect_text "each ten connections, without the server and without the agent" 'risky 3 safe 7 ' \
+    "$(sort -u "$SANDBOX/splits")"
+say "$(chunks)0 connections in and after $OUTAGE s without the server, none wrong, none refused"
+
+expect_text "the old token" 401 "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$PLANE/ca.crt" \
+    -H "Authorization: Bearer $old_token" "https://127.0.0.1:$PLANE_PORT/api")"
+set_weights 40
+programmed 120s || sandbox_fail "not Programmed with another token"
+expect_text "the new weights" "$(of_ten 40)" "$(split_of 10)"
+say "the agent goes on with another token"
+
+# ---- rights -------------------------------------------------------------------------------------
+
+may() { kube auth can-i --as=system:serviceaccount:vsplit-system:vsplit "$@" || true; }
+for refused in 'get secrets' 'get virtualservices.networking.istio.io' 'update nodes' \
+    'update virtualservices.networking.istio.io' 'list configmaps' 'list leases.coordination.k8s.io'; do
+    # shellcheck disable=SC2086 # two words
+    expect_text "$refused" no "$(may $refused 2>/dev/null)"
+done
+is_well || sandbox_fail "the rights of tests/kubernetes/rbac.yaml are too few: $(vsplit status)"
+
+# Without the right to write, the rules are in force all the same.
+kube delete clusterrolebinding vsplit-writes >/dev/null
+cannot_write() { [ "$(may patch virtualservices.networking.istio.io --subresource=status 2>/dev/null)" = no ]; }
+until_true "the right is gone" cannot_write
+set_weights 80
+until_true "the weights are in force" has_weight 80
+expect_text "weights without status" "$(of_ten 80)" "$(split_of 10)"
+says_forbidden() { vsplit status | grep -qE 'status of rules in the cluster: HTTP status 403: .*stay in force'; }
+until_true "vsplit status says that the status cannot be written" says_forbidden
+expect_text "how often the log says so" 1 "$(grep -c 'cluster_not_told.*what="\?status' "$SANDBOX/vsplitd.log")"
+say "without rights to write the rules are in force"
