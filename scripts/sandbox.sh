@@ -78,13 +78,12 @@ sandbox_listens() {
     ip netns exec "$NAME-$1" ss -Hltn "$2" | grep -q .
 }
 
-# sandbox_await WHAT COMMAND...: until it holds, for half a minute at most.
+# sandbox_await WHAT COMMAND...: until it holds, for half a minute at most, or PATIENCE seconds.
 sandbox_await() {
-    local what=$1 tries=0
+    local what=$1 end=$((SECONDS + ${PATIENCE:-30}))
     shift
     until "$@" >/dev/null 2>&1; do
-        tries=$((tries + 1))
-        [ $tries -lt 600 ] || {
+        [ $SECONDS -lt $end ] || {
             tail -n 20 "$SANDBOX"/*.log >&2
             sandbox_fail "in vain: $what"
         }

@@ -52,6 +52,12 @@ sandbox_await "the new weights are in force" has_weight 50
 expect_text "50 and 50 of 100" 'risky 50
 safe 50' "$(split_of 100)"
 
+# The server has no Leases, so that nobody writes the status of rules there. That is all that is amiss.
+says_no_lease() {
+    vsplit status | grep -qE '^  Lease in the cluster: HTTP status 404: .*; the rules stay in force$'
+}
+sandbox_await "vsplit status says that there is no Lease" says_no_lease
+
 # Here the objects are read only, but for trying.
 expect_line "apply" 'Error from server \(Forbidden\): .*change the objects there' \
     "$(vsplit apply -f deploy/examples/fleetman.yaml 2>&1 || true)"

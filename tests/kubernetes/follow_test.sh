@@ -9,23 +9,11 @@
 PROGRAMS=${PROGRAMS:?the folder that tests/kubernetes/build has filled}
 PLANE=$SANDBOX/plane
 OUTAGE=${OUTAGE:-20} # seconds without the API server
+PATIENCE=120
 rule=fleetman-staff-service
 
 kube() { "$PROGRAMS/kubectl" --kubeconfig "$PLANE/admin.kubeconfig" --cache-dir "$PLANE/cache" "$@"; }
 say() { printf '%4s s  %s\n' "$SECONDS" "$*"; }
-
-# until_true WHAT COMMAND...: within two minutes.
-until_true() {
-    local what=$1 end=$((SECONDS + 120))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || {
-            tail -n 20 "$SANDBOX"/*.log "$PLANE"/*.log >&2
-            sandbox_fail "not so after two minutes: $what"
-        }
-        sleep 0.01
-    done
-}
 
 # ---- the cluster's objects ----------------------------------------------------------------------
 
@@ -51,7 +39,7 @@ make_objects() {
     kube wait --for=condition=Established crd --all >/dev/null
     kube apply -f tests/kubernetes/rbac.yaml >/dev/null
     kube create -f - <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}}' >/dev/null
-    until_true "namespace default has its service account" has_account
+    sandbox_await "namespace default has its service account" has_account
     # The Service and the rules of the example; Pods and EndpointSlices are made here.
     awk 'BEGIN { RS = "---\n"; ORS = RS } /(^|\n)kind: (Service|DestinationRule|VirtualService)\n/' \
         deploy/examples/fleetman.yaml >"$SANDBOX/objects.yaml"
@@ -60,7 +48,7 @@ make_objects() {
     for pod in safe-1:10.1.0.11 safe-2:10.1.0.12 safe-3:10.1.0.13 risky-1:10.1.0.21; do
         pod_object "fleetman-${pod%:*}" "${pod#*:}" "${pod%-*}"
     done
-    until_true "the Service has its EndpointSlice" has_slice
+    sandbox_await "the Service has its EndpointSlice" has_slice
 }
 
 # weights SAFE: what the merge patch of the rule says.
@@ -95,7 +83,7 @@ start_second() {
         >>"$SANDBOX/two.log" 2>&1 &
     SECOND=$!
     echo $SECOND >>"$SANDBOX/pids"
-    until_true "the second agent serves" vsplit --socket "$SANDBOX/two/vsplit.sock" version
+    sandbox_await "the second agent serves" vsplit --socket "$SANDBOX/two/vsplit.sock" version
 }
 # stop SIGNAL PID
 stop() {
@@ -167,7 +155,10 @@ times=
 for safe in 11 22 33 44 15 26 37 48 19 70; do
     change $safe
     answered=$(date +%s%N)
-    until_true "a weight of $safe" has_weight $safe
+    patience=$((SECONDS + PATIENCE))
+    until has_weight $safe; do
+        [ $SECONDS -lt $patience ] || sandbox_fail "no weight of $safe"
+    done
     times+=" $((($(date +%s%N) - answered) / 1000000))"
 done
 say "in force after the server's answer, in ms:$times"
@@ -190,7 +181,7 @@ spec:
 Y
 kube wait --for=condition=Accepted=false vs/bad --timeout=60s >/dev/null
 has_event() { kube describe vs bad | grep -qE 'Warning +Refused .*regex'; }
-until_true "kubectl describe shows the Event" has_event
+sandbox_await "kubectl describe shows the Event" has_event
 kube delete vs bad >/dev/null
 say "conditions of others stay, and a refused rule has a condition and an Event"
 
@@ -200,15 +191,15 @@ start_second
 expect_text "who writes" node-1 "$(holder | sed 's/_.*//')"
 stop KILL "$AGENT"
 killed=$SECONDS
-until_true "the second agent has taken over" held_by node-2
+sandbox_await "the second agent has taken over" held_by node-2
 say "killed, the first agent is followed by the second after $((SECONDS - killed)) s"
 set_weights 20
 programmed 60s || sandbox_fail "not Programmed by the second agent"
 start_first
-until_true "the first agent has followed" has_weight 20
+sandbox_await "the first agent has followed" has_weight 20
 stop TERM "$SECOND"
 ! held_by node-2 || sandbox_fail "the second agent has not given the Lease back"
-until_true "the first agent has taken over" held_by node-1
+sandbox_await "the first agent has taken over" held_by node-1
 say "stopped, the second agent gives the Lease back at once"
 
 # ---- without the server -------------------------------------------------------------------------
@@ -226,13 +217,13 @@ chunks() { wc -l <"$SANDBOX/splits"; }
 more_connections() {
     local before
     before=$(chunks)
-    until_true "connections go on" eval "[ \$(chunks) -gt $((before + $1)) ]"
+    sandbox_await "connections go on" eval "[ \$(chunks) -gt $((before + $1)) ]"
 }
 old_token=$(cat "$PLANE/token")
 token token-2 >"$PLANE/token.new"
 connect_all_the_time &
 CLIENT=$!
-until_true "connections have begun" test -s "$SANDBOX/splits"
+sandbox_await "connections have begun" test -s "$SANDBOX/splits"
 mv "$PLANE/token.new" "$PLANE/token"
 kube -n vsplit-system delete secret token-1 >/dev/null
 plane_kill kube-apiserver
@@ -241,11 +232,11 @@ more_connections 5
 stop KILL "$AGENT"
 more_connections 5
 start_first
-until_true "the outage lasts" eval "[ \$SECONDS -ge $((died + OUTAGE)) ]"
+sandbox_await "the outage lasts" eval "[ \$SECONDS -ge $((died + OUTAGE)) ]"
 more_connections 5
 ! is_well || sandbox_fail "the agent does not say that the server is away"
 plane_start_server
-until_true "the agent has the server back" is_well
+sandbox_await "the agent has the server back" is_well
 more_connections 5
 touch "$SANDBOX/enough"
 wait "$CLIENT"
@@ -273,11 +264,11 @@ is_well || sandbox_fail "the rights of tests/kubernetes/rbac.yaml are too few: $
 # Without the right to write, the rules are in force all the same.
 kube delete clusterrolebinding vsplit-writes >/dev/null
 cannot_write() { [ "$(may patch virtualservices.networking.istio.io --subresource=status 2>/dev/null)" = no ]; }
-until_true "the right is gone" cannot_write
+sandbox_await "the right is gone" cannot_write
 set_weights 80
-until_true "the weights are in force" has_weight 80
+sandbox_await "the weights are in force" has_weight 80
 expect_text "weights without status" "$(of_ten 80)" "$(split_of 10)"
 says_forbidden() { vsplit status | grep -qE 'status of rules in the cluster: HTTP status 403: .*stay in force'; }
-until_true "vsplit status says that the status cannot be written" says_forbidden
+sandbox_await "vsplit status says that the status cannot be written" says_forbidden
 expect_text "how often the log says so" 1 "$(grep -c 'cluster_not_told.*what="\?status' "$SANDBOX/vsplitd.log")"
 say "without rights to write the rules are in force"

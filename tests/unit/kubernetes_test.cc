@@ -98,8 +98,10 @@ class KubernetesTest : public testing::Test {
 
   std::string Told() const {
     std::string text;
-    for (const auto& [collection, status] : source->status()) {
-      text += ToString(collection) + ": " + status.trouble + "\n";
+    if (source) {
+      for (const auto& [collection, status] : source->status()) {
+        text += ToString(collection) + ": " + status.trouble + "\n";
+      }
     }
     for (const std::string& target : server.asked) {
       text += target + "\n";
@@ -530,6 +532,57 @@ TEST(InClusterTest, ReadsTheServiceAccount) {
   EXPECT_EQ(
       *server,
       (ApiServer{.host = "fd00::1", .port = "443", .ca = "CA", .token_file = folder + "/token"}));
+}
+
+// ---- requests ----------------------------------------------------------------------------------
+
+class ApiClientTest : public KubernetesTest {
+ protected:
+  ApiAnswer Ask(const ApiRequest& request) {
+    if (!client) {
+      client.emplace(loop, options);
+    }
+    std::optional<ApiAnswer> got;
+    client->Send(request, [&](ApiAnswer the_answer) { got = std::move(the_answer); });
+    EXPECT_FALSE(got);
+    Until([&] { return got.has_value(); });
+    EXPECT_FALSE(client->busy());
+    return got.value_or(ApiAnswer{});
+  }
+
+  std::optional<ApiClient> client;
+};
+
+TEST_F(ApiClientTest, AnswersComeOneAfterTheOther) {
+  answer = [](const std::string& target) {
+    return KubernetesAnswer{.status = Contains(target, "b") ? 404U : 200U,
+                            .body = R"({"message":"of )" + target + "\"}",
+                            .headers = "Retry-After: 7\r\n"};
+  };
+  const ApiAnswer a = Ask({.target = "/a"});
+  EXPECT_EQ(a.status, 200U);
+  EXPECT_EQ(a.body, R"({"message":"of /a"})");
+  EXPECT_EQ(a.Trouble(), "");
+  const ApiAnswer b = Ask({.method = "DELETE", .target = "/b"});
+  EXPECT_EQ(b.Trouble(), "HTTP status 404: of /b");
+  EXPECT_EQ(b.retry_after, seconds(7));
+  EXPECT_EQ(server.connections, 1);
+}
+
+TEST_F(ApiClientTest, AnswerThatDoesNotEndIsGivenUp) {
+  options.silence = milliseconds(20);
+  answer = [](const std::string&) { return KubernetesAnswer{.body = "{", .watch = true}; };
+  const ApiAnswer got = Ask({.target = "/a"});
+  EXPECT_EQ(got.status, 0U);
+  EXPECT_THAT(got.Trouble(), HasSubstr("nothing has come for"));
+  answer = [](const std::string&) { return KubernetesAnswer{.body = "{}"}; };
+  EXPECT_EQ(Ask({.target = "/a"}).status, 200U);
+}
+
+TEST_F(ApiClientTest, WithoutATokenNothingIsSent) {
+  options.server.token_file = "/nonexistent/token";
+  EXPECT_EQ(Ask({.target = "/a"}).Trouble(), "there is no token in /nonexistent/token");
+  EXPECT_THAT(server.asked, IsEmpty());
 }
 
 }  // namespace
