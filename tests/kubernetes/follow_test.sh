@@ -37,7 +37,10 @@ has_slice() {
 make_objects() {
     kube apply --server-side -f "$PROGRAMS/istio-crds.yaml" >/dev/null
     kube wait --for=condition=Established crd --all >/dev/null
-    kube apply -f tests/kubernetes/rbac.yaml >/dev/null
+    # Of what is installed, the rights alone.
+    awk 'BEGIN { RS = "---\n"; ORS = RS }
+        /(^|\n)kind: (Namespace|ServiceAccount|(Cluster)?Role(Binding)?)\n/' deploy/vsplit.yaml |
+        kube apply -f - >/dev/null
     kube create -f - <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}}' >/dev/null
     sandbox_await "namespace default has its service account" has_account
     # The Service and the rules of the example; Pods and EndpointSlices are made here.
@@ -72,7 +75,7 @@ of_ten() {
 # token NAME: a token that is good as long as the Secret NAME.
 token() {
     kube -n vsplit-system create secret generic "$1" >/dev/null
-    kube -n vsplit-system create token vsplit --duration=1h --bound-object-kind Secret \
+    kube -n vsplit-system create token vsplit-agent --duration=1h --bound-object-kind Secret \
         --bound-object-name "$1"
 }
 start_first() { sandbox_agent --kubeconfig "$PLANE/agent.kubeconfig" --node node-1; }
@@ -253,16 +256,18 @@ say "the agent goes on with another token"
 
 # ---- rights -------------------------------------------------------------------------------------
 
-may() { kube auth can-i --as=system:serviceaccount:vsplit-system:vsplit "$@" || true; }
+may() { kube auth can-i --as=system:serviceaccount:vsplit-system:vsplit-agent "$@" || true; }
 for refused in 'get secrets' 'get virtualservices.networking.istio.io' 'update nodes' \
     'update virtualservices.networking.istio.io' 'list configmaps' 'list leases.coordination.k8s.io'; do
     # shellcheck disable=SC2086 # two words
     expect_text "$refused" no "$(may $refused 2>/dev/null)"
 done
-is_well || sandbox_fail "the rights of tests/kubernetes/rbac.yaml are too few: $(vsplit status)"
+is_well || sandbox_fail "the rights of deploy/vsplit.yaml are too few: $(vsplit status)"
 
 # Without the right to write, the rules are in force all the same.
-kube delete clusterrolebinding vsplit-writes >/dev/null
+kube get clusterrole vsplit-agent -o json >"$SANDBOX/role.json"
+sed -i 's/"patch"/"list"/' "$SANDBOX/role.json"
+kube replace -f "$SANDBOX/role.json" >/dev/null
 cannot_write() { [ "$(may patch virtualservices.networking.istio.io --subresource=status 2>/dev/null)" = no ]; }
 sandbox_await "the right is gone" cannot_write
 set_weights 80
