@@ -98,6 +98,10 @@ class Reporter {
   Reporter& operator=(const Reporter&) = delete;
   ~Reporter();  // what is under way is given up
 
+  // Stands for the Lease from now on, if it is to write status at all. One that does not know the
+  // rules yet leaves it to others.
+  void Stand();
+
   // The status of these rules may be another, here or on the server.
   void Touch(const std::set<ObjectKey>& rules);
   // What stands in the way now; of each object once.

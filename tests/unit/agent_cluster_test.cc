@@ -315,13 +315,18 @@ TEST_F(ClusterTest, StatusIsThatOfTheGenerationThatTheServerHas) {
   };
   Start();
   std::set<ObjectKey> heard;
-  follower->OnNews([&](const std::set<ObjectKey>& keys) { heard = keys; });
+  bool told = false;  // that it is in force
+  follower->OnNews([&](const std::set<ObjectKey>& keys) {
+    heard.insert(keys.begin(), keys.end());
+    told = told || follower->in_force();
+  });
   const auto status = [&] {
     return ClusterStatusOf(key, *follower, store, [](const Object& object) {
       return "generation " + std::to_string(object.version.generation);
     });
   };
   Until([&] { return follower->in_force(); });
+  EXPECT_TRUE(told);
   EXPECT_EQ(heard, std::set{key});
   EXPECT_EQ(status(), "generation 7");
   EXPECT_THAT(ClusterTroubles(*follower), IsEmpty());

@@ -29,6 +29,8 @@ using ::testing::HasSubstr;
 
 constexpr seconds kLong{30};  // for what has to come; a test that works takes milliseconds
 
+constexpr const char* kLeasePath =
+    "/apis/coordination.k8s.io/v1/namespaces/vsplit-system/leases/vsplit-status";
 const ObjectKey kRule = {.kind = Kind::kVirtualService, .ns = "default", .name = "web"};
 
 class ReporterTest : public testing::Test {
@@ -87,6 +89,7 @@ class ReporterTest : public testing::Test {
 
   void Start() {
     reporter.emplace(loop, options, source, [this] { ++told; });
+    reporter->Stand();
   }
   void Until(const std::function<bool()>& holds) {
     const auto end = std::chrono::steady_clock::now() + kLong;
@@ -123,6 +126,18 @@ TEST_F(ReporterTest, HolderWritesTheStatus) {
   Until([&] { return told > 0; });
   reporter->Touch({kRule});
   Until([&] { return held.status.find("False") != std::string::npos; });
+}
+
+TEST_F(ReporterTest, WhoDoesNotStandLeavesTheLeaseToOthers) {
+  reporter.emplace(loop, options, source, [] {});
+  reporter->Touch({kRule});
+  loop.run_for(milliseconds(50));
+  EXPECT_TRUE(done.empty());
+  reporter->Stand();
+  reporter->Stand();
+  Until([&] { return !held.status.empty(); });
+  EXPECT_EQ(done.front(), "GET " + std::string(kLeasePath));
+  EXPECT_EQ(done.at(1).substr(0, 5), "POST ");
 }
 
 TEST_F(ReporterTest, RequestsShareAConnection) {

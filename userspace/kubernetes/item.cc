@@ -108,13 +108,6 @@ void SayKind(Kind kind, Json& object) {
   }
 }
 
-Item NameOf(Kind kind, const Json& object) {
-  const Json& metadata = MetadataOf(object);
-  return {
-      .key = {.kind = kind, .ns = TextAt(metadata, "namespace"), .name = TextAt(metadata, "name")},
-      .server = {.resource_version = TextAt(metadata, "resourceVersion")}};
-}
-
 Version VersionOf(const Json& object) {
   const Json& metadata = MetadataOf(object);
   const auto generation = metadata.find("generation");
@@ -124,9 +117,16 @@ Version VersionOf(const Json& object) {
           .creation_timestamp = TextAt(metadata, "creationTimestamp")};
 }
 
+Item NameOf(Kind kind, const Json& object) {
+  const Json& metadata = MetadataOf(object);
+  return {
+      .key = {.kind = kind, .ns = TextAt(metadata, "namespace"), .name = TextAt(metadata, "name")},
+      .server = {.resource_version = TextAt(metadata, "resourceVersion"),
+                 .version = VersionOf(object)}};
+}
+
 Item ReadItem(Kind kind, Json object) {
   Item item = NameOf(kind, object);
-  item.server.version = VersionOf(object);
   if (const auto status = object.find("status"); IsRule(kind) && status != object.end()) {
     item.server.status = status->dump();
     object.erase(status);

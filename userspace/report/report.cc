@@ -108,6 +108,7 @@ struct Reporter::State : std::enable_shared_from_this<Reporter::State> {
   boost::asio::steady_timer writes_timer;
   ReportStatus status;
   std::function<void()> released;  // to be called when the Lease is given back
+  bool stands = false;
   bool closing = false;
   bool telling = false;
   std::minstd_rand random{std::random_device{}()};
@@ -257,15 +258,17 @@ void Reporter::State::GiveBack() {
 
 Reporter::Reporter(boost::asio::io_context& loop, ReportOptions options, ReportSource source,
                    std::function<void()> changed)
-    : state_(std::make_shared<State>(loop, options, std::move(source), std::move(changed))) {
-  if (options.status) {
-    state_->AskLease();
-  }
-}
+    : state_(std::make_shared<State>(loop, options, std::move(source), std::move(changed))) {}
 
 Reporter::Reporter(Reporter&& other) noexcept = default;
 Reporter& Reporter::operator=(Reporter&& other) noexcept = default;
 Reporter::~Reporter() = default;
+
+void Reporter::Stand() {
+  if (state_->options.status && !std::exchange(state_->stands, true)) {
+    state_->AskLease();
+  }
+}
 
 void Reporter::Touch(const std::set<ObjectKey>& rules) {
   state_->status_writer.Touch(rules, Now());

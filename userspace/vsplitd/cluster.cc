@@ -223,7 +223,7 @@ void ClusterFollower::Commit() {
     return;
   }
   std::vector<Write> writes = Pending();
-  const bool failed = !failed_.empty();
+  const bool news = !in_force_ || !failed_.empty();
   std::erase_if(failed_, [this](const auto& entry) { return !source_->Has(entry.first); });
   if (!writes.empty()) {
     Put(std::move(writes));
@@ -237,7 +237,7 @@ void ClusterFollower::Commit() {
   if (!failed_.empty()) {
     Await(options_.retry);
   }
-  if (failed || !failed_.empty()) {
+  if (news || !failed_.empty()) {
     news_({});
   }
 }

@@ -76,8 +76,8 @@ class ClusterFollower {
   const std::map<ObjectKey, FailedObject>& failed() const { return failed_; }
   const Kubernetes& source() const { return *source_; }
 
-  // Called when the server has said something of these rules and refused objects, and when failed()
-  // may be another.
+  // Called when the server has said something of these rules and refused objects, and when
+  // in_force() or failed() may be another.
   void OnNews(std::function<void(const std::set<ObjectKey>& heard)> news) {
     news_ = std::move(news);
   }

@@ -94,6 +94,9 @@ ClusterReports::ClusterReports(boost::asio::io_context& loop, const ReportOption
           [this] { Log(); }) {
   agent.OnRules([this](const std::set<ObjectKey>& rules) { reporter_.Touch(rules); });
   cluster.OnNews([this](const std::set<ObjectKey>& heard) {
+    if (cluster_.in_force()) {
+      reporter_.Stand();
+    }
     std::set<ObjectKey> rules = heard;
     for (const auto& [key, failed] : cluster_.failed()) {
       rules.insert(key);
