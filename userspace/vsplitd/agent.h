@@ -119,7 +119,7 @@ class Agent {
   Result<void> Repair();
   Error TakeBack(const std::vector<Change>& changes, const Error& cause);
   Result<void> RestoreDisk();
-  std::vector<Verdict> VerdictsOf(const HostName& host, const HostChange& change) const;
+  std::vector<Verdict> VerdictsOf(const HostName& host, const ServedHosts::After& after) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
   Result<Applied> WriteFor(std::vector<Write> writes, bool dry_run, const std::string& user);

@@ -168,10 +168,11 @@ void Agent::Record(const Result<Applied>& applied, std::chrono::nanoseconds tota
 }
 
 // Of a host as it is after the change: of its rules, and of frontends that others have.
-std::vector<Verdict> Agent::VerdictsOf(const HostName& host, const HostChange& change) const {
-  const auto changed = change.find(host);
+std::vector<Verdict> Agent::VerdictsOf(const HostName& host,
+                                       const ServedHosts::After& after) const {
+  const auto changed = after.change.find(host);
   const ServedHost* served = nullptr;
-  if (changed == change.end()) {
+  if (changed == after.change.end()) {
     served = hosts_.Find(host);
   } else if (changed->second) {
     served = &*changed->second;
@@ -180,7 +181,7 @@ std::vector<Verdict> Agent::VerdictsOf(const HostName& host, const HostChange& c
     return {};
   }
   std::vector<Verdict> verdicts = served->meaning.verdicts();
-  std::ranges::move(hosts_.LossesOf(host, change), std::back_inserter(verdicts));
+  std::ranges::move(hosts_.LossesOf(host, after), std::back_inserter(verdicts));
   return verdicts;
 }
 
@@ -192,13 +193,16 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
     written.insert(change.key);
   }
   std::vector<AppliedRule> rules;
+  const HostChange none;
+  const ServedHosts::After now(none);
+  const ServedHosts::After then(hosts);
   for (const auto& [host, after] : hosts) {
     if (!after) {
       continue;
     }
-    std::vector<Verdict> before = VerdictsOf(host, {});
+    std::vector<Verdict> before = VerdictsOf(host, now);
     std::ranges::sort(before);
-    for (const Verdict& verdict : VerdictsOf(host, hosts)) {
+    for (const Verdict& verdict : VerdictsOf(host, then)) {
       if (written.contains(verdict.object) || !std::ranges::binary_search(before, verdict)) {
         rules.push_back(ToRule(verdict));
       }
@@ -224,9 +228,11 @@ std::string Agent::StatusOf(const Object& object) const {
     hosts.merge(WiderHosts(store_, full));
   }
   std::vector<Verdict> about;
+  const HostChange none;
+  const ServedHosts::After now(none);
   const auto collect = [&](const HostName& host) {
     std::ranges::copy_if(
-        VerdictsOf(host, {}), std::back_inserter(about),
+        VerdictsOf(host, now), std::back_inserter(about),
         [&object](const Verdict& verdict) { return verdict.object == object.key; });
   };
   if (any) {
@@ -280,8 +286,10 @@ AgentStatus Agent::Status() const {
       status.around.unknown_pods.push_back(name);
     }
   }
+  const HostChange none;
+  const ServedHosts::After now(none);
   for (const auto& [host, served] : hosts_.all()) {
-    std::ranges::move(VerdictsOf(host, {}), std::back_inserter(status.rules));
+    std::ranges::move(VerdictsOf(host, now), std::back_inserter(status.rules));
   }
   return status;
 }

@@ -171,15 +171,14 @@ std::string ServedHosts::DifferenceOf(const HostChange& change) const {
   return Difference(before, after);
 }
 
-std::vector<Verdict> ServedHosts::LossesOf(const HostName& host, const HostChange& change) const {
+std::vector<Verdict> ServedHosts::LossesOf(const HostName& host, const After& after) const {
   std::vector<Verdict> losses;
-  const After then(change);
-  const ServedHost* served = FindAfter(host, change);
+  const ServedHost* served = FindAfter(host, after.change);
   if (served == nullptr) {
     return losses;
   }
   for (const auto& [frontend, route] : served->part.frontends) {
-    const HostName* owner = OwnerAfter(frontend, then);
+    const HostName* owner = OwnerAfter(frontend, after);
     if (*owner != host) {
       const bool entry = served->object.kind == Kind::kServiceEntry;
       losses.push_back(
@@ -189,7 +188,7 @@ std::vector<Verdict> ServedHosts::LossesOf(const HostName& host, const HostChang
            .host = host,
            .port = frontend.address.port,
            .reason = fmt::format("{} belongs to {}, whose {} is older", ToString(frontend), *owner,
-                                 ToString(FindAfter(*owner, change)->object))});
+                                 ToString(FindAfter(*owner, after.change)->object))});
     }
   }
   return losses;

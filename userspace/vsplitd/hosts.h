@@ -41,6 +41,20 @@ class ServedHosts {
   ServedHosts& operator=(ServedHosts&&) = delete;
   ~ServedHosts() = default;
 
+  struct Claim {
+    std::string created;
+    HostName host;
+
+    auto operator<=>(const Claim&) const = default;
+  };
+
+  // The hosts with a change laid over them; costs the size of the change once for all questions.
+  struct After {
+    explicit After(const HostChange& the_change);
+    const HostChange& change;
+    std::map<Frontend, Claim> claims;  // the first one of the changed hosts
+  };
+
   const ServedHost* Find(const HostName& host) const;  // null: not served
   const std::map<HostName, ServedHost>& all() const { return hosts_; }
 
@@ -58,7 +72,10 @@ class ServedHosts {
   // The lines of the image that differ.
   std::string DifferenceOf(const HostChange& change) const;
   // Of a host that is served after the change: that others have some of its frontends.
-  std::vector<Verdict> LossesOf(const HostName& host, const HostChange& change = {}) const;
+  std::vector<Verdict> LossesOf(const HostName& host, const After& after) const;
+  std::vector<Verdict> LossesOf(const HostName& host, const HostChange& change = {}) const {
+    return LossesOf(host, After(change));
+  }
   // Of the verdicts about this rule, of all hosts.
   VerdictTally TallyOf(const ObjectKey& rule) const;
   // A number that changes with these verdicts, but not with their order.
@@ -70,20 +87,6 @@ class ServedHosts {
   std::set<ObjectKey> Take(HostChange change);
 
  private:
-  struct Claim {
-    std::string created;
-    HostName host;
-
-    auto operator<=>(const Claim&) const = default;
-  };
-
-  // The hosts with a change laid over them.
-  struct After {
-    explicit After(const HostChange& the_change);
-    const HostChange& change;
-    std::map<Frontend, Claim> claims;  // the first one of the changed hosts
-  };
-
   const ServedHost* FindAfter(const HostName& host, const HostChange& change) const;
   const HostName* OwnerAfter(const Frontend& frontend, const After& after) const;
   std::set<Frontend> FrontendsOf(const HostChange& change) const;
