@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <ios>
 #include <iterator>
@@ -14,32 +13,13 @@
 #include <utility>
 #include <vector>
 
+#include "temp_folder.h"
 #include "vsplit/disk.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
 
 namespace vsplit {
-
-// Gone with its owner.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = std::filesystem::temp_directory_path() / "vsplit-disk-XXXXXX";
-    path_ = mkdtemp(name.data());
-  }
-  ~TempFolder() { std::filesystem::remove_all(path_); }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  TempFolder(TempFolder&&) = delete;
-  TempFolder& operator=(TempFolder&&) = delete;
-
-  std::string file() const { return path_ / "objects.db"; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline ObjectPtr MakeObject(Kind kind, const std::string& ns, const std::string& name,
                             std::string json,

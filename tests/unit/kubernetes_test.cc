@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "kubernetes_server.h"
+#include "temp_folder.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 
@@ -386,7 +387,8 @@ TEST_F(KubernetesTest, AServerThatKnowsNoServicesIsInTrouble) {
 }
 
 TEST_F(KubernetesTest, TheTokenIsReadAgainForEachRequest) {
-  const std::string path = testing::TempDir() + "/kubernetes_test_token";
+  const TempFolder folder;
+  const std::string path = folder.file("token");
   std::ofstream(path) << "first\n";
   options.server.token_file = path;
   answer = [&](const std::string&) -> KubernetesAnswer {
@@ -459,7 +461,8 @@ TEST_F(KubernetesTest, AnObjectInTwoCollectionsGoesWithTheLast) {
 class KubeconfigTest : public testing::Test {
  protected:
   Result<ApiServer> Read(const std::string& text) {
-    const std::string path = testing::TempDir() + "/kubernetes_test_kubeconfig";
+    const TempFolder folder;
+    const std::string path = folder.file("kubeconfig");
     std::ofstream(path) << text;
     return KubeconfigServer(path);
   }
@@ -521,17 +524,17 @@ TEST(InClusterTest, SaysThatItIsNoPod) {
 }
 
 TEST(InClusterTest, ReadsTheServiceAccount) {
-  const std::string folder = testing::TempDir();
-  std::ofstream(folder + "/ca.crt") << "CA";
+  const TempFolder folder;
+  std::ofstream(folder.file("ca.crt")) << "CA";
   ::setenv("KUBERNETES_SERVICE_HOST", "fd00::1", 1);
   ::setenv("KUBERNETES_SERVICE_PORT", "443", 1);
-  const Result<ApiServer> server = InClusterServer(folder);
+  const Result<ApiServer> server = InClusterServer(folder.path());
   ::unsetenv("KUBERNETES_SERVICE_HOST");
   ::unsetenv("KUBERNETES_SERVICE_PORT");
   ASSERT_TRUE(server) << server.error().message;
-  EXPECT_EQ(
-      *server,
-      (ApiServer{.host = "fd00::1", .port = "443", .ca = "CA", .token_file = folder + "/token"}));
+  EXPECT_EQ(*server,
+            (ApiServer{
+                .host = "fd00::1", .port = "443", .ca = "CA", .token_file = folder.file("token")}));
 }
 
 // ---- requests ----------------------------------------------------------------------------------
