@@ -51,3 +51,20 @@ split_of() {
 fleetman_without_rule() {
     awk 'BEGIN { RS = "---\n"; ORS = "---\n" } !/kind: VirtualService/' deploy/examples/fleetman.yaml
 }
+
+# web_rule WEIGHT WEIGHT: pods with app=web get safe and risky by these weights, everyone else safe alone.
+web_rule() {
+    cat <<EOF
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: fleetman-staff-service, namespace: default}
+spec:
+  hosts: [fleetman-staff-service]
+  http:
+    - match: [{sourceLabels: {app: web}}]
+      route:
+        - {destination: {host: fleetman-staff-service, subset: safe}, weight: $1}
+        - {destination: {host: fleetman-staff-service, subset: risky}, weight: $2}
+    - route: [{destination: {host: fleetman-staff-service, subset: safe}}]
+EOF
+}

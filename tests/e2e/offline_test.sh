@@ -12,19 +12,7 @@ offline() { setpriv --reuid=65534 --regid=65534 --clear-groups "$SANDBOX/vsplit"
 
 # route: who connects decides.
 fleetman_without_rule >"$SANDBOX/files/service.yaml"
-cat >"$SANDBOX/files/rule.yaml" <<'EOF'
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: fleetman-staff-service, namespace: default}
-spec:
-  hosts: [fleetman-staff-service]
-  http:
-    - match: [{sourceLabels: {app: web}}]
-      route:
-        - {destination: {host: fleetman-staff-service, subset: safe}, weight: 9}
-        - {destination: {host: fleetman-staff-service, subset: risky}, weight: 1}
-    - route: [{destination: {host: fleetman-staff-service, subset: safe}}]
-EOF
+web_rule 9 1 >"$SANDBOX/files/rule.yaml"
 # On one line.
 route() { offline route -f "$SANDBOX/files" -o json "$@" | tr -d ' \n'; }
 expect_line "route of another" '.*"name":"outbound\|80\|safe\|[^"]*".*"share":1[,.}].*' "$(route --namespace default)"

@@ -21,23 +21,6 @@ split_of_web() {
         sort
 }
 
-# rules WEIGHT WEIGHT: default/web gets safe and risky by these weights, everyone else safe alone.
-rules() {
-    cat <<EOF
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: fleetman-staff-service, namespace: default}
-spec:
-  hosts: [fleetman-staff-service]
-  http:
-    - match: [{sourceLabels: {app: web}}]
-      route:
-        - {destination: {host: fleetman-staff-service, subset: safe}, weight: $1}
-        - {destination: {host: fleetman-staff-service, subset: risky}, weight: $2}
-    - route: [{destination: {host: fleetman-staff-service, subset: safe}}]
-EOF
-}
-
 web_pod() {
     cat <<EOF
 apiVersion: v1
@@ -54,7 +37,7 @@ sandbox_fleetman
 sandbox_agent --node=n1
 fleetman_without_rule >"$SANDBOX/service.yaml"
 vsplit apply -f "$SANDBOX/service.yaml" >/dev/null 2>&1
-rules 0 1 | vsplit apply -f - >/dev/null 2>&1
+web_rule 0 1 | vsplit apply -f - >/dev/null 2>&1
 web_pod web | vsplit apply -f - >/dev/null 2>&1
 expect_line "a pod without a cgroup" \
     '  no cgroup was found of default/web: it gets the routes for everyone' "$(vsplit status)"
@@ -82,7 +65,7 @@ expect_line "the rule that is passed over" \
 expect_line "explain for another" '    next: .* goes to 10\.1\.0\.1[123]:8080 .*' "$explained"
 
 # What explain says comes next is what a connection then does.
-rules 1 1 | vsplit apply -f - >/dev/null 2>&1
+web_rule 1 1 | vsplit apply -f - >/dev/null 2>&1
 for _ in 1 2 3 4 5 6; do
     said=$(vsplit explain --from default/web --to $to | grep -oE 'fleetman-(safe|risky)-[0-9]+\) of' |
         grep -oE 'safe|risky')

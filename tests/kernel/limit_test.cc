@@ -26,6 +26,18 @@ using std::chrono::milliseconds;
 
 constexpr char kService[] = "10.96.0.7:80";
 
+// Both are open until the answer: the errors of the two.
+std::string HoldTwo() {
+  const Connected first = Connect(Address(kService));
+  const Connected second = Connect(Address(kService));
+  return std::to_string(first.error) + " " + std::to_string(second.error);
+}
+
+// Until the process ends.
+void HoldOne() {
+  dup(Connect(Address(kService)).socket.get());
+}
+
 class LimitTest : public ::testing::Test {
  protected:
   void SetUp() override { node_.AddPod("holder", 1, PodServer::Manner::kHold); }
@@ -185,17 +197,11 @@ TEST_F(LimitTest, EveryWorkloadHasPlacesOfItsOwn) {
   image.workloads = {{"default/a", a.Workload("10.1.0.101")},
                      {"default/b", b.Workload("10.1.0.102")}};
   node_.Put(image);
-  const auto hold_two = [] {
-    const Connected first = Connect(Address(kService));
-    const Connected second = Connect(Address(kService));
-    return std::to_string(first.error) + " " + std::to_string(second.error);
-  };
-  const auto hold_one = [] { dup(Connect(Address(kService)).socket.get()); };
-  const Child holder(hold_one, a.path());
+  const Child holder(HoldOne, a.path());
   EXPECT_EQ(node_.Places("default/a", "all"), 1);
-  EXPECT_EQ(b.Run(hold_two), "0 111");
-  EXPECT_EQ(a.Run(hold_two), "111 111");
-  EXPECT_EQ(hold_two(), "0 111");  // everyone else together
+  EXPECT_EQ(b.Run(HoldTwo), "0 111");
+  EXPECT_EQ(a.Run(HoldTwo), "111 111");
+  EXPECT_EQ(HoldTwo(), "0 111");  // everyone else together
 }
 
 // Who finds no room for a pool of his own is let through, and counted; nobody else's limit is
@@ -211,18 +217,12 @@ TEST(FullPoolsTest, WhoHasNoPoolIsNotHeldToTheLimitAndCounted) {
   image.workloads = {{"default/a", a.Workload("10.1.0.101")},
                      {"default/b", b.Workload("10.1.0.102")}};
   node.Put(image);
-  const auto hold_two = [] {
-    const Connected first = Connect(Address(kService));
-    const Connected second = Connect(Address(kService));
-    return std::to_string(first.error) + " " + std::to_string(second.error);
-  };
-  const auto hold_one = [] { dup(Connect(Address(kService)).socket.get()); };
-  const Child holder(hold_one, a.path());
+  const Child holder(HoldOne, a.path());
   EXPECT_EQ(node.Places("default/a", "all"), 1);
   EXPECT_EQ(node.datapath().totals().unlimited, 0U);
-  EXPECT_EQ(b.Run(hold_two), "0 0");
+  EXPECT_EQ(b.Run(HoldTwo), "0 0");
   EXPECT_EQ(node.datapath().totals().unlimited, 2U);
-  EXPECT_EQ(a.Run(hold_two), "111 111");
+  EXPECT_EQ(a.Run(HoldTwo), "111 111");
   EXPECT_EQ(node.Places("default/a", "all"), 1);
 }
 

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "files.h"
 #include "properties.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
@@ -35,13 +35,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-constexpr std::string_view kFolder = VSPLIT_ORACLE;
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using oracle::kFolder;
+using oracle::ReadFile;
 
 // ---- what a split is compared by ---------------------------------------------------------------
 

@@ -6,14 +6,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "files.h"
 #include "vsplit/outcome.h"
 #include "vsplit/parse.h"
 #include "vsplit/resolve.h"
@@ -24,13 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-constexpr std::string_view kFolder = VSPLIT_ORACLE;
-
-std::string ReadFile(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using oracle::kFolder;
+using oracle::ReadFile;
 
 void Erase(Json& object, std::initializer_list<const char*> fields) {
   for (const char* field : fields) {
