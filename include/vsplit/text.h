@@ -12,6 +12,9 @@ namespace vsplit {
 // RFC 3986: each byte that is not unreserved as %XX.
 std::string UrlEncode(std::string_view text);
 
+// ASCII letters alone; all other bytes as they are.
+std::string Lower(std::string_view text);
+
 // A time as the Kubernetes API writes it: RFC 3339, UTC, "2024-10-10T07:03:57Z"; fractions of a
 // second are left out. Nothing for any other text.
 std::optional<std::chrono::sys_seconds> ReadTime(const std::string& text);

@@ -7,6 +7,7 @@
 
 #include "vsplit/address.h"
 #include "vsplit/result.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {
@@ -177,6 +178,11 @@ TEST(Base, FailKeepsTheReasonOfItsCause) {
                                                   .reason = Error::Reason::kNotFound}));
   const Result<int> result = Fail("no room", Error::Reason::kFull);
   EXPECT_EQ(result.error(), (Error{.message = "no room", .reason = Error::Reason::kFull}));
+}
+
+TEST(Base, OnlyLettersOfAsciiHaveALowerCase) {
+  EXPECT_EQ(Lower("Grpc-WEB@[`{ 7"), "grpc-web@[`{ 7");
+  EXPECT_EQ(Lower("\xC3\x84Z"), "\xC3\x84z");
 }
 
 TEST(BaseDeathTest, BrokenPromiseAborts) {

@@ -16,6 +16,7 @@
 #include "text.h"
 #include "vsplit/api.h"
 #include "vsplit/parse.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 namespace {

@@ -30,6 +30,7 @@
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
+#include "vsplit/text.h"
 #include "watch.h"
 
 namespace vsplit {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "text.h"
+#include "vsplit/text.h"
 
 namespace vsplit {
 

@@ -24,16 +24,6 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') {
-      c = static_cast<char>(c - 'A' + 'a');
-    }
-  }
-  return lower;
-}
-
 bool HasWord(std::string_view words, std::string_view word) {
   while (!words.empty()) {
     if (TakeUntil(words, ' ') == word) {

@@ -13,7 +13,5 @@ std::string_view TakeUntil(std::string_view& rest, char separator);
 std::string_view Trim(std::string_view text);
 // Whether it is one of the words, which blanks keep apart.
 bool HasWord(std::string_view words, std::string_view word);
-// ASCII letters alone.
-std::string Lower(std::string_view text);
 
 }  // namespace vsplit

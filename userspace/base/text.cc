@@ -24,6 +24,16 @@ std::string UrlEncode(std::string_view text) {
   return encoded;
 }
 
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') {
+      c = static_cast<char>(c - 'A' + 'a');
+    }
+  }
+  return lower;
+}
+
 std::optional<std::chrono::sys_seconds> ReadTime(const std::string& text) {
   int year = 0;
   unsigned month = 0;

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "protocols.h"
 
-#include <algorithm>
-#include <cctype>
-#include <string>
 #include <string_view>
 
 #include "fields.h"
+#include "vsplit/text.h"
 
 namespace vsplit::parse {
 
 namespace {
 
 bool IsOneOf(std::string_view name, std::string_view names) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return IsListed(lower, names);
+  return IsListed(Lower(name), names);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -19,6 +18,7 @@
 #include "syntax.h"
 #include "vsplit/address.h"
 #include "vsplit/objects.h"
+#include "vsplit/text.h"
 
 namespace vsplit::parse {
 
@@ -105,8 +105,7 @@ void CheckAddresses(const At& spec, const ServiceEntry& service) {
 // Whether Istio hands out an address for each host (ip_autoallocation.go).
 bool GetsAddresses(const ServiceEntry& service, const Labels& labels) {
   const auto label = labels.find("networking.istio.io/enable-autoallocate-ip");
-  std::string value = label == labels.end() ? "" : label->second;
-  std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string value = label == labels.end() ? "" : Lower(label->second);
   return service.resolution != Resolution::kNone && value != "false" && service.addresses.empty();
 }
 

@@ -2,7 +2,6 @@
 #include "locality.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -22,19 +21,13 @@
 #include "vsplit/objects.h"
 #include "vsplit/policy.h"
 #include "vsplit/store.h"
+#include "vsplit/text.h"
 
 namespace vsplit::resolve {
 namespace {
 
 // Priorities that a locality can have without labels: 0 to 4.
 constexpr std::uint32_t kLocalityPriorities = 5;
-
-std::string LowerCase(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char letter) {
-    return static_cast<char>(std::tolower(letter));
-  });
-  return text;
-}
 
 // ---- which policy ------------------------------------------------------------------------------
 
@@ -43,14 +36,14 @@ std::string Annotation(const ObjectPtr& object) {
     return "";
   }
   const auto found = object->annotations.find(std::string(kDistributionAnnotation));
-  return found == object->annotations.end() ? "" : LowerCase(found->second);
+  return found == object->annotations.end() ? "" : Lower(found->second);
 }
 
 // In lower case: of the Service's spec, else of an annotation, else of its namespace's annotation.
 std::string DistributionOf(const Scene& scene, const RegistryService& service) {
   const Service* spec = service.service();
   if (spec != nullptr && !spec->traffic_distribution.empty()) {
-    return LowerCase(spec->traffic_distribution);
+    return Lower(spec->traffic_distribution);
   }
   std::string own = Annotation(service.objects.front());
   if (!own.empty()) {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "vsplit/objects.h"
 #include "vsplit/resolve.h"
+#include "vsplit/text.h"
 
 namespace vsplit::resolve {
 namespace {
@@ -51,19 +51,13 @@ constexpr std::array kWords{
 // SMTP, DNS, MySQL, MongoDB: the server speaks first there, so sniffing would wait for ever.
 constexpr std::array<std::uint16_t, 4> kServerFirst{25, 53, 3306, 27017};
 
-std::string LowerCase(std::string word) {
-  std::ranges::transform(word, word.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return word;
-}
-
 }  // namespace
 
 Declared DeclaredBy(const ServicePort& port) {
   if (port.protocol != "TCP") {
     return kUdp;
   }
-  const std::string name = LowerCase(port.app_protocol.empty() ? port.name : port.app_protocol);
+  const std::string name = Lower(port.app_protocol.empty() ? port.name : port.app_protocol);
   if (name.starts_with("grpc-web")) {
     return kGrpcWeb;
   }
@@ -76,7 +70,7 @@ Declared DeclaredBy(const ServicePort& port) {
 }
 
 Declared DeclaredBy(const ServiceEntryPort& port) {
-  const std::string name = LowerCase(port.protocol);
+  const std::string name = Lower(port.protocol);
   const auto* const found = std::ranges::find(kWords, name, &Word::written);
   if (name == "grpc-web") {
     return kGrpcWeb;

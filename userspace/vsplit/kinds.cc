@@ -39,12 +39,6 @@ constexpr std::array kKinds = {
     Name("Sidecar", "sidecars", "sidecar", "", kIstio, true),
 };
 
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower;
-}
-
 bool IsVersion(std::string_view word) {
   return word.size() >= 2 && word[0] == 'v' &&
          std::isdigit(static_cast<unsigned char>(word[1])) != 0;
