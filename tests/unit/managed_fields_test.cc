@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "failure.h"
+#include "conflict.h"
 #include "field_paths.h"
 #include "json.h"
 #include "vsplit/result.h"

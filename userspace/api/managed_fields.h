@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "failure.h"
 #include "field_paths.h"
 #include "json.h"
 #include "vsplit/result.h"
@@ -58,8 +57,5 @@ struct ApplyOutcome {
 // another manages with another value is a conflict; `force` takes it.
 Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Writer& writer,
                                  bool force);
-
-// 409 in the words of Kubernetes.
-Failure ConflictFailure(const std::vector<ApplyConflict>& conflicts);
 
 }  // namespace vsplit

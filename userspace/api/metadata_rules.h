@@ -2,7 +2,6 @@
 // What of a document's metadata and status a client may say. Source: Kubernetes API conventions.
 #pragma once
 
-#include "failure.h"
 #include "json.h"
 #include "vsplit/objects.h"
 

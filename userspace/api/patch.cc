@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "call.h"
+#include "conflict.h"
 #include "failure.h"
 #include "json.h"
 #include "json_patch.h"
