@@ -4,9 +4,11 @@
 // them is decided by parse.h, what they mean by resolve.h.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <chrono>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +19,9 @@
 #include <vector>
 
 #include "vsplit/address.h"
+#include "vsplit/boxed.h"
+#include "vsplit/document_text.h"
+#include "vsplit/interned_string.h"
 
 namespace vsplit {
 
@@ -54,15 +59,16 @@ std::string ApiVersion(const KindInfo& info, std::string_view version);
 
 struct ObjectKey {
   Kind kind{};
-  std::string ns;  // "" for kinds without namespace
-  std::string name;
+  InternedString ns;  // "" for kinds without namespace
+  InternedString name;
 
   auto operator<=>(const ObjectKey&) const = default;
 };
 
 std::string ToString(const ObjectKey& key);  // "VirtualService default/fleetman", "Node n1"
 
-using Labels = std::map<std::string, std::string>;
+// Sorted. There are many with few labels each.
+using Labels = boost::container::flat_map<InternedString, InternedString, std::less<>>;
 
 // Whether every label of the selector is there with the same value. An empty selector selects all.
 bool Selects(const Labels& selector, const Labels& labels);
@@ -71,8 +77,8 @@ bool Selects(const Labels& selector, const Labels& labels);
 struct Version {
   std::uint64_t resource_version = 0;  // grows with every change of any object; 0: not stored
   std::int64_t generation = 0;         // grows with every change of this object's spec, from 1
-  std::string uid;
-  std::string creation_timestamp;  // RFC 3339, UTC, whole seconds: "2024-10-10T07:03:57Z"
+  InternedString uid;
+  InternedString creation_timestamp;  // RFC 3339, UTC, whole seconds: "2024-10-10T07:03:57Z"
 
   bool operator==(const Version&) const = default;
 };
@@ -88,45 +94,45 @@ struct Node {
 };
 
 struct Pod {
-  std::string uid;  // metadata.uid as written; the kubelet names the pod's cgroup after it
-  std::string node_name;
+  InternedString uid;  // metadata.uid as written; the kubelet names the pod's cgroup after it
+  InternedString node_name;
   bool host_network = false;
   std::vector<IpAddress> ips;  // status.podIPs, or status.podIP alone
-  std::string phase;
+  InternedString phase;
   std::optional<bool> ready;  // its condition Ready; absent: nobody says
 
   bool operator==(const Pod&) const = default;
 };
 
 struct ServicePort {
-  std::string name;
+  InternedString name;
   std::uint16_t port = 0;
-  std::string protocol = "TCP";  // TCP, UDP, SCTP
-  std::string app_protocol;
-  std::string target_port;  // a number or a name, as written; empty: the same as port
+  InternedString protocol = "TCP";  // TCP, UDP, SCTP
+  InternedString app_protocol;
+  InternedString target_port;  // a number or a name, as written; empty: the same as port
 
   bool operator==(const ServicePort&) const = default;
 };
 
 struct Service {
-  std::string type = "ClusterIP";      // ClusterIP, NodePort, LoadBalancer, ExternalName
+  InternedString type = "ClusterIP";   // ClusterIP, NodePort, LoadBalancer, ExternalName
   std::vector<IpAddress> cluster_ips;  // empty: headless, ExternalName, or none allocated yet
   bool headless = false;               // clusterIP: None
-  std::string external_name;
+  InternedString external_name;
   std::vector<ServicePort> ports;
   Labels selector;
-  std::string internal_traffic_policy = "Cluster";  // Cluster, Local
-  std::string traffic_distribution;
+  InternedString internal_traffic_policy = "Cluster";  // Cluster, Local
+  InternedString traffic_distribution;
   bool publish_not_ready_addresses = false;
 
   bool operator==(const Service&) const = default;
 };
 
 struct SlicePort {
-  std::string name;
+  InternedString name;
   std::optional<std::uint16_t> port;  // absent: all ports, as Kubernetes defines it
-  std::string protocol = "TCP";
-  std::string app_protocol;
+  InternedString protocol = "TCP";
+  InternedString app_protocol;
 
   bool operator==(const SlicePort&) const = default;
 };
@@ -137,16 +143,16 @@ struct SliceEndpoint {
   std::optional<bool> serving;
   std::optional<bool> terminating;
   std::optional<ObjectKey> pod;  // targetRef of kind Pod
-  std::string hostname;
-  std::string node_name;
-  std::string zone;
+  InternedString hostname;
+  InternedString node_name;
+  InternedString zone;
 
   bool operator==(const SliceEndpoint&) const = default;
 };
 
 struct EndpointSlice {
-  std::string address_type;  // IPv4, IPv6, FQDN
-  std::string service;       // label kubernetes.io/service-name; empty: belongs to no Service
+  InternedString address_type;  // IPv4, IPv6, FQDN
+  InternedString service;       // label kubernetes.io/service-name; empty: belongs to no Service
   std::vector<SlicePort> ports;
   std::vector<SliceEndpoint> endpoints;
 
@@ -317,7 +323,7 @@ struct TrafficPolicy {
 struct Subset {
   std::string name;
   Labels labels;
-  std::optional<TrafficPolicy> traffic_policy;
+  Boxed<TrafficPolicy> traffic_policy;
 
   bool operator==(const Subset&) const = default;
 };
@@ -327,7 +333,7 @@ struct DestinationRule {
   std::vector<std::string> export_to;
   std::optional<Labels> workload_selector;
   std::vector<Subset> subsets;
-  std::optional<TrafficPolicy> traffic_policy;
+  Boxed<TrafficPolicy> traffic_policy;
 
   bool operator==(const DestinationRule&) const = default;
 };
@@ -431,15 +437,15 @@ using Spec = std::variant<Namespace, Node, Pod, Service, EndpointSlice, Workload
 
 struct Object {
   ObjectKey key;
-  std::string api_version;  // as written: "networking.istio.io/v1alpha3"
+  InternedString api_version;  // as written: "networking.istio.io/v1alpha3"
   Labels labels;
   Labels annotations;
-  bool deleting = false;                 // metadata.deletionTimestamp is set
-  std::string given_creation_timestamp;  // metadata.creationTimestamp as written, or empty
-  std::string given_resource_version;    // metadata.resourceVersion as written, or empty
+  bool deleting = false;                    // metadata.deletionTimestamp is set
+  InternedString given_creation_timestamp;  // metadata.creationTimestamp as written, or empty
+  InternedString given_resource_version;    // metadata.resourceVersion as written, or empty
   Spec spec;
-  std::string json;  // the whole document as given, as one JSON text in the order of the fields
-  Version version;   // filled in by the store
+  DocumentText json;  // the whole document as given, as one JSON text in the order of the fields
+  Version version;    // filled in by the store
 
   Kind kind() const { return key.kind; }
 };

@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
   {
     const vsplit::ParseResult result = Measure("YAML", yaml);
     for (const vsplit::Object& object : result.objects) {
-      json += object.json;
+      json += object.json.str();
       json += '\n';
     }
   }

@@ -27,9 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     options.format = format;
     const vsplit::ParseResult result = Parse(text, options);
     for (const vsplit::Object& object : result.objects) {
-      const vsplit::ParseResult json = Parse(object.json);
+      const vsplit::ParseResult json = Parse(object.json.str());
       Require(json.objects.size() == 1 && json.objects[0].spec == object.spec);
-      const vsplit::ParseResult yaml = Parse(vsplit::JsonToYaml(object.json));
+      const vsplit::ParseResult yaml = Parse(vsplit::JsonToYaml(object.json.str()));
       Require(yaml.objects.size() == 1 && yaml.objects[0].spec == object.spec);
     }
   }

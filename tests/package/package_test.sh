@@ -41,7 +41,7 @@ expect_text "files, with their modes" "\
 field() { dpkg-deb -f "$package" "$1"; }
 expect_text "name" vsplit "$(field Package)"
 expect_text "section" net "$(field Section)"
-for library in libbpf1 libc-ares2 libre2 libsqlite3-0 libssl3 libyaml-cpp systemd-standalone-sysusers; do
+for library in libbpf1 libc-ares2 libre2 libsqlite3-0 libssl3 libyaml-cpp libzstd1 systemd-standalone-sysusers; do
     [[ " $(field Depends)" == *[\ ]$library* ]] || {
         echo "the package does not depend on $library: $(field Depends)" >&2
         exit 1

@@ -61,7 +61,7 @@ TEST_F(Transaction, LeavesWhatControllersWrote) {
   const ObjectKey key{.kind = Kind::kVirtualService, .ns = "shop", .name = "web"};
   const std::string path = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/web";
   Post(kApply, kRule);
-  EXPECT_EQ(backend_.store().Find(key)->json.find("status"), std::string::npos);
+  EXPECT_EQ(backend_.store().Find(key)->json.str().find("status"), std::string::npos);
   const auto patch = [&](const std::string& target, const std::string& body) {
     const Response response = Answer({.method = "PATCH",
                                       .target = target,
@@ -77,7 +77,7 @@ TEST_F(Transaction, LeavesWhatControllersWrote) {
   std::string changed = kRule;
   changed.replace(changed.find("[web]"), 5, "[other]");
   EXPECT_NE(Post(kApply, changed).body.find("configured"), std::string::npos);
-  std::string text = backend_.store().Find(key)->json;
+  std::string text = backend_.store().Find(key)->json.str();
   EXPECT_NE(text.find(R"("status":{"y":2})"), std::string::npos) << text;
   EXPECT_NE(text.find(R"("finalizers":["a.b/c"])"), std::string::npos) << text;
   EXPECT_NE(text.find(R"("manager":"vsplit","operation":"Update")"), std::string::npos) << text;
@@ -85,7 +85,7 @@ TEST_F(Transaction, LeavesWhatControllersWrote) {
   EXPECT_NE(Post(kApply, changed).body.find("unchanged"), std::string::npos);
   EXPECT_NE(Post(kDelete, changed).body.find("configured"), std::string::npos);
   Post(kApply, changed);
-  text = backend_.store().Find(key)->json;
+  text = backend_.store().Find(key)->json.str();
   EXPECT_NE(text.find("deletionTimestamp"), std::string::npos) << text;
   patch(path, R"({"metadata":{"finalizers":[]}})");
   EXPECT_EQ(backend_.store().Find(key), nullptr);

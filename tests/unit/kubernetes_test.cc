@@ -199,9 +199,9 @@ TEST_F(KubernetesTest, ObjectsAreTrimmedToWhatIsRead) {
   EXPECT_EQ(object.api_version, "v1");
   EXPECT_EQ(std::get<Service>(object.spec).ports.front().port, 80);
   for (const char* part : {"managedFields", "last-applied", "aFieldOfTomorrow", "loadBalancer"}) {
-    EXPECT_FALSE(Contains(object.json, part)) << object.json;
+    EXPECT_FALSE(Contains(object.json.str(), part)) << object.json.str();
   }
-  EXPECT_THAT(object.json, HasSubstr("u-a"));
+  EXPECT_THAT(object.json.str(), HasSubstr("u-a"));
 }
 
 TEST_F(KubernetesTest, ALineMayComeInPieces) {

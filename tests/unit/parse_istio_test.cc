@@ -344,7 +344,7 @@ TEST(Parse, PoliciesAreKeptWhole) {
       .consistent_hash = ConsistentHash{.use_source_ip = true, .maglev_table_size = 101},
       .locality = LocalityLoadBalancer{.failover_priority = {"topology.kubernetes.io/zone"}},
       .warmup = Warmup{.duration = std::chrono::minutes(1)}};
-  EXPECT_EQ(spec.traffic_policy.value_or(TrafficPolicy{}).settings, expected);
+  EXPECT_EQ(spec.traffic_policy, TrafficPolicy{.settings = expected});
 }
 
 TEST(Parse, DestinationRulesAreChecked) {

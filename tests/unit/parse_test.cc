@@ -71,11 +71,11 @@ TEST(Parse, AllVersionsOfIstioAreTheSameKind) {
 // ---- JSON and YAML -----------------------------------------------------------------------------
 
 void ExpectRoundTrip(const Object& yaml) {
-  const Object json = OneObject(yaml.json);
+  const Object json = OneObject(yaml.json.str());
   EXPECT_EQ(json.key, yaml.key);
   EXPECT_EQ(json.spec, yaml.spec);
   EXPECT_EQ(json.json, yaml.json);
-  EXPECT_EQ(OneObject(JsonToYaml(yaml.json)).json, yaml.json);
+  EXPECT_EQ(OneObject(JsonToYaml(yaml.json.str())).json, yaml.json);
 }
 
 TEST(Parse, JsonOfAnObjectReadsBackAsTheSameObject) {

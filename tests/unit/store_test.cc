@@ -153,7 +153,7 @@ TEST(Store, EqualObjectIsUnchangedAndKeepsItsText) {
                                  "managedFields":[{"manager":"kiali","time":"2"}],
                                  "selfLink":"/x")",
                               R"(,"status":{"x":1},"spec":{"http":[],"hosts":["reviews"]})");
-  equal.json.insert(1, R"("apiVersion":"networking.istio.io/v1beta1",)");
+  equal.json = equal.json.str().insert(1, R"("apiVersion":"networking.istio.io/v1beta1",)");
   const Change again = Apply(store, equal);
   EXPECT_TRUE(again.unchanged());
   EXPECT_EQ(again.after, first.after);

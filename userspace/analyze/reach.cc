@@ -229,7 +229,7 @@ class Reach {
 
 void CheckReach(const Store& store, Findings& out) {
   for (const ObjectPtr& object : store.List(Kind::kVirtualService)) {
-    const Json document = Json::parse(object->json, nullptr, false);
+    const Json document = Json::parse(object->json.str(), nullptr, false);
     const auto spec = document.is_object() ? document.find("spec") : document.end();
     if (spec == document.end() || !spec->is_object()) {
       continue;

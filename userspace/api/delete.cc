@@ -120,7 +120,7 @@ Outcome<void> CheckPreconditions(const DeleteOptions& options, const Object& liv
 
 Write DeletionOf(const Object& live, const std::string& now) {
   Write write{.mode = Write::Mode::kDelete, .object = {.key = live.key}};
-  if (live.json.find("\"finalizers\"") == std::string::npos) {
+  if (live.json.str().find("\"finalizers\"") == std::string::npos) {
     return write;
   }
   Json document = KeptDocument(live);

@@ -20,7 +20,7 @@ std::string ResourceName(const KindInfo& info) {
 }
 
 Json Render(const Object& object, const std::string& api_version, const std::string& status) {
-  Json document = Json::parse(object.json, nullptr, false);
+  Json document = Json::parse(object.json.str(), nullptr, false);
   if (!document.is_object()) {  // an object without its text: what the store knows of it
     document = Json::object();
   }

@@ -132,13 +132,13 @@ struct SelectableField {
 template <auto member>
 std::string PodField(const Object& object) {
   const auto* pod = std::get_if<Pod>(&object.spec);
-  return pod == nullptr ? std::string() : pod->*member;
+  return pod == nullptr ? std::string() : (pod->*member).str();
 }
 
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr auto kFields = std::to_array<SelectableField>({
-    {"metadata.name", [](const Object& object) { return object.key.name; }, false},
-    {"metadata.namespace", [](const Object& object) { return object.key.ns; }, false},
+    {"metadata.name", [](const Object& object) { return object.key.name.str(); }, false},
+    {"metadata.namespace", [](const Object& object) { return object.key.ns.str(); }, false},
     {"spec.nodeName", PodField<&Pod::node_name>, true},
     {"status.phase", PodField<&Pod::phase>, true},
 });
@@ -221,12 +221,13 @@ Outcome<std::vector<Requirement>> ParseLabelSelector(std::string_view text) {
 }  // namespace
 
 bool Selector::Matches(const Object& object) const {
-  return std::ranges::all_of(
-             labels,
-             [&object](const Requirement& requirement) {
-               const auto found = object.labels.find(requirement.key);
-               return Fulfils(requirement, found == object.labels.end() ? nullptr : &found->second);
-             }) &&
+  return std::ranges::all_of(labels,
+                             [&object](const Requirement& requirement) {
+                               const auto found = object.labels.find(requirement.key);
+                               return Fulfils(requirement, found == object.labels.end()
+                                                               ? nullptr
+                                                               : &found->second.str());
+                             }) &&
          std::ranges::all_of(fields, [&object](const Requirement& requirement) {
            const SelectableField* field = FindField(requirement.key, object.kind());
            const std::string value = field == nullptr ? std::string() : field->read(object);

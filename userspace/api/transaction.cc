@@ -50,8 +50,8 @@ Outcome<ParseResult> Documents(const Call& call) {
 // Whether the text has anything that a transaction leaves as it is. Looks for words, because most
 // texts have none of them, and they come by the thousand.
 bool MayHaveMore(const Object& object) {
-  const auto has = [&object](const char* word) {
-    return object.json.find(word) != std::string::npos;
+  const auto has = [text = object.json.str()](const char* word) {
+    return text.find(word) != std::string::npos;
   };
   return has("\"managedFields\"") || has("\"finalizers\"") ||
          (HasOwnStatus(object.kind()) && has("\"status\""));

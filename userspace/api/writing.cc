@@ -281,7 +281,7 @@ Outcome<Json> ReadDocument(Writing& writing, TextFormat format) {
 }
 
 Json KeptDocument(const Object& live) {
-  Json document = Json::parse(live.json, nullptr, false);
+  Json document = Json::parse(live.json.str(), nullptr, false);
   return document.is_object() ? document : Render(live, live.api_version, "");
 }
 

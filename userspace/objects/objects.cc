@@ -66,14 +66,14 @@ bool Selects(const Labels& selector, const Labels& labels) {
 
 const std::string* WorkloadLabel(const Object& workload, const std::string& name) {
   if (const auto own = workload.labels.find(name); own != workload.labels.end()) {
-    return &own->second;
+    return &own->second.str();
   }
   const auto* entry = std::get_if<WorkloadEntry>(&workload.spec);
   if (entry == nullptr) {
     return nullptr;
   }
   const auto found = entry->labels.find(name);
-  return found == entry->labels.end() ? nullptr : &found->second;
+  return found == entry->labels.end() ? nullptr : &found->second.str();
 }
 
 std::vector<std::string> ServiceExports(const Object& service) {

@@ -118,8 +118,10 @@ std::string_view WordOf(PortProtocol protocol) {
 Store StoreOf(std::vector<Object> objects) {
   std::map<ObjectKey, Object> latest;
   for (Object& object : objects) {
-    object.version.creation_timestamp =
-        object.given_creation_timestamp.empty() ? kCreated : object.given_creation_timestamp;
+    object.version.creation_timestamp = object.given_creation_timestamp;
+    if (object.given_creation_timestamp.empty()) {
+      object.version.creation_timestamp = kCreated;
+    }
     latest.insert_or_assign(object.key, std::move(object));
   }
   std::vector<Object> list;

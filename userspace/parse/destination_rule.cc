@@ -32,7 +32,7 @@ void ReadSubsetName(const At& at, std::string& out) {
 constexpr auto kSubsetFields = std::to_array<Field<Subset>>({
     {"name", Into<&Subset::name, ReadSubsetName>},
     {"labels", Into<&Subset::labels, ReadSelectorLabels>},
-    {"trafficPolicy", Into<&Subset::traffic_policy, Optional<TrafficPolicy, ReadTrafficPolicy>>},
+    {"trafficPolicy", Into<&Subset::traffic_policy, InBox<TrafficPolicy, ReadTrafficPolicy>>},
 });
 constexpr Shape<Subset> kSubset = {"Subset", kSubsetFields, ""};
 
@@ -66,7 +66,7 @@ constexpr Shape<Labels> kWorkloadSelector = {"WorkloadSelector", kSelectorMapFie
 constexpr auto kRuleFields = std::to_array<Field<DestinationRule>>({
     {"host", Into<&DestinationRule::host, ReadHost>},
     {"trafficPolicy",
-     Into<&DestinationRule::traffic_policy, Optional<TrafficPolicy, ReadTrafficPolicy>>},
+     Into<&DestinationRule::traffic_policy, InBox<TrafficPolicy, ReadTrafficPolicy>>},
     {"subsets", Into<&DestinationRule::subsets, ReadSubsets>},
     {"exportTo", Into<&DestinationRule::export_to, List<std::string, ReadString>>},
     {"workloadSelector", Into<&DestinationRule::workload_selector,

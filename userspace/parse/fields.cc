@@ -336,10 +336,10 @@ void ReadStringMap(const At& at, Labels& out) {
     return;
   }
   for (const Node* child = at.node().first; child != nullptr; child = child->next) {
-    std::string& value = out[std::string(child->key)];
+    InternedString& value = out[child->key];
     const At entry = at.Entry(*child);
     if (!entry.IsAbsent()) {  // else an empty string, as Kubernetes reads it
-      ReadString(entry, value);
+      ReadInto<ReadString>(entry, value);
     }
   }
 }

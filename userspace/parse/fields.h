@@ -17,6 +17,8 @@
 #include "document.h"
 #include "supported.h"
 #include "vsplit/address.h"
+#include "vsplit/boxed.h"
+#include "vsplit/interned_string.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 
@@ -180,14 +182,29 @@ struct MemberOf<M C::*> {
 template <auto member>
 using ClassOf = typename MemberOf<decltype(member)>::Class;
 
-// A reader of values as a reader of one member.
+// A reader of values as a reader of one member. What reads a std::string reads the other kind, too.
+template <auto read, class T>
+void ReadInto(const At& at, T& out) {
+  read(at, out);
+}
+template <auto read>
+void ReadInto(const At& at, InternedString& out) {
+  std::string text = out;
+  read(at, text);
+  out = text;
+}
+
 template <auto member, auto read>
 void Into(const At& at, ClassOf<member>& out) {
-  read(at, out.*member);
+  ReadInto<read>(at, out.*member);
 }
 
 template <class T, auto read>
 void Optional(const At& at, std::optional<T>& out) {
+  read(at, out.emplace());
+}
+template <class T, auto read>
+void InBox(const At& at, Boxed<T>& out) {
   read(at, out.emplace());
 }
 

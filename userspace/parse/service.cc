@@ -118,7 +118,7 @@ void ReadClusterIps(const At& at, ServiceSpec& out) {
 
 template <auto member, auto read>
 void IntoService(const At& at, ServiceSpec& out) {
-  read(at, out.service.*member);
+  ReadInto<read>(at, out.service.*member);
 }
 
 void ReadServiceType(const At& at, std::string& out) {
@@ -261,12 +261,12 @@ void ReadEndpoint(const At& at, SliceEndpoint& out) {
   }
 }
 
-void ReadAddressType(const At& at, EndpointSlice& out) {
-  ReadOneOf(at, "IPv4 IPv6 FQDN", out.address_type);
+void ReadAddressType(const At& at, std::string& out) {
+  ReadOneOf(at, "IPv4 IPv6 FQDN", out);
 }
 
 constexpr auto kSliceFields = std::to_array<Field<EndpointSlice>>({
-    {"addressType", ReadAddressType},
+    {"addressType", Into<&EndpointSlice::address_type, ReadAddressType>},
     {"ports", Into<&EndpointSlice::ports, List<SlicePort, ReadSlicePort>>},
     {"endpoints", Into<&EndpointSlice::endpoints, List<SliceEndpoint, ReadEndpoint>>},
 });

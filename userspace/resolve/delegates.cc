@@ -145,7 +145,7 @@ std::string Obstacle(const ObjectPtr& delegate, const ObjectKey& key, const std:
 void AddDelegated(const Scene& scene, const ListedRule& root, std::vector<ListedRule>& rules) {
   const Delegate& named = *root.rule->delegate;
   const ObjectKey key{.kind = Kind::kVirtualService,
-                      .ns = named.ns.empty() ? root.object->key.ns : named.ns,
+                      .ns = named.ns.empty() ? root.object->key.ns.str() : named.ns,
                       .name = named.name};
   const ObjectPtr delegate = scene.store.Find(key);
   if (std::string obstacle = Obstacle(delegate, key, root.object->key.ns); !obstacle.empty()) {

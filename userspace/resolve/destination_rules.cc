@@ -51,7 +51,7 @@ bool IsAtHome(const ObjectPtr& object) {
   const std::vector<std::string>& words = rule.export_to;
   return rule.workload_selector || IsPublic(words) ||
          std::ranges::find(words, ".") != words.end() ||
-         std::ranges::find(words, object->key.ns) != words.end();
+         std::ranges::find(words, object->key.ns.str()) != words.end();
 }
 
 // To whom the rule goes; with a workloadSelector never beyond its namespace.

@@ -67,9 +67,9 @@ const std::string& NodeOf(const Scene& scene, Member& member) {
   static const std::string none;
   if (const Object* object = ObjectOf(scene, member)) {
     const auto* pod = std::get_if<Pod>(&object->spec);
-    return pod == nullptr ? none : pod->node_name;
+    return pod == nullptr ? none : pod->node_name.str();
   }
-  return member.endpoint == nullptr ? none : member.endpoint->node_name;
+  return member.endpoint == nullptr ? none : member.endpoint->node_name.str();
 }
 
 const std::string* OwnLabel(const Scene& scene, Member& member, const std::string& name) {
@@ -80,7 +80,7 @@ const std::string* OwnLabel(const Scene& scene, Member& member, const std::strin
     return nullptr;
   }
   const auto found = member.entry->labels.find(name);
-  return found == member.entry->labels.end() ? nullptr : &found->second;
+  return found == member.entry->labels.end() ? nullptr : &found->second.str();
 }
 
 // The locality that its own labels give; nothing when they do not.
@@ -156,7 +156,8 @@ std::uint16_t EntryPort(const Member& member, const std::string& name) {
 // is a number, of the service's port (findServiceTargetPort of Istio's kube/controller).
 std::optional<std::uint16_t> PortForService(const Member& member, const Service& service,
                                             const std::string& name) {
-  const auto port = std::ranges::find(service.ports, name, &ServicePort::name);
+  const auto port = std::ranges::find_if(
+      service.ports, [&name](const ServicePort& each) { return each.name == name; });
   if (port == service.ports.end()) {
     return std::nullopt;
   }

@@ -50,7 +50,7 @@ bool IsTypedSame(const Object& before, const Object& after) {
 // The document without what the store writes, and without the API version, which is only the form
 // in which it came. When somebody last managed a field says nothing about the object.
 Json ContentOf(const Object& object) {
-  Json document = Json::parse(object.json, nullptr, false);
+  Json document = Json::parse(object.json.str(), nullptr, false);
   if (!document.is_object()) {
     return {};
   }

@@ -19,6 +19,7 @@
 
 #include "index.h"
 #include "vsplit/address.h"
+#include "vsplit/interned_string.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 #include "write.h"
@@ -30,8 +31,8 @@ constexpr std::size_t kRecentChanges = 10'000;
 constexpr std::size_t kRecentBytes = std::size_t{32} << 20;
 constexpr std::size_t kKinds = std::variant_size_v<Spec>;
 
-using ServiceName = std::pair<std::string, std::string>;  // namespace, name
-using Label = std::pair<std::string, std::string>;
+using ServiceName = std::pair<InternedString, InternedString>;  // namespace, name
+using Label = std::pair<InternedString, InternedString>;
 using LabelIndex = Index<Label>;
 
 }  // namespace
@@ -61,8 +62,8 @@ struct Store::State {
 
   static std::size_t BytesOf(const Change& change) {
     constexpr std::size_t kAbout = 500;  // beside the texts
-    return kAbout + (change.before ? change.before->json.size() : 0) +
-           (change.after ? change.after->json.size() : 0);
+    return kAbout + (change.before ? change.before->json.bytes() : 0) +
+           (change.after ? change.after->json.bytes() : 0);
   }
 
   void Remember(Change change) {
@@ -193,6 +194,7 @@ Result<Change> Store::State::Make(Write write, const WriteContext& context, std:
     version->resource_version = newest + 1;
     SettleUid(write.object, before.get(), *version);
     write.object.version = *std::move(version);
+    write.object.given_resource_version.clear();  // said what was replaced
     change.after = std::make_shared<const Object>(std::move(write.object));
   }
   change.resource_version = ++newest;

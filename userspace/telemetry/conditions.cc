@@ -30,12 +30,13 @@ struct Condition {
 
 Json ToJson(const Condition& condition, const Version& version, const ConditionTimes& since) {
   const auto time = since.find(condition.type);
-  return {{"type", condition.type},
-          {"status", condition.holds ? "True" : "False"},
-          {"reason", condition.reason},
-          {"message", condition.message},
-          {"lastTransitionTime", time == since.end() ? version.creation_timestamp : time->second},
-          {"observedGeneration", version.generation}};
+  return {
+      {"type", condition.type},
+      {"status", condition.holds ? "True" : "False"},
+      {"reason", condition.reason},
+      {"message", condition.message},
+      {"lastTransitionTime", time == since.end() ? version.creation_timestamp.str() : time->second},
+      {"observedGeneration", version.generation}};
 }
 
 Condition Programmed(const VerdictTally& tally) {

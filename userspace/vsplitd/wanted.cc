@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "vsplit/address.h"
+#include "vsplit/boxed.h"
 #include "vsplit/kubernetes.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
@@ -20,7 +21,7 @@ namespace {
 // More watches than this, and one for all namespaces is cheaper for the server.
 constexpr std::size_t kMostNamespaces = 50;
 
-bool HasFailoverPriority(const std::optional<TrafficPolicy>& policy) {
+bool HasFailoverPriority(const Boxed<TrafficPolicy>& policy) {
   const auto has = [](const PolicySettings& settings) {
     return settings.load_balancer && settings.load_balancer->locality &&
            !settings.load_balancer->locality->failover_priority.empty();
