@@ -201,9 +201,10 @@ std::string BestFaultOf(const std::vector<Json>& entries, const Connection& conn
 }
 
 Client ClientOf(const Store& store, const Json& source) {
+  const auto labels = source.value("labels", std::map<std::string, std::string>{});
   return ClientOf(store, ClientDescription{.pod = source.value("pod", ""),
                                            .ns = source.value("namespace", "default"),
-                                           .labels = source.value("labels", Labels{}),
+                                           .labels = Labels(labels.begin(), labels.end()),
                                            .node = source.value("node", ""),
                                            .locality = source.value("locality", "")})
       .value();

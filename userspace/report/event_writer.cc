@@ -133,7 +133,7 @@ ApiRequest EventWriter::Create(Entry& entry, const std::string& wall) {
   const ObjectTrouble& trouble = entry.trouble;
   const KindInfo& info = InfoOf(trouble.object.kind);
   const std::string seed = options_.lease.identity + wall + std::to_string(++created_);
-  entry.event = fmt::format("{}.{:016x}", trouble.object.name.substr(0, kNameBytes),
+  entry.event = fmt::format("{}.{:016x}", trouble.object.name.str().substr(0, kNameBytes),
                             std::hash<std::string>{}(seed));
   Json json = {{"apiVersion", "events.k8s.io/v1"},
                {"kind", "Event"},

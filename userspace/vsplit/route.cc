@@ -107,7 +107,9 @@ Json AnswerLine(const Json& question) {
     source.ns = ns;
   }
   if (const Json::json_pointer labels("/source/labels"); question.contains(labels)) {
-    source.labels = question.at(labels).get<Labels>();
+    for (const auto& label : question.at(labels).items()) {
+      source.labels.emplace(label.key(), label.value().get<std::string>());
+    }
   }
   const Result<Client> client = ClientOf(store, source);
   if (!client) {
