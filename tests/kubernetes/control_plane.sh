@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# A control plane on loopback, to be sourced: etcd, an API server with RBAC, and those controllers
-# that make EndpointSlices and service accounts. Everything is in the folder $PLANE; PROGRAMS is
-# where tests/kubernetes/build has put the programs. Needs openssl and curl.
+# A control plane on loopback, to be sourced: etcd, an API server with RBAC, and controllers.
+# Everything is in the folder $PLANE; PROGRAMS is where tests/kubernetes/build has put the programs.
+# Needs openssl and curl.
+PLANE_CONTROLLERS= # ",NAME,NAME": beside those that make EndpointSlices and service accounts
 
 # plane_key NAME / plane_sign NAME SUBJECT USAGE [SUBJECT-ALTERNATIVE-NAMES]
 plane_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$PLANE/$1.key"; }
@@ -48,6 +49,16 @@ plane_kill() {
     wait "$pid" 2>/dev/null || true
 }
 
+# plane_ask PATH [CURL-OPTION...]: what the server answers the administrator. For what kubectl, with a
+# tenth of a second of CPU for each call, is too slow for.
+plane_ask() {
+    local path=$1
+    shift
+    curl -s --fail --cacert "$PLANE/ca.crt" --cert "$PLANE/admin.crt" --key "$PLANE/admin.key" "$@" \
+        "https://127.0.0.1:$PLANE_PORT$path"
+}
+plane_merge() { plane_ask "$1" -o /dev/null -X PATCH -H 'Content-Type: application/merge-patch+json' -d "$2"; }
+
 plane_start_server() {
     plane_run kube-apiserver "$PROGRAMS/kube-apiserver" \
         --etcd-servers "http://127.0.0.1:$PLANE_ETCD_PORT" --endpoint-reconciler-type none \
@@ -59,8 +70,7 @@ plane_start_server() {
         --service-account-signing-key-file "$PLANE/accounts.key" \
         --authorization-mode RBAC --profiling=false
     local tries=0
-    until [ "$(curl -s --cacert "$PLANE/ca.crt" --cert "$PLANE/admin.crt" --key "$PLANE/admin.key" \
-        "https://127.0.0.1:$PLANE_PORT/readyz")" = ok ]; do
+    until [ "$(plane_ask /readyz)" = ok ]; do
         tries=$((tries + 1))
         if [ $tries -gt 1200 ] || ! kill -0 "$(cat "$PLANE/kube-apiserver.pid")" 2>/dev/null; then
             tail -n 5 "$PLANE/kube-apiserver.log" >&2
@@ -99,7 +109,7 @@ plane_start() {
         --kubeconfig "$PLANE/controllers.kubeconfig" --secure-port 0 --leader-elect=false \
         --use-service-account-credentials \
         --service-account-private-key-file "$PLANE/accounts.key" \
-        --controllers endpointslice-controller,serviceaccount-controller,namespace-controller
+        --controllers "endpointslice-controller,serviceaccount-controller,namespace-controller$PLANE_CONTROLLERS"
 }
 
 plane_stop() {

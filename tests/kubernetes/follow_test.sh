@@ -4,16 +4,10 @@
 # runs it, with PROGRAMS. Pods are namespaces, as in the end-to-end tests.
 # shellcheck source=tests/e2e/expect.sh
 . "$(dirname "$0")/../e2e/expect.sh"
-# shellcheck source=tests/kubernetes/control_plane.sh
-. tests/kubernetes/control_plane.sh
-PROGRAMS=${PROGRAMS:?the folder that tests/kubernetes/build has filled}
-PLANE=$SANDBOX/plane
+# shellcheck source=tests/kubernetes/cluster.sh
+. tests/kubernetes/cluster.sh
 OUTAGE=${OUTAGE:-20} # seconds without the API server
-PATIENCE=120
 rule=fleetman-staff-service
-
-kube() { "$PROGRAMS/kubectl" --kubeconfig "$PLANE/admin.kubeconfig" --cache-dir "$PLANE/cache" "$@"; }
-say() { printf '%4s s  %s\n' "$SECONDS" "$*"; }
 
 # ---- the cluster's objects ----------------------------------------------------------------------
 
@@ -29,20 +23,11 @@ Y
         '{"status":{"phase":"Running","podIP":"'"$2"'","podIPs":[{"ip":"'"$2"'"}],
           "conditions":[{"type":"Ready","status":"True"}]}}' >/dev/null
 }
-has_account() { kube get serviceaccount default; }
 has_slice() {
     [ "$(kube get endpointslices -l "kubernetes.io/service-name=$rule" \
         -o jsonpath='{.items[*].endpoints[*].conditions.ready}')" = 'true true true true' ]
 }
 make_objects() {
-    kube apply --server-side -f "$PROGRAMS/istio-crds.yaml" >/dev/null
-    kube wait --for=condition=Established crd --all >/dev/null
-    # Of what is installed, the rights alone.
-    awk 'BEGIN { RS = "---\n"; ORS = RS }
-        /(^|\n)kind: (Namespace|ServiceAccount|(Cluster)?Role(Binding)?)\n/' deploy/vsplit.yaml |
-        kube apply -f - >/dev/null
-    kube create -f - <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}}' >/dev/null
-    sandbox_await "namespace default has its service account" has_account
     # The Service and the rules of the example; Pods and EndpointSlices are made here.
     awk 'BEGIN { RS = "---\n"; ORS = RS } /(^|\n)kind: (Service|DestinationRule|VirtualService)\n/' \
         deploy/examples/fleetman.yaml >"$SANDBOX/objects.yaml"
@@ -62,7 +47,6 @@ weights() {
         "$host" "$1" "$host" $((100 - $1))
 }
 set_weights() { kube patch vs "$rule" --type merge -p "$(weights "$1")" >/dev/null; }
-programmed() { kube wait --for=condition=Programmed "vs/$rule" --timeout="$1" >/dev/null 2>&1; }
 # The split of ten connections when SAFE of a hundred go to safe.
 of_ten() {
     local safe=$(($1 / 10))
@@ -72,13 +56,6 @@ of_ten() {
 
 # ---- the agents ---------------------------------------------------------------------------------
 
-# token NAME: a token that is good as long as the Secret NAME.
-token() {
-    kube -n vsplit-system create secret generic "$1" >/dev/null
-    kube -n vsplit-system create token vsplit-agent --duration=1h --bound-object-kind Secret \
-        --bound-object-name "$1"
-}
-start_first() { sandbox_agent --kubeconfig "$PLANE/agent.kubeconfig" --node node-1; }
 start_second() {
     mkdir -p "$SANDBOX/two" "$CGROUP/two"
     vsplitd --socket "$SANDBOX/two/vsplit.sock" --state "$SANDBOX/two/objects.db" --pins "$PINS-two" \
@@ -88,22 +65,11 @@ start_second() {
     echo $SECOND >>"$SANDBOX/pids"
     sandbox_await "the second agent serves" vsplit --socket "$SANDBOX/two/vsplit.sock" version
 }
-# stop SIGNAL PID
-stop() {
-    kill "-$1" "$2"
-    wait "$2" 2>/dev/null || true
-}
 holder() { kube -n vsplit-system get lease vsplit-status -o jsonpath='{.spec.holderIdentity}'; }
 held_by() { [[ $(holder) == "$1"_* ]]; }
 # SAFE or the rest of it; neither may have been there before.
 has_weight() { vsplit get vs "$rule" -o json | grep -qE "\"weight\": *$1\b"; }
 condition() { kube get vs "$1" -o jsonpath="{.status.conditions[?(@.type==\"$2\")].$3}"; }
-# The server is followed and told: no request is in trouble.
-is_well() {
-    local status
-    status=$(vsplit status) || return 1
-    ! grep -qE '^  [^:]*: (HTTP status|connect: |read: |write: |TLS: |not all objects)' <<<"$status"
-}
 
 close_all() {
     [ -z "${CLIENT:-}" ] || stop TERM "$CLIENT" 2>/dev/null || true
@@ -116,16 +82,15 @@ close_all() {
 trap close_all EXIT
 
 say "the control plane starts"
-plane_start
+cluster_open
 make_objects
 sandbox_fleetman
-token token-1 >"$PLANE/token"
-plane_kubeconfig "$PLANE/agent.kubeconfig" "tokenFile: $PLANE/token"
+agent_rights
 start_first
 
 # ---- a rule comes into force, and kubectl wait says when ----------------------------------------
 
-programmed 120s || sandbox_fail "the rule is not Programmed after two minutes"
+programmed $rule 120s || sandbox_fail "the rule is not Programmed after two minutes"
 expect_text "90 and 10 of 100" 'risky 10
 safe 90' "$(split_of 100)"
 expect_text "who writes" node-1 "$(holder | sed 's/_.*//')"
@@ -135,7 +100,7 @@ say "a rule is in force, with its status"
 
 for safe in 10 70 0 50 100 30 80 20 60 40; do
     set_weights $safe
-    programmed 60s || sandbox_fail "weights of $safe are not Programmed"
+    programmed $rule 60s || sandbox_fail "weights of $safe are not Programmed"
     expect_text "$safe of 100 to safe, once kubectl wait has returned" "$(of_ten $safe)" "$(split_of 10)"
 done
 say "kubectl wait has returned ten times when the weights were in force"
@@ -143,17 +108,13 @@ say "kubectl wait has returned ten times when the weights were in force"
 # A generation that is not in force is not waited for in vain.
 kill -STOP "$AGENT"
 set_weights 70
-! programmed 2s || sandbox_fail "Programmed, and nobody is there who could have done it"
+! programmed $rule 2s || sandbox_fail "Programmed, and nobody is there who could have done it"
 kill -CONT "$AGENT"
-programmed 60s || sandbox_fail "not Programmed by an agent that was stopped and goes on"
+programmed $rule 60s || sandbox_fail "not Programmed by an agent that was stopped and goes on"
 say "kubectl wait does not return before"
 
 # From the server's answer to the kernel. Printed, never a reason to fail.
-change() {
-    curl -s -o /dev/null --fail --cacert "$PLANE/ca.crt" --cert "$PLANE/admin.crt" --key "$PLANE/admin.key" \
-        -X PATCH -H 'Content-Type: application/merge-patch+json' -d "$(weights "$1")" \
-        "https://127.0.0.1:$PLANE_PORT/apis/networking.istio.io/v1/namespaces/default/virtualservices/$rule"
-}
+change() { plane_merge "/apis/networking.istio.io/v1/namespaces/default/virtualservices/$rule" "$(weights "$1")"; }
 times=
 for safe in 11 22 33 44 15 26 37 48 19 70; do
     change $safe
@@ -170,7 +131,7 @@ say "in force after the server's answer, in ms:$times"
 
 kube patch vs "$rule" --subresource=status --type merge \
     -p '{"status":{"conditions":[{"type":"Reconciled","status":"True"}]}}' >/dev/null
-programmed 60s || sandbox_fail "the conditions have not come back"
+programmed $rule 60s || sandbox_fail "the conditions have not come back"
 expect_text "another's condition" True "$(condition $rule Reconciled status)"
 
 # What the definition allows and the agent cannot take is refused, with a reason.
@@ -197,7 +158,7 @@ killed=$SECONDS
 sandbox_await "the second agent has taken over" held_by node-2
 say "killed, the first agent is followed by the second after $((SECONDS - killed)) s"
 set_weights 20
-programmed 60s || sandbox_fail "not Programmed by the second agent"
+programmed $rule 60s || sandbox_fail "not Programmed by the second agent"
 start_first
 sandbox_await "the first agent has followed" has_weight 20
 stop TERM "$SECOND"
@@ -208,7 +169,7 @@ say "stopped, the second agent gives the Lease back at once"
 # ---- without the server -------------------------------------------------------------------------
 
 set_weights 70
-programmed 60s || sandbox_fail "weights of 70 are not Programmed"
+programmed $rule 60s || sandbox_fail "weights of 70 are not Programmed"
 connect_all_the_time() {
     while [ ! -e "$SANDBOX/enough" ]; do
         split_of 10 | tr '\n' ' '
@@ -250,7 +211,7 @@ say "$(chunks)0 connections in and after $OUTAGE s without the server, none wron
 expect_text "the old token" 401 "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$PLANE/ca.crt" \
     -H "Authorization: Bearer $old_token" "https://127.0.0.1:$PLANE_PORT/api")"
 set_weights 40
-programmed 120s || sandbox_fail "not Programmed with another token"
+programmed $rule 120s || sandbox_fail "not Programmed with another token"
 expect_text "the new weights" "$(of_ten 40)" "$(split_of 10)"
 say "the agent goes on with another token"
 
