@@ -4,14 +4,16 @@
 //   pod serve NAME PORT [ADDRESS] [--echo]    accepts TCP connections and answers each with NAME;
 //                                             with --echo then sends back what it gets, until the
 //                                             client closes
-//   pod connect ADDRESS:PORT COUNT [--interval MS] [--live]
+//   pod connect ADDRESS:PORT COUNT [--interval MS] [--live | --each]
 //                                             connects COUNT times, one after the other, and prints
-//                                             how often which name answered
+//                                             how often which name answered; with --each instead
+//                                             each name when it has answered
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): SIGCHLD is POSIX
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +42,7 @@ using Counts = std::map<std::string, std::uint64_t>;
 
 constexpr int kBarWidth = 40;
 constexpr auto kRedraw = std::chrono::milliseconds(50);
+constexpr timeval kPatience{.tv_sec = 10, .tv_usec = 0};  // with a peer that says nothing
 
 struct Address {
   sockaddr_storage storage{};
@@ -119,7 +122,12 @@ int Serve(const std::string& name, const vsplit::SocketAddress& where, bool echo
 // The name that answered, or what went wrong, in parentheses.
 std::string ConnectOnce(const Address& address) {
   const int connection = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
   if (connection < 0 || connect(connection, address.Get(), address.size) != 0) {
+    if (errno == EINPROGRESS) {
+      errno = ETIMEDOUT;
+    }
     std::string reason = "(" + TextOfErrno() + ")";
     close(connection);
     return reason;
@@ -183,6 +191,7 @@ struct ConnectOptions {
   std::uint64_t count = 0;
   std::chrono::milliseconds interval{0};
   bool live = false;
+  bool each = false;
 };
 
 int Connect(const ConnectOptions& options) {
@@ -191,7 +200,12 @@ int Connect(const ConnectOptions& options) {
   Bars bars;
   auto drawn = std::chrono::steady_clock::time_point();
   for (std::uint64_t done = 1; done <= options.count; ++done) {
-    ++counts[ConnectOnce(address)];
+    const std::string name = ConnectOnce(address);
+    ++counts[name];
+    if (options.each) {
+      fmt::print("{}\n", name);
+      std::fflush(stdout);
+    }
     const auto now = std::chrono::steady_clock::now();
     if (options.live && (done == options.count || now - drawn >= kRedraw)) {
       drawn = now;
@@ -201,7 +215,7 @@ int Connect(const ConnectOptions& options) {
       std::this_thread::sleep_for(options.interval);
     }
   }
-  if (!options.live) {
+  if (!options.live && !options.each) {
     for (const auto& [name, count] : counts) {
       fmt::print("{} {}\n", count, name);
     }
@@ -222,7 +236,7 @@ std::optional<std::uint64_t> ParseNumber(std::string_view text) {
 int Usage() {
   fmt::print(stderr,
              "usage: pod serve NAME PORT [ADDRESS] [--echo]\n"
-             "       pod connect ADDRESS:PORT COUNT [--interval MS] [--live]\n");
+             "       pod connect ADDRESS:PORT COUNT [--interval MS] [--live | --each]\n");
   return 2;
 }
 
@@ -237,6 +251,8 @@ std::optional<ConnectOptions> ParseConnect(std::span<char* const> arguments) {
     const std::string_view word = arguments[i];
     if (word == "--live") {
       options.live = true;
+    } else if (word == "--each") {
+      options.each = true;
     } else if (word == "--interval" && i + 1 < arguments.size()) {
       options.interval = std::chrono::milliseconds(ParseNumber(arguments[++i]).value_or(0));
     } else {
