@@ -109,11 +109,12 @@ struct ClusterChange {
 };
 
 struct CollectionStatus {
-  bool complete = false;  // listed at least once
-  bool absent = false;    // the server knows no such kind: its definitions are not installed
-  std::string trouble;    // why it is not followed at the moment; empty: it is
-  unsigned failures = 0;  // in a row
-  std::size_t lists = 0;  // that were complete
+  bool complete = false;    // listed at least once
+  bool absent = false;      // the server knows no such kind: its definitions are not installed
+  std::string trouble;      // why it is not followed at the moment; empty: it is
+  unsigned failures = 0;    // in a row
+  std::size_t lists = 0;    // that were complete
+  std::size_t expired = 0;  // how often the server had forgotten what changed since the last event
 };
 
 class Kubernetes {

@@ -278,6 +278,19 @@ TEST_F(KubernetesTest, ABrokenConnectionLosesNothing) {
   EXPECT_TRUE(source->complete());
 }
 
+TEST_F(KubernetesTest, AWatchThatIsAnsweredIsWellBeforeAnythingComes) {
+  answer = [](const std::string& target) {
+    return KubernetesAnswer{.body = Contains(target, "sendInitialEvents") ? Bookmark(5, true) : "",
+                            .watch = true};
+  };
+  Start({kServices});
+  Until([&] { return source->complete(); });
+  server.EndWatches(false);
+  Until([&] { return !source->status().at(kServices).trouble.empty(); });
+  Until([&] { return source->status().at(kServices).trouble.empty(); });
+  EXPECT_EQ(Asked("resourceVersion=5"), 1);
+}
+
 TEST_F(KubernetesTest, AVersionThatIsTooOldListsAnewWithoutAHole) {
   int lists = 0;
   answer = [&](const std::string& target) -> KubernetesAnswer {
@@ -298,6 +311,8 @@ TEST_F(KubernetesTest, AVersionThatIsTooOldListsAnewWithoutAHole) {
   EXPECT_TRUE(source->Has({.kind = Kind::kService, .ns = "default", .name = "a"}));
   server.Send("services", EventLine("ADDED", ServiceJson("c", 20)) + Bookmark(20, true));
   UntilTaken({"c", "-a"});  // and b is as it was
+  EXPECT_EQ(source->status().at(kServices).lists, 2u);
+  EXPECT_EQ(source->status().at(kServices).expired, 1u);
 }
 
 TEST_F(KubernetesTest, AnObjectThatIsRefusedKeepsWhatWasTakenBefore) {

@@ -95,11 +95,13 @@ void Kubernetes::State::Ask(const Collection& collection) {
   // A transfer calls nobody once it is destroyed, and that is with its Following at the latest.
   TransferHandlers handlers{
       .head =
-          [&followed](unsigned status, std::chrono::milliseconds retry_after) {
+          [self, collection, &followed](unsigned status, std::chrono::milliseconds retry_after) {
             followed.status = status;
             followed.retry_after = retry_after;
-            if (status == 200) {
+            const std::shared_ptr<State> state = self.lock();
+            if (status == 200 && state != nullptr) {
               followed.reflector.TakeStart();
+              state->Note(collection);  // nothing more may come for long
             }
           },
       .body =
@@ -197,7 +199,8 @@ void Kubernetes::State::Note(const Collection& collection) {
   CollectionStatus& noted = statuses[collection];
   const CollectionStatus& status = following.at(collection)->reflector.status();
   const bool news = noted.complete != status.complete || noted.absent != status.absent ||
-                    noted.trouble != status.trouble || mirror.changed();
+                    noted.trouble != status.trouble || noted.lists != status.lists ||
+                    mirror.changed();
   noted = status;
   if (news) {
     Tell();

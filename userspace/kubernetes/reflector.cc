@@ -160,6 +160,7 @@ void Reflector::TakeError(unsigned code, std::string message) {
   if (code == kGone) {
     // The version is too old, or the token of a page: nothing is wrong with the server.
     gone_ = true;
+    status_.expired += mode_ == Mode::kWatch ? 1 : 0;
     ListAnew();
     return;
   }
