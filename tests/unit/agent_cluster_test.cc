@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -66,6 +67,7 @@ class ClusterTest : public testing::Test {
     options.node = "n1";
     options.domain = "cluster.local";
     options.gather = milliseconds(1);
+    options.pause = milliseconds(0);
     options.patience = milliseconds(100);
     options.retry = milliseconds(20);
     options.source.keep = [this](const std::string& source) -> Result<void> {
@@ -87,6 +89,7 @@ class ClusterTest : public testing::Test {
   // As the agent: all or nothing.
   Result<Applied> Put(std::vector<Write> writes) {
     ++transactions;
+    during();
     for (const Write& write : writes) {
       if (write.object.key.name == poison) {
         return Fail("it does not fit", Error::Reason::kFull);
@@ -108,6 +111,9 @@ class ClusterTest : public testing::Test {
       loop.run_one_for(milliseconds(20));
     }
   }
+
+  milliseconds PauseBefore(const std::string& collection, const std::string& line,
+                           milliseconds took);
 
   bool Asked(const std::string& part) const {
     return std::ranges::any_of(server.asked, [&](const std::string& target) {
@@ -147,6 +153,7 @@ class ClusterTest : public testing::Test {
   Store store;
   std::unique_ptr<ClusterFollower> follower;
   std::string poison;
+  std::function<void()> during = [] {};  // a transaction
   int transactions = 0;
   bool keep_fails = false;
   std::vector<std::string> kept;  // whose the objects are, as the disk was told
@@ -289,6 +296,55 @@ TEST_F(ClusterTest, ManyChangesAreFewTransactions) {
   server.Send("/services", text);
   Until([&] { return store.Count(Kind::kService) == 50; });
   EXPECT_LE(transactions, 5);
+}
+
+// From the end of a transaction that takes `took`, in which the server sends `line`, to the next
+// one.
+milliseconds ClusterTest::PauseBefore(const std::string& collection, const std::string& line,
+                                      milliseconds took) {
+  std::chrono::steady_clock::time_point ended;
+  std::optional<std::chrono::steady_clock::duration> pause;
+  during = [&] {
+    const auto began = std::chrono::steady_clock::now();
+    if (ended != std::chrono::steady_clock::time_point{}) {
+      pause = began - ended;
+      return;
+    }
+    server.Send(collection, line);
+    std::this_thread::sleep_for(took);
+    ended = std::chrono::steady_clock::now();
+  };
+  server.Send("/services", ServiceJson("a", 20));
+  Until([&] { return pause.has_value(); });
+  during = [] {};
+  return std::chrono::duration_cast<milliseconds>(*pause);
+}
+
+TEST_F(ClusterTest, ATransactionThatTakesLongLetsMoreComeTogether) {
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_GE(PauseBefore("/services", ServiceJson("b", 21), milliseconds(100)), milliseconds(99));
+}
+
+TEST_F(ClusterTest, BetweenTransactionsIsAPause) {
+  options.pause = milliseconds(100);
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_GE(PauseBefore("/services", ServiceJson("b", 21), milliseconds(0)), milliseconds(99));
+}
+
+TEST_F(ClusterTest, ARuleDoesNotWaitForMore) {
+  Start();
+  Until([&] { return follower->in_force(); });
+  const std::string rule = RuleJson("r", 21, "reviews");
+  EXPECT_LT(PauseBefore("/destinationrules", rule, milliseconds(1'000)), milliseconds(900));
+}
+
+TEST_F(ClusterTest, NoTransactionIsLongEnoughToHoldUpOthersForLong) {
+  options.most = milliseconds(20);
+  Start();
+  Until([&] { return follower->in_force(); });
+  EXPECT_LT(PauseBefore("/services", ServiceJson("b", 21), milliseconds(1'000)), milliseconds(900));
 }
 
 TEST_F(ClusterTest, OneObjectThatDoesNotFitHoldsUpNoOther) {

@@ -87,6 +87,8 @@ void ClusterFollower::Gather() {
   }
   for (Object& object : change.objects) {
     wanted_.Put(object);
+    rules_pending_ = rules_pending_ || object.key.kind == Kind::kVirtualService ||
+                     object.key.kind == Kind::kDestinationRule;
     ObjectKey key = object.key;
     pending_.insert_or_assign(std::move(key), std::move(object));
   }
@@ -121,15 +123,23 @@ bool ClusterFollower::HasToWait() const {
 
 void ClusterFollower::Schedule() {
   if (!HasToWait()) {
-    Await(options_.gather);
+    AwaitUntil(WhenGathered());
   } else if (in_force_) {
     Await(options_.patience);
   }
 }
 
-// Commits then, or earlier if that is awaited already.
+std::chrono::steady_clock::time_point ClusterFollower::WhenGathered() const {
+  const auto soon = std::chrono::steady_clock::now() + options_.gather;
+  return rules_pending_ ? soon : std::max(soon, rested_);
+}
+
 void ClusterFollower::Await(std::chrono::milliseconds time) {
-  const auto when = std::chrono::steady_clock::now() + time;
+  AwaitUntil(std::chrono::steady_clock::now() + time);
+}
+
+// Commits then, or earlier if that is awaited already.
+void ClusterFollower::AwaitUntil(std::chrono::steady_clock::time_point when) {
   if (awaited_ && *awaited_ <= when) {
     return;
   }
@@ -167,6 +177,7 @@ std::vector<Write> ClusterFollower::Pending() {
     }
   }
   pending_.clear();
+  rules_pending_ = false;
   return writes;
 }
 
@@ -226,7 +237,12 @@ void ClusterFollower::Commit() {
   const bool news = !in_force_ || !failed_.empty();
   std::erase_if(failed_, [this](const auto& entry) { return !source_->Has(entry.first); });
   if (!writes.empty()) {
+    const auto began = std::chrono::steady_clock::now();
     Put(std::move(writes));
+    const auto ended = std::chrono::steady_clock::now();
+    const std::chrono::steady_clock::duration least = options_.pause;
+    rested_ = ended + std::min<std::chrono::steady_clock::duration>(std::max(least, ended - began),
+                                                                    options_.most);
   }
   if (!in_force_) {
     in_force_ = true;
@@ -318,17 +334,21 @@ std::vector<Feature> ClusterFollower::Status() const {
   return features;
 }
 
-// Each trouble once, and its end.
+// Each trouble once, and its end; and each list but the first.
 void ClusterFollower::LogSource() {
   for (const auto& [collection, status] : source_->status()) {
-    std::string& logged = logged_[collection];
-    if (logged == status.trouble) {
-      continue;
+    Logged& logged = logged_[collection];
+    if (logged.trouble != status.trouble) {
+      logged.trouble = status.trouble;
+      Log(logged.trouble.empty() ? Priority::kInfo : Priority::kWarning,
+          logged.trouble.empty() ? "cluster_followed" : "cluster_trouble",
+          {{"collection", ToString(collection)}, {"error", logged.trouble}});
     }
-    logged = status.trouble;
-    Log(logged.empty() ? Priority::kInfo : Priority::kWarning,
-        logged.empty() ? "cluster_followed" : "cluster_trouble",
-        {{"collection", ToString(collection)}, {"error", logged}});
+    const std::size_t before = std::exchange(logged.lists, status.lists);
+    if (status.lists > 1 && status.lists > before) {
+      Log(Priority::kInfo, "cluster_listed_anew",
+          {{"collection", ToString(collection)}, {"expired", std::to_string(status.expired)}});
+    }
   }
 }
 

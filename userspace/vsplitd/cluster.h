@@ -41,6 +41,11 @@ struct ClusterOptions {
   std::string domain;
   // From the first of several changes to the transaction that has them all.
   std::chrono::milliseconds gather{5};
+  // From a transaction to the next one, in a storm of changes; a rule does not wait for it. As long
+  // as the transaction has taken, if that is more, up to `most`: else little would be read between
+  // two of them, and the server would send faster than that.
+  std::chrono::milliseconds pause{20};
+  std::chrono::milliseconds most{1'000};
   // For Pods that a new rule asks about, before it comes into force without them.
   std::chrono::milliseconds patience{2'000};
   std::chrono::milliseconds retry{5'000};  // of what could not be put into force
@@ -92,7 +97,9 @@ class ClusterFollower {
   std::string Source() const;
   bool TakesOver();
   void Schedule();
+  std::chrono::steady_clock::time_point WhenGathered() const;
   void Await(std::chrono::milliseconds time);
+  void AwaitUntil(std::chrono::steady_clock::time_point when);
   void Commit();
   std::vector<Write> Pending();
   void Put(std::vector<Write> writes);
@@ -109,9 +116,15 @@ class ClusterFollower {
   std::map<ObjectKey, std::optional<Object>> pending_;  // nothing: it is gone
   std::map<ObjectKey, FailedObject> failed_;
   std::function<void(const std::set<ObjectKey>&)> news_ = [](const auto&) {};
-  std::map<Collection, std::string> logged_;  // the trouble that was logged last
+  struct Logged {
+    std::string trouble;    // the last
+    std::size_t lists = 0;  // up to which they are logged
+  };
+  std::map<Collection, Logged> logged_;
   std::optional<std::chrono::steady_clock::time_point> awaited_;  // what the timer waits for
   std::chrono::steady_clock::time_point incomplete_since_;        // of what was asked for last
+  bool rules_pending_ = false;
+  std::chrono::steady_clock::time_point rested_;  // the end of the pause after a transaction
   std::string foreign_;  // why the store's objects are not replaced; empty: they may be
   bool in_force_ = false;
 };
