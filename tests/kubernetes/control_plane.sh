@@ -3,6 +3,7 @@
 # A control plane on loopback, to be sourced: etcd, an API server with RBAC, and controllers.
 # Everything is in the folder $PLANE; PROGRAMS is where tests/kubernetes/build has put the programs.
 # Needs openssl and curl.
+PLANE_FLAGS=()     # of the API server, beside its own
 PLANE_CONTROLLERS= # ",NAME,NAME": beside those that make EndpointSlices and service accounts
 
 # plane_key NAME / plane_sign NAME SUBJECT USAGE [SUBJECT-ALTERNATIVE-NAMES]
@@ -68,7 +69,7 @@ plane_start_server() {
         --service-account-issuer https://kubernetes.default.svc \
         --service-account-key-file "$PLANE/accounts.pub" \
         --service-account-signing-key-file "$PLANE/accounts.key" \
-        --authorization-mode RBAC --profiling=false
+        --authorization-mode RBAC --profiling=false "${PLANE_FLAGS[@]}"
     local tries=0
     until [ "$(plane_ask /readyz)" = ok ]; do
         tries=$((tries + 1))

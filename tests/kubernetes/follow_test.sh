@@ -4,55 +4,9 @@
 # runs it, with PROGRAMS. Pods are namespaces, as in the end-to-end tests.
 # shellcheck source=tests/e2e/expect.sh
 . "$(dirname "$0")/../e2e/expect.sh"
-# shellcheck source=tests/kubernetes/cluster.sh
-. tests/kubernetes/cluster.sh
-OUTAGE=${OUTAGE:-20} # seconds without the API server
-rule=fleetman-staff-service
-
-# ---- the cluster's objects ----------------------------------------------------------------------
-
-# pod NAME ADDRESS VERSION: as the kubelet of node-1 would leave it.
-pod_object() {
-    kube apply -f - <<Y >/dev/null
-apiVersion: v1
-kind: Pod
-metadata: {name: $1, labels: {app: staff-service, version: $3}}
-spec: {nodeName: node-1, containers: [{name: main, image: none}]}
-Y
-    kube patch pod "$1" --subresource=status --type merge -p \
-        '{"status":{"phase":"Running","podIP":"'"$2"'","podIPs":[{"ip":"'"$2"'"}],
-          "conditions":[{"type":"Ready","status":"True"}]}}' >/dev/null
-}
-has_slice() {
-    [ "$(kube get endpointslices -l "kubernetes.io/service-name=$rule" \
-        -o jsonpath='{.items[*].endpoints[*].conditions.ready}')" = 'true true true true' ]
-}
-make_objects() {
-    # The Service and the rules of the example; Pods and EndpointSlices are made here.
-    awk 'BEGIN { RS = "---\n"; ORS = RS } /(^|\n)kind: (Service|DestinationRule|VirtualService)\n/' \
-        deploy/examples/fleetman.yaml >"$SANDBOX/objects.yaml"
-    kube apply -f "$SANDBOX/objects.yaml" >/dev/null
-    local pod
-    for pod in safe-1:10.1.0.11 safe-2:10.1.0.12 safe-3:10.1.0.13 risky-1:10.1.0.21; do
-        pod_object "fleetman-${pod%:*}" "${pod#*:}" "${pod%-*}"
-    done
-    sandbox_await "the Service has its EndpointSlice" has_slice
-}
-
-# weights SAFE: what the merge patch of the rule says.
-weights() {
-    local host=$rule.default.svc.cluster.local
-    printf '{"spec":{"http":[{"route":[{"destination":{"host":"%s","subset":"safe"},"weight":%s},
-        {"destination":{"host":"%s","subset":"risky"},"weight":%s}]}]}}' \
-        "$host" "$1" "$host" $((100 - $1))
-}
-set_weights() { kube patch vs "$rule" --type merge -p "$(weights "$1")" >/dev/null; }
-# The split of ten connections when SAFE of a hundred go to safe.
-of_ten() {
-    local safe=$(($1 / 10))
-    [ $safe -eq 10 ] || echo "risky $((10 - safe))"
-    [ $safe -eq 0 ] || echo "safe $safe"
-}
+# shellcheck source=tests/kubernetes/example.sh
+. tests/kubernetes/example.sh
+OUTAGE=${OUTAGE:-60} # seconds without the API server
 
 # ---- the agents ---------------------------------------------------------------------------------
 
@@ -67,30 +21,21 @@ start_second() {
 }
 holder() { kube -n vsplit-system get lease vsplit-status -o jsonpath='{.spec.holderIdentity}'; }
 held_by() { [[ $(holder) == "$1"_* ]]; }
-# SAFE or the rest of it; neither may have been there before.
-has_weight() { vsplit get vs "$rule" -o json | grep -qE "\"weight\": *$1\b"; }
 condition() { kube get vs "$1" -o jsonpath="{.status.conditions[?(@.type==\"$2\")].$3}"; }
 
 close_all() {
-    [ -z "${CLIENT:-}" ] || stop TERM "$CLIENT" 2>/dev/null || true
-    plane_stop
     [ -z "${SECOND:-}" ] || stop KILL "$SECOND" 2>/dev/null || true
     vsplitd uninstall --pins "$PINS-two" >/dev/null 2>&1 || true
     rmdir "$CGROUP/two" 2>/dev/null || true
-    sandbox_close
+    example_close
 }
 trap close_all EXIT
 
 say "the control plane starts"
-cluster_open
-make_objects
-sandbox_fleetman
-agent_rights
-start_first
+example_open
 
 # ---- a rule comes into force, and kubectl wait says when ----------------------------------------
 
-programmed $rule 120s || sandbox_fail "the rule is not Programmed after two minutes"
 expect_text "90 and 10 of 100" 'risky 10
 safe 90' "$(split_of 100)"
 expect_text "who writes" node-1 "$(holder | sed 's/_.*//')"
@@ -170,19 +115,6 @@ say "stopped, the second agent gives the Lease back at once"
 
 set_weights 70
 programmed $rule 60s || sandbox_fail "weights of 70 are not Programmed"
-connect_all_the_time() {
-    while [ ! -e "$SANDBOX/enough" ]; do
-        split_of 10 | tr '\n' ' '
-        echo
-    done >"$SANDBOX/splits"
-}
-chunks() { wc -l <"$SANDBOX/splits"; }
-# Ten more connections, or many.
-more_connections() {
-    local before
-    before=$(chunks)
-    sandbox_await "connections go on" eval "[ \$(chunks) -gt $((before + $1)) ]"
-}
 old_token=$(cat "$PLANE/token")
 token token-2 >"$PLANE/token.new"
 connect_all_the_time &
