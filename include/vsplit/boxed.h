@@ -32,6 +32,7 @@ class Boxed {
     value_ = std::make_unique<T>();
     return *value_;
   }
+  void reset() { value_.reset(); }
 
   friend bool operator==(const Boxed& left, const Boxed& right) {
     return left && right ? *left == *right : left.has_value() == right.has_value();

@@ -15,13 +15,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "vsplit/address.h"
 #include "vsplit/boxed.h"
+#include "vsplit/boxed_variant.h"
 #include "vsplit/document_text.h"
 #include "vsplit/interned_string.h"
+#include "vsplit/uid.h"
 
 namespace vsplit {
 
@@ -77,7 +78,7 @@ bool Selects(const Labels& selector, const Labels& labels);
 struct Version {
   std::uint64_t resource_version = 0;  // grows with every change of any object; 0: not stored
   std::int64_t generation = 0;         // grows with every change of this object's spec, from 1
-  InternedString uid;
+  Uid uid;
   InternedString creation_timestamp;  // RFC 3339, UTC, whole seconds: "2024-10-10T07:03:57Z"
 
   bool operator==(const Version&) const = default;
@@ -94,7 +95,7 @@ struct Node {
 };
 
 struct Pod {
-  InternedString uid;  // metadata.uid as written; the kubelet names the pod's cgroup after it
+  Uid uid;  // metadata.uid as written; the kubelet names the pod's cgroup after it
   InternedString node_name;
   bool host_network = false;
   std::vector<IpAddress> ips;  // status.podIPs, or status.podIP alone
@@ -432,8 +433,9 @@ struct Sidecar {
 
 // ---- any of them -------------------------------------------------------------------------------
 
-using Spec = std::variant<Namespace, Node, Pod, Service, EndpointSlice, WorkloadEntry, ServiceEntry,
-                          DestinationRule, VirtualService, Sidecar>;  // in the order of Kind
+// In the order of Kind.
+using Spec = BoxedVariant<Namespace, Node, Pod, Service, EndpointSlice, WorkloadEntry, ServiceEntry,
+                          DestinationRule, VirtualService, Sidecar>;
 
 struct Object {
   ObjectKey key;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <boost/container/deque.hpp>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -246,8 +247,14 @@ using Operation =
                  DeleteCluster, FreeEndpointState, FreeCounter, Retire, RetireSequence,
                  RetireSource, Wait>;
 
+// There may be many for a moment: in blocks (bytes) that are given back whole, whatever was
+// allocated between them.
+using Operations = boost::container::deque<
+    Operation, void,
+    boost::container::deque_options_t<boost::container::block_bytes<std::uint32_t{1} << 16>>>;
+
 struct Plan {
-  std::vector<Operation> operations;
+  Operations operations;
   std::uint64_t generation = 0;  // in force after it; the present one when nothing changes
 
   bool changes() const { return !operations.empty(); }

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "vsplit/address.h"
+#include "vsplit/boxed.h"
+#include "vsplit/interned_string.h"
 
 namespace vsplit {
 
@@ -34,7 +36,7 @@ std::string ToString(Algorithm algorithm);  // "least_request", "round_robin", "
 
 struct Endpoint {
   SocketAddress address;     // all zero as long as `name` is not resolved
-  std::string name;          // a DNS name, where the object gives one; else empty
+  InternedString name;       // a DNS name, where the object gives one; else empty
   std::uint32_t weight = 1;  // >= 1
 
   auto operator<=>(const Endpoint&) const = default;
@@ -83,11 +85,11 @@ struct ClusterSettings {
   std::uint32_t maglev_size = 65537;  // kMaglev; a prime
   std::uint16_t port = 0;             // kPassthrough: to this port; 0: to the one dialled
   std::uint32_t panic_percent = 0;    // minHealthPercent; 0: never
-  std::optional<Ejection> ejection;
-  std::optional<SlowStart> warmup;
+  Boxed<Ejection> ejection;
+  Boxed<SlowStart> warmup;
   std::optional<std::uint32_t> max_connections;  // per source pod
   std::optional<std::chrono::milliseconds> connect_timeout;
-  std::optional<Keepalive> keepalive;
+  Boxed<Keepalive> keepalive;
 
   bool operator==(const ClusterSettings&) const = default;
 };

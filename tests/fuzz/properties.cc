@@ -25,7 +25,7 @@ std::vector<Client> ClientsOf(const Store& store) {
       AnonymousClient("n1", {.region = "eu", .zone = "eu-a", .subzone = ""})};
   for (const ObjectPtr& pod : store.List(Kind::kPod)) {
     if (clients.size() < kClientsMax) {
-      const std::string& node = std::get<Pod>(pod->spec).node_name;
+      const std::string& node = pod->spec.Get<Pod>().node_name;
       clients.push_back(
           ClientOf(*pod, store.Find({.kind = Kind::kNode, .ns = "", .name = node}).get()));
     }

@@ -85,7 +85,7 @@ std::string Show(std::string_view who, const Split& split) {
 
 // ---- one connection ----------------------------------------------------------------------------
 
-Json ShowEjection(const std::optional<Ejection>& ejection) {
+Json ShowEjection(const Boxed<Ejection>& ejection) {
   return ejection ? Json::array({ejection->failures, ejection->interval.count(),
                                  ejection->base.count(), ejection->max_percent})
                   : Json(0);

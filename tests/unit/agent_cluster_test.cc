@@ -531,7 +531,7 @@ TEST(WantedTest, SubsetsAskAboutThePodsOfTheirHost) {
 
 TEST(WantedTest, SoDoFailoverPrioritiesAndSelectors) {
   Object rule = Rule("web");
-  auto& spec = std::get<DestinationRule>(rule.spec);
+  auto& spec = rule.spec.Get<DestinationRule>();
   spec.subsets.front().labels.clear();
   EXPECT_THAT(NamespacesOf(rule), IsEmpty());
   spec.traffic_policy = TrafficPolicy{};
@@ -543,7 +543,7 @@ TEST(WantedTest, SoDoFailoverPrioritiesAndSelectors) {
   Object entry{.key = {.kind = Kind::kServiceEntry, .ns = "shop", .name = "e"},
                .spec = ServiceEntry{}};
   EXPECT_THAT(NamespacesOf(entry), IsEmpty());
-  std::get<ServiceEntry>(entry.spec).workload_selector = Labels{{"app", "db"}};
+  entry.spec.Get<ServiceEntry>().workload_selector = Labels{{"app", "db"}};
   EXPECT_THAT(NamespacesOf(entry), ElementsAre("shop"));
 }
 

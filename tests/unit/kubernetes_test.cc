@@ -13,7 +13,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "kubernetes_server.h"
@@ -197,7 +196,7 @@ TEST_F(KubernetesTest, ObjectsAreTrimmedToWhatIsRead) {
   ASSERT_EQ(change.objects.size(), 1u);
   const Object& object = change.objects.front();
   EXPECT_EQ(object.api_version, "v1");
-  EXPECT_EQ(std::get<Service>(object.spec).ports.front().port, 80);
+  EXPECT_EQ(object.spec.Get<Service>().ports.front().port, 80);
   for (const char* part : {"managedFields", "last-applied", "aFieldOfTomorrow", "loadBalancer"}) {
     EXPECT_FALSE(Contains(object.json.str(), part)) << object.json.str();
   }

@@ -187,7 +187,7 @@ TEST(Parse, WhatMatchesAskOfTheRequestIsKept) {
     - {uri: {prefix: /}, method: {exact: GET}, headers: {x: {regex: a+}, z: {}}, ignoreUriCase: true}
     route: [{destination: {host: a}}]
 )"));
-  const auto& spec = std::get<VirtualService>(parsed.objects.at(0).spec);
+  const auto& spec = parsed.objects.at(0).spec.Get<VirtualService>();
   const Match& match = spec.http.at(0).matches.at(0);
   EXPECT_TRUE(match.ignore_uri_case);
   EXPECT_EQ(match.request_fields, (std::vector<std::string>{"method", "headers"}));

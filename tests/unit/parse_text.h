@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "vsplit/objects.h"
 #include "vsplit/parse.h"
@@ -43,7 +42,7 @@ inline Object OneObject(std::string_view text) {
 template <class T>
 T OneSpec(std::string_view text) {
   const Object object = OneObject(text);
-  const T* spec = std::get_if<T>(&object.spec);
+  const T* spec = object.spec.Find<T>();
   EXPECT_NE(spec, nullptr);
   return spec == nullptr ? T{} : *spec;
 }

@@ -299,7 +299,7 @@ TEST_F(MaglevTest, AnEndpointThatLeavesMovesFewOthers) {
 // As large as a DestinationRule that says no size gets it.
 class DefaultMaglevTest : public MaglevTest {
  protected:
-  static constexpr std::uint32_t kSlots = ClusterSettings{}.maglev_size;
+  inline static const std::uint32_t kSlots = ClusterSettings{}.maglev_size;
 
   DefaultMaglevTest() : MaglevTest(kSlots, {.hash_rows = 3 * kSlots / HASH_SLOTS}) {
     cluster_.groups = {Group(50)};

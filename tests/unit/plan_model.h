@@ -492,7 +492,7 @@ class PlanTest : public ::testing::Test {
     Run(MakeRepair(tables_).operations);
   }
 
-  void Run(const std::vector<Operation>& operations) {
+  void Run(const Operations& operations) {
     for (const Operation& operation : operations) {
       model_.Do(operation);
       Advance(tables_, operation);

@@ -60,7 +60,7 @@ TEST(Settings, EntryForThePortReplacesItsLevelWhole) {
   const ClusterSettings settings = With(host + OnPort(80, kRandom));
   EXPECT_EQ(settings.algorithm, Algorithm::kRandom);
   EXPECT_EQ(settings.max_connections, std::nullopt);
-  EXPECT_EQ(settings.ejection, std::nullopt);
+  EXPECT_FALSE(settings.ejection);
   EXPECT_EQ(With(host + OnPort(81, kRandom)).max_connections, 7U);
 }
 
@@ -209,7 +209,7 @@ TEST(Settings, WarmupIsForAlgorithmsThatKnowWeights) {
             (SlowStart{.duration = milliseconds(30'000), .minimum_percent = 20, .aggression = 2}));
   EXPECT_EQ(With("loadBalancer: {warmup: {duration: 30s}}").warmup,
             (SlowStart{.duration = milliseconds(30'000), .minimum_percent = 10, .aggression = 1}));
-  EXPECT_EQ(With("loadBalancer: {simple: RANDOM, " + warmup + "}").warmup, std::nullopt);
+  EXPECT_FALSE(With("loadBalancer: {simple: RANDOM, " + warmup + "}").warmup);
 }
 
 TEST(Settings, PoolLimitsAndSocketOptionsAreTaken) {
@@ -229,7 +229,7 @@ TEST(Settings, EjectionHasEnvoysDefaults) {
                                                              .base = milliseconds(30'000),
                                                              .max = milliseconds(300'000),
                                                              .max_percent = 10}));
-  EXPECT_EQ(With(kPool).ejection, std::nullopt);
+  EXPECT_FALSE(With(kPool).ejection);
 }
 
 TEST(Settings, SmallestCountThatIsEnforcedEjects) {
@@ -248,9 +248,9 @@ TEST(Settings, SmallestCountThatIsEnforcedEjects) {
 
 TEST(Settings, WhereOriginsAreSplitOnlyLocalFailuresCount) {
   const auto failures = [](const std::string& fields) {
-    return With("outlierDetection: {splitExternalLocalOriginErrors: true, " + fields + "}")
-        .ejection.value_or(Ejection{})
-        .failures;
+    const ClusterSettings settings =
+        With("outlierDetection: {splitExternalLocalOriginErrors: true, " + fields + "}");
+    return settings.ejection ? settings.ejection->failures : 0;
   };
   EXPECT_EQ(failures("consecutive5xxErrors: 1"), 5U);
   EXPECT_EQ(failures("consecutiveLocalOriginFailures: 2"), 2U);

@@ -192,7 +192,7 @@ TEST(Resolve, TcpRulesOfAllVirtualServicesAreOneList) {
 ResolvedHost WithMatches(std::vector<Match> matches) {
   std::vector<Object> objects =
       ObjectsOf(Reviews("{name: http, port: 80}") + Rules(To("http", "v1")));
-  auto& spec = std::get<VirtualService>(objects.back().spec);
+  auto& spec = objects.back().spec.Get<VirtualService>();
   spec.http.push_back(spec.http[0]);
   spec.http[0].matches = std::move(matches);
   Store store;

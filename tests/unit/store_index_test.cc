@@ -10,7 +10,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "store_objects.h"
@@ -184,10 +183,10 @@ bool IsAbout(const Object& object, const HostName& host) {
   const auto covers = [&](const std::string& pattern) {
     return HostCovers(QualifyHost(pattern, object.key.ns, "cluster.local"), host);
   };
-  if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
+  if (const auto* rule = object.spec.Find<DestinationRule>()) {
     return covers(rule->host);
   }
-  return std::ranges::any_of(std::get<VirtualService>(object.spec).hosts, covers);
+  return std::ranges::any_of(object.spec.Get<VirtualService>().hosts, covers);
 }
 
 // What the indexes should answer, by looking at every object.
@@ -202,7 +201,7 @@ std::vector<std::set<const Object*>> SlowAnswers(const Store& store) {
         return IsAbout(object, ServiceHost(ns, name, "cluster.local"));
       };
       answers.push_back(Filter(store, Kind::kEndpointSlice, [&](const Object& object) {
-        return object.key.ns == ns && std::get<EndpointSlice>(object.spec).service == name;
+        return object.key.ns == ns && object.spec.Get<EndpointSlice>().service == name;
       }));
       answers.push_back(Filter(store, Kind::kVirtualService, about));
       answers.push_back(Filter(store, Kind::kDestinationRule, about));
@@ -210,7 +209,7 @@ std::vector<std::set<const Object*>> SlowAnswers(const Store& store) {
   }
   for (std::uint8_t i = 0; i < 3; ++i) {
     answers.push_back(Filter(store, Kind::kPod, [&](const Object& object) {
-      return std::ranges::count(std::get<Pod>(object.spec).ips, IpAddress{{i}}) > 0;
+      return std::ranges::count(object.spec.Get<Pod>().ips, IpAddress{{i}}) > 0;
     }));
   }
   return answers;

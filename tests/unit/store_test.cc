@@ -54,7 +54,7 @@ TEST(Store, ReplacedObjectKeepsUidAndCreation) {
                                    .generation = 2,
                                    .uid = "uid-0",
                                    .creation_timestamp = std::string(kNow)}));
-  EXPECT_EQ(std::get<Service>(now->spec).ports.at(0).port, 81);
+  EXPECT_EQ(now->spec.Get<Service>().ports.at(0).port, 81);
 }
 
 TEST(Store, WhatIsTouchedHasANewVersionAndNothingElse) {
@@ -94,7 +94,7 @@ TEST(Store, PodKeepsTheUidThatItComesWith) {
   EXPECT_TRUE(Apply(store, Make("default", "web-1", Pod{.uid = "uid-0"})).unchanged());
   const Change moved = Apply(store, Make("default", "web-0", Pod{.node_name = "n1"}));
   EXPECT_EQ(moved.after->version.uid, "u2");
-  EXPECT_EQ(std::get<Pod>(moved.after->spec).uid, "u2");
+  EXPECT_EQ(moved.after->spec.Get<Pod>().uid, "u2");
 }
 
 TEST(Store, VersionIsOneCounterForAllKindsAndDeletions) {
@@ -291,7 +291,7 @@ TEST(Store, LaterWriteOfSameObjectCounts) {
                   Context());
   ASSERT_EQ(changes->size(), 2U);
   EXPECT_EQ(changes->at(0).key.name, "b");
-  EXPECT_EQ(std::get<Service>(changes->at(1).after->spec).ports.at(0).port, 3);
+  EXPECT_EQ(changes->at(1).after->spec.Get<Service>().ports.at(0).port, 3);
   EXPECT_EQ(changes->at(1).after->version, (Version{.resource_version = 2,
                                                     .generation = 1,
                                                     .uid = "uid-2",

@@ -65,7 +65,7 @@ TEST(Explain, NamesRuleBoundsEndpointsAndTheNextChoice) {
 // shop/risky-1 gets risky alone, and one failed connection ejects there.
 void GiveSourceOfItsOwn(Canary& canary) {
   ImageCluster risky = Canary::Cluster("risky", 1, "10.1.0.21:8080");
-  risky.settings.ejection = {.failures = 1, .field = "consecutive5xxErrors"};
+  risky.settings.ejection = Ejection{.failures = 1, .field = "consecutive5xxErrors"};
   ImageFrontend frontend = Everyone({.host = Canary::kHost,
                                      .stride = 1,
                                      .clusters = {Canary::Cluster("safe", 9, "10.1.0.11:8080"),

@@ -89,7 +89,7 @@ TEST(Workloads, StaticPodIsNamedAfterItsConfiguration) {
 TEST(Workloads, PodThatHasEndedIsNowhere) {
   for (const char* phase : {"Succeeded", "Failed"}) {
     Object pod = MakePod("p", "n1", kUid);
-    std::get<Pod>(pod.spec).phase = phase;
+    pod.spec.Get<Pod>().phase = phase;
     EXPECT_EQ(HintOf(pod, "n1", kMount), std::nullopt) << phase;
   }
 }

@@ -97,7 +97,7 @@ std::string ToString(const Finding& finding) {
 Clients AllPods(const Store& store) {
   Clients clients;
   for (const ObjectPtr& pod : store.List(Kind::kPod)) {
-    const std::string& node = std::get<Pod>(pod->spec).node_name;
+    const std::string& node = pod->spec.Get<Pod>().node_name;
     const ObjectPtr found = store.Find({.kind = Kind::kNode, .name = node});
     clients.workloads.push_back(
         {.name = pod->key.ns + "/" + pod->key.name, .client = ClientOf(*pod, found.get())});

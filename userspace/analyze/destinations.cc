@@ -34,7 +34,7 @@ SubsetKey KeyOf(const Store& store, const std::string& ns, const std::string& ho
 std::set<SubsetKey> SubsetsOf(const Store& store) {
   std::set<SubsetKey> subsets;
   for (const ObjectPtr& object : store.List(Kind::kDestinationRule)) {
-    const auto& rule = std::get<DestinationRule>(object->spec);
+    const auto& rule = object->spec.Get<DestinationRule>();
     for (const Subset& subset : rule.subsets) {
       subsets.insert(KeyOf(store, object->key.ns, rule.host, subset.name));
     }
@@ -76,7 +76,7 @@ void CheckDestinations(const Store& store, const Registry& registry, Findings& o
   const std::set<SubsetKey> subsets = SubsetsOf(store);
   const auto check = [&](const Object& object, const RouteDestination& to) {
     const std::string& ns = object.key.ns;
-    const auto& service = std::get<VirtualService>(object.spec);
+    const auto& service = object.spec.Get<VirtualService>();
     if (const KnownHost* known = registry.Find(ns, service.export_to, to.host)) {
       CheckPort(object, to, *known, out);
     } else {
@@ -87,7 +87,7 @@ void CheckDestinations(const Store& store, const Registry& registry, Findings& o
     }
   };
   for (const ObjectPtr& object : store.List(Kind::kVirtualService)) {
-    const auto& service = std::get<VirtualService>(object->spec);
+    const auto& service = object->spec.Get<VirtualService>();
     for (const std::vector<Rule>* rules : {&service.tcp, &service.tls, &service.http}) {
       for (const Rule& rule : *rules) {
         for (const RouteDestination& to : rule.routes) {

@@ -24,7 +24,7 @@ namespace vsplit::analyze {
 namespace {
 
 const DestinationRule& RuleOf(const ObjectPtr& object) {
-  return std::get<DestinationRule>(object->spec);
+  return object->spec.Get<DestinationRule>();
 }
 
 bool IsSeenFrom(const ObjectPtr& object, const std::string& ns) {
@@ -147,7 +147,7 @@ void CheckHiding(const Store& store, const std::string& root_namespace, Findings
               service->key.ns, root_namespace, out);
   }
   for (const ObjectPtr& entry : store.List(Kind::kServiceEntry)) {
-    for (const std::string& host : std::get<ServiceEntry>(entry->spec).hosts) {
+    for (const std::string& host : entry->spec.Get<ServiceEntry>().hosts) {
       CheckHost(store, QualifyHost(host, entry->key.ns, store.domain()), entry->key.ns,
                 root_namespace, out);
     }

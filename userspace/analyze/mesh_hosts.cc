@@ -29,7 +29,7 @@ bool IsOfMesh(const VirtualService& service) {
 Claims ClaimsOf(const Store& store) {
   Claims claims;
   for (const ObjectPtr& object : store.List(Kind::kVirtualService)) {
-    const auto& service = std::get<VirtualService>(object->spec);
+    const auto& service = object->spec.Get<VirtualService>();
     if (!IsOfMesh(service)) {
       continue;
     }

@@ -32,7 +32,7 @@ std::set<std::string> ScopesOf(const std::vector<std::string>& export_to, const 
 
 Registry::Registry(const Store& store) : domain_(store.domain()) {
   for (const ObjectPtr& object : store.List(Kind::kServiceEntry)) {
-    const auto& entry = std::get<ServiceEntry>(object->spec);
+    const auto& entry = object->spec.Get<ServiceEntry>();
     KnownHost known{.workload_selector = entry.workload_selector};
     for (const ServiceEntryPort& port : entry.ports) {
       known.ports.push_back(port.number);
@@ -45,7 +45,7 @@ Registry::Registry(const Store& store) : domain_(store.domain()) {
   }
   for (const ObjectPtr& object : store.List(Kind::kService)) {
     KnownHost known;
-    for (const ServicePort& port : std::get<Service>(object->spec).ports) {
+    for (const ServicePort& port : object->spec.Get<Service>().ports) {
       known.ports.push_back(port.port);
     }
     for (const std::string& scope : ScopesOf(ServiceExports(*object), object->key.ns)) {

@@ -75,7 +75,7 @@ using PortKey = std::tuple<std::string, std::string, std::uint16_t>;  // scope, 
 std::map<PortKey, PortClaims> PortClaimsOf(const Store& store) {
   std::map<PortKey, PortClaims> claims;
   for (const ObjectPtr& object : store.List(Kind::kServiceEntry)) {
-    const auto& entry = std::get<ServiceEntry>(object->spec);
+    const auto& entry = object->spec.Get<ServiceEntry>();
     for (const std::string& scope : ScopesOf(entry.export_to, object->key.ns)) {
       for (const std::string& host : entry.hosts) {
         for (const ServiceEntryPort& port : entry.ports) {
@@ -118,7 +118,7 @@ void CheckAgreement(const Store& store, Findings& out) {
 
 void CheckPortNames(const Store& store, Findings& out) {
   for (const ObjectPtr& object : store.List(Kind::kService)) {
-    const auto& service = std::get<Service>(object->spec);
+    const auto& service = object->spec.Get<Service>();
     if (IsIstios(object->labels)) {
       continue;
     }
@@ -133,7 +133,7 @@ void CheckPortNames(const Store& store, Findings& out) {
 
 void CheckServiceEntries(const Store& store, Findings& out) {
   for (const ObjectPtr& object : store.List(Kind::kServiceEntry)) {
-    const auto& entry = std::get<ServiceEntry>(object->spec);
+    const auto& entry = object->spec.Get<ServiceEntry>();
     if (!entry.addresses.empty() || !entry.allocated.empty()) {
       continue;
     }

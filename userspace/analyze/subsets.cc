@@ -26,7 +26,7 @@ constexpr const char* kHostname = "kubernetes.io/hostname";
 std::vector<Labels> PodLabels(const Store& store) {
   std::vector<Labels> all;
   for (const ObjectPtr& object : store.List(Kind::kPod)) {
-    const std::string& node_name = std::get<Pod>(object->spec).node_name;
+    const std::string& node_name = object->spec.Get<Pod>().node_name;
     Labels labels = object->labels;
     if (!node_name.empty()) {
       labels[kHostname] = node_name;
@@ -50,7 +50,7 @@ std::vector<Labels> PodLabels(const Store& store) {
 void CheckSubsets(const Store& store, const Registry& registry, Findings& out) {
   const std::vector<Labels> pods = PodLabels(store);
   for (const ObjectPtr& object : store.List(Kind::kDestinationRule)) {
-    const auto& rule = std::get<DestinationRule>(object->spec);
+    const auto& rule = object->spec.Get<DestinationRule>();
     const KnownHost* known = registry.Find(object->key.ns, rule.export_to, rule.host);
     if (known == nullptr) {
       out.push_back({.code = "IST0174",

@@ -106,7 +106,7 @@ Outcome<void> CheckPreconditions(const DeleteOptions& options, const Object& liv
   const std::string version = std::to_string(live.version.resource_version);
   if (!options.uid.empty() && options.uid != live.version.uid) {
     return Stale(live.key, "Precondition failed: UID in precondition: " + options.uid +
-                               ", UID in object meta: " + live.version.uid);
+                               ", UID in object meta: " + live.version.uid.str());
   }
   if (!options.resource_version.empty() && options.resource_version != version) {
     return Stale(live.key, "Precondition failed: ResourceVersion in precondition: " +
@@ -167,7 +167,7 @@ Outcome<Response> Delete(const Call& call, const Place& place) {
                         {{"name", key.name},
                          {"group", place.info->group},
                          {"kind", place.info->plural},
-                         {"uid", live->version.uid}}}};
+                         {"uid", live->version.uid.str()}}}};
   return Response{.body = Dump(status)};
 }
 

@@ -34,7 +34,7 @@ Json Render(const Object& object, const std::string& api_version, const std::str
   if (InfoOf(object.kind()).namespaced) {
     metadata["namespace"] = object.key.ns;
   }
-  metadata["uid"] = object.version.uid;
+  metadata["uid"] = object.version.uid.str();
   metadata["resourceVersion"] = std::to_string(object.version.resource_version);
   metadata["generation"] = object.version.generation;
   metadata["creationTimestamp"] = object.version.creation_timestamp;

@@ -12,7 +12,6 @@
 #include <system_error>
 #include <tl/expected.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "call.h"
@@ -131,7 +130,7 @@ struct SelectableField {
 
 template <auto member>
 std::string PodField(const Object& object) {
-  const auto* pod = std::get_if<Pod>(&object.spec);
+  const auto* pod = object.spec.Find<Pod>();
   return pod == nullptr ? std::string() : (pod->*member).str();
 }
 

@@ -304,7 +304,7 @@ Outcome<void> CheckPreconditions(const Place& place, const Json& document, const
   }
   if (!uid.empty() && uid != live->version.uid) {
     return Stale(live->key, "Precondition failed: UID in precondition: " + uid +
-                                ", UID in object meta: " + live->version.uid);
+                                ", UID in object meta: " + live->version.uid.str());
   }
   if (versioned && version != std::to_string(live->version.resource_version)) {
     return About(live->key, {.code = 409, .reason = "Conflict"});

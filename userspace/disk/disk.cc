@@ -124,13 +124,14 @@ struct Disk::State {
   Result<void> Write(const Change& change) {
     Statement& statement = change.after ? put : remove;
     const std::string text = change.after ? change.after->json.str() : "";
+    const std::string uid = change.after ? change.after->version.uid.str() : "";
     statement.Bind(1, InfoOf(change.key.kind).name).Bind(2, change.key.ns).Bind(3, change.key.name);
     if (change.after) {
       const Version& version = change.after->version;
       statement.Bind(4, text)
           .Bind(5, static_cast<std::int64_t>(version.resource_version))
           .Bind(6, version.generation)
-          .Bind(7, version.uid)
+          .Bind(7, uid)
           .Bind(8, version.creation_timestamp);
     }
     return Run(statement);

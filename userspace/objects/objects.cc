@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 namespace vsplit {
@@ -68,7 +67,7 @@ const std::string* WorkloadLabel(const Object& workload, const std::string& name
   if (const auto own = workload.labels.find(name); own != workload.labels.end()) {
     return &own->second.str();
   }
-  const auto* entry = std::get_if<WorkloadEntry>(&workload.spec);
+  const auto* entry = workload.spec.Find<WorkloadEntry>();
   if (entry == nullptr) {
     return nullptr;
   }
@@ -77,7 +76,7 @@ const std::string* WorkloadLabel(const Object& workload, const std::string& name
 }
 
 std::vector<std::string> ServiceExports(const Object& service) {
-  if (const auto* entry = std::get_if<ServiceEntry>(&service.spec)) {
+  if (const auto* entry = service.spec.Find<ServiceEntry>()) {
     return entry->export_to;
   }
   std::vector<std::string> words;

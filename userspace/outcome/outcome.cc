@@ -76,8 +76,8 @@ Result<Client> ClientOfPod(const Store& store, const std::string& name) {
     return Fail(fmt::format("there is no Pod \"{}\" among the objects", name),
                 Error::Reason::kNotFound);
   }
-  return ClientOf(
-      *pod, store.Find({.kind = Kind::kNode, .name = std::get<Pod>(pod->spec).node_name}).get());
+  return ClientOf(*pod,
+                  store.Find({.kind = Kind::kNode, .name = pod->spec.Get<Pod>().node_name}).get());
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ constexpr auto kDocumentFields = std::to_array<Field<DestinationRule>>({
 }  // namespace
 
 void ReadDestinationRule(const At& root, Object& object) {
-  auto& rule = object.spec.emplace<DestinationRule>();
+  auto& rule = object.spec.Emplace<DestinationRule>();
   ReadMap(root, Shape<DestinationRule>{"", kDocumentFields, kHeaderFields}, rule);
   RequireSpec(root);
   WithField(root, "spec", [&object](const At& spec) { CheckSpec(spec, object); });

@@ -134,16 +134,16 @@ constexpr auto kPodFields = std::to_array<Field<Pod>>({
 
 void ReadNamespace(const At& root, Object& object) {
   ReadMap(root, Shape<Namespace>{"Namespace", kNamespaceFields, kHeaderFields},
-          object.spec.emplace<Namespace>());
+          object.spec.Emplace<Namespace>());
 }
 
 void ReadNode(const At& root, Object& object) {
   ReadMap(root, Shape<vsplit::Node>{"Node", kNodeFields, kHeaderFields},
-          object.spec.emplace<vsplit::Node>());
+          object.spec.Emplace<vsplit::Node>());
 }
 
 void ReadPod(const At& root, Object& object) {
-  Pod& pod = object.spec.emplace<Pod>();
+  Pod& pod = object.spec.Emplace<Pod>();
   ReadMap(root, Shape<Pod>{"Pod", kPodFields, kHeaderFields}, pod);
   const Node* metadata = root.node().Find("metadata");
   const Node* uid = metadata == nullptr ? nullptr : metadata->Find("uid");

@@ -326,13 +326,13 @@ void CheckSlicePorts(const At& root, const EndpointSlice& slice) {
 }  // namespace
 
 void ReadService(const At& root, Object& object) {
-  auto& service = object.spec.emplace<Service>();
+  auto& service = object.spec.Emplace<Service>();
   ReadMap(root, Shape<Service>{"Service", kServiceFields, kHeaderFields}, service);
   RequireSpec(root);
 }
 
 void ReadEndpointSlice(const At& root, Object& object) {
-  auto& slice = object.spec.emplace<EndpointSlice>();
+  auto& slice = object.spec.Emplace<EndpointSlice>();
   ReadMap(root, Shape<EndpointSlice>{"EndpointSlice", kSliceFields, kHeaderFields}, slice);
   if (slice.address_type.empty() && root.node().Find("addressType") == nullptr) {
     root.Missing("addressType");

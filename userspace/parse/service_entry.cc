@@ -131,14 +131,14 @@ constexpr auto kServiceDocument = std::to_array<Field<ServiceEntry>>({
 }  // namespace
 
 void ReadWorkloadEntry(const At& root, Object& object) {
-  auto& workload = object.spec.emplace<WorkloadEntry>();
+  auto& workload = object.spec.Emplace<WorkloadEntry>();
   ReadMap(root, Shape<WorkloadEntry>{"", kWorkloadDocument, kHeaderFields}, workload);
   RequireSpec(root);
   WithField(root, "spec", [](const At& spec) { CheckWorkload(spec, nullptr); });
 }
 
 void ReadServiceEntry(const At& root, Object& object) {
-  auto& service = object.spec.emplace<ServiceEntry>();
+  auto& service = object.spec.Emplace<ServiceEntry>();
   ReadMap(root, Shape<ServiceEntry>{"", kServiceDocument, kHeaderFields}, service);
   RequireSpec(root);
   WithField(root, "spec", [&object](const At& spec) { CheckServiceEntry(spec, object); });

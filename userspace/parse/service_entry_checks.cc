@@ -261,7 +261,7 @@ void CheckWorkload(const At& workload, const ServiceEntry* service) {
 }
 
 void CheckServiceEntry(const At& spec, const Object& object) {
-  const auto& service = std::get<ServiceEntry>(object.spec);
+  const auto& service = object.spec.Get<ServiceEntry>();
   CheckCount(spec, "hosts", kMostEntries);
   CheckCount(spec, "addresses", kMostEntries);
   CheckCount(spec, "ports", kMostEntries);

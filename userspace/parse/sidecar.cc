@@ -92,7 +92,7 @@ constexpr auto kDocumentFields = std::to_array<Field<Sidecar>>({
 }  // namespace
 
 void ReadSidecar(const At& root, Object& object) {
-  auto& sidecar = object.spec.emplace<Sidecar>();
+  auto& sidecar = object.spec.Emplace<Sidecar>();
   ReadMap(root, Shape<Sidecar>{"", kDocumentFields, kHeaderFields}, sidecar);
   RequireSpec(root);
   WithField(root, "spec", [&object](const At& spec) { CheckSidecar(spec, object); });

@@ -178,7 +178,7 @@ void CheckClaims(const At& rule, const VirtualService& service) {
 }
 
 void CheckSpec(const At& at, const Object& object) {
-  const auto& service = std::get<VirtualService>(object.spec);
+  const auto& service = object.spec.Get<VirtualService>();
   const Node& node = at.node();
   if (node.kind != Node::Kind::kMap) {
     return;
@@ -226,7 +226,7 @@ void CheckPolicy(const At& root, const Object& object) {
 }  // namespace
 
 void ReadVirtualService(const At& root, Object& object) {
-  auto& service = object.spec.emplace<VirtualService>();
+  auto& service = object.spec.Emplace<VirtualService>();
   ReadMap(root, Shape<VirtualService>{"", kDocumentFields, kHeaderFields}, service);
   RequireSpec(root);
   WithField(root, "spec", [&object](const At& spec) { CheckSpec(spec, object); });

@@ -39,8 +39,7 @@ tl::unexpected<Error> FailFull(std::string_view table, const IdSpace& space,
 
 }  // namespace
 
-Allotment::Allotment(const Tables& tables, std::uint64_t generation,
-                     std::vector<Operation>& operations)
+Allotment::Allotment(const Tables& tables, std::uint64_t generation, Operations& operations)
     : t_(tables),
       generation_(generation),
       operations_(operations),

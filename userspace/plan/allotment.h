@@ -24,7 +24,7 @@ namespace vsplit {
 class Allotment {
  public:
   // `operations` are those before the plan's commit; both outlive this object.
-  Allotment(const Tables& tables, std::uint64_t generation, std::vector<Operation>& operations);
+  Allotment(const Tables& tables, std::uint64_t generation, Operations& operations);
 
   // Each fails with kFull when its table has no room, even after a Wait and after giving up the
   // names that nothing uses any more.
@@ -64,7 +64,7 @@ class Allotment {
 
   const Tables& t_;
   std::uint64_t generation_;
-  std::vector<Operation>& operations_;
+  Operations& operations_;
   // Made of the tables' one when it is needed: it is as large as the table.
   std::optional<FrontendSpace> places_;
   IdSpace routes_, policies_, groups_, hashes_, endpoints_, states_, turns_, counters_, clusters_,

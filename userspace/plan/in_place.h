@@ -21,7 +21,7 @@ namespace vsplit {
 class InPlace {
  public:
   // `operations` are those behind the plan's commit; all outlive this object.
-  InPlace(const Tables& tables, Allotment& allotment, std::vector<Operation>& operations)
+  InPlace(const Tables& tables, Allotment& allotment, Operations& operations)
       : t_(tables), allotment_(allotment), operations_(operations) {}
 
   // Of a frontend, by its id: of the route of `everyone`, or of a source.
@@ -36,7 +36,7 @@ class InPlace {
 
   const Tables& t_;
   Allotment& allotment_;
-  std::vector<Operation>& operations_;
+  Operations& operations_;
   // As they will be, of those that this plan has looked at: by counter and by cluster id.
   std::unordered_map<std::uint32_t, Timeouts> timeouts_;
   std::map<std::uint32_t, cluster_state> states_;

@@ -68,7 +68,7 @@ class Planner {
       return Plan{{}, t_.generation};
     }
     before_.emplace_back(Commit{generation_});
-    for (std::vector<Operation>* more : {&workloads_.operations, &after_}) {
+    for (Operations* more : {&workloads_.operations, &after_}) {
       before_.insert(before_.end(), std::make_move_iterator(more->begin()),
                      std::make_move_iterator(more->end()));
     }
@@ -367,8 +367,8 @@ class Planner {
 
   const Tables& t_;
   std::uint64_t generation_;
-  std::vector<Operation> before_;  // the commit
-  std::vector<Operation> after_;
+  Operations before_;  // the commit
+  Operations after_;
   Allotment allotment_;
   RouteWriter routes_;
   WorkloadPlan workloads_;

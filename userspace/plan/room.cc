@@ -20,7 +20,7 @@ namespace {
 
 // Subnets and frontends that are in one of the two tables only, or not in force.
 void RepairSubnets(const Tables& tables, const std::set<std::uint32_t>& living,
-                   std::vector<Operation>& operations) {
+                   Operations& operations) {
   bool any = false;
   for (const auto& [subnet, frontend] : tables.subnets) {
     const auto found = tables.frontends.find(subnet);
@@ -46,7 +46,7 @@ std::uint32_t EndpointsOf(const Tables& tables, const policy_value& policy) {
 }
 
 // How many endpoints a cluster that ejects has, which a dead agent may not have written.
-void RepairStates(const Tables& tables, std::vector<Operation>& operations) {
+void RepairStates(const Tables& tables, Operations& operations) {
   std::map<std::uint32_t, cluster_state> states;
   for (const auto& [row, route] : tables.routes) {
     for (const route_cluster& cluster : std::span(route.clusters, route.count)) {
@@ -71,7 +71,7 @@ void RepairStates(const Tables& tables, std::vector<Operation>& operations) {
   }
 }
 
-void RepairWorkloads(const Tables& tables, std::vector<Operation>& operations) {
+void RepairWorkloads(const Tables& tables, Operations& operations) {
   for (const std::uint64_t cgroup : tables.stray_cgroups) {
     operations.emplace_back(DeleteWorkload{cgroup, ""});
   }
@@ -81,7 +81,7 @@ void RepairWorkloads(const Tables& tables, std::vector<Operation>& operations) {
 }  // namespace
 
 void AddWait(std::set<std::pair<std::uint32_t, std::uint32_t>>& retired_sources,
-             FrontendSpace& places, std::vector<Operation>& operations) {
+             FrontendSpace& places, Operations& operations) {
   operations.emplace_back(Wait{});
   for (const auto& [row, workload] : std::exchange(retired_sources, {})) {
     operations.emplace_back(DeleteSource{row, workload});
@@ -97,7 +97,7 @@ Plan MakeRepair(const Tables& tables) {
   Plan plan{{}, tables.generation};
   FrontendSpace places = tables.frontend_space;
   std::set<std::uint32_t> living;  // frontend ids
-  std::vector<Operation> gone;
+  Operations gone;
   for (const auto& [frontend, row] : tables.frontends) {
     for (std::uint32_t which = 0; which < row.words.size(); ++which) {
       if (row.words.at(which) >> ROUTE_ROW_BITS > tables.generation) {

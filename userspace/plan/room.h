@@ -14,6 +14,6 @@ namespace vsplit {
 // source routes that were put out of force, and the places of frontends behind which no search goes
 // on. Both become as they are then.
 void AddWait(std::set<std::pair<std::uint32_t, std::uint32_t>>& retired_sources,
-             FrontendSpace& places, std::vector<Operation>& operations);
+             FrontendSpace& places, Operations& operations);
 
 }  // namespace vsplit

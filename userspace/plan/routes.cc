@@ -34,13 +34,13 @@ std::uint16_t CountOf(const ImageCluster& cluster) {
 }
 
 void RetireRows(Retire::Table table, std::uint32_t first, std::uint32_t count,
-                std::vector<Operation>& operations) {
+                Operations& operations) {
   if (count > 0) {
     operations.emplace_back(Retire{table, first, count});
   }
 }
 
-void RetireCluster(const OldCluster& cluster, std::vector<Operation>& operations) {
+void RetireCluster(const OldCluster& cluster, Operations& operations) {
   if (cluster.policy_kept) {
     return;
   }
@@ -273,7 +273,7 @@ OldGroup* RouteWriter::SameGroupOf(OldCluster* before, const std::vector<Endpoin
   return same == before->groups.end() ? nullptr : &*same;
 }
 
-void RetireRest(const OldRoute& old, std::vector<Operation>& operations) {
+void RetireRest(const OldRoute& old, Operations& operations) {
   if (old.kept) {
     return;
   }

@@ -29,7 +29,7 @@ bool IsNumbered(const ImageRoute& route);
 class RouteWriter {
  public:
   RouteWriter(const Tables& tables, std::uint64_t generation, Allotment& allotment,
-              std::vector<Operation>& operations)
+              Operations& operations)
       : t_(tables), generation_(generation), allotment_(allotment), operations_(operations) {}
 
   // The chain of rows; gives its first row. `frontend` is the id.
@@ -53,10 +53,10 @@ class RouteWriter {
   const Tables& t_;
   std::uint64_t generation_;
   Allotment& allotment_;
-  std::vector<Operation>& operations_;
+  Operations& operations_;
 };
 
 // After the commit: what no new route took over. A sequence is not among it.
-void RetireRest(const OldRoute& old, std::vector<Operation>& operations);
+void RetireRest(const OldRoute& old, Operations& operations);
 
 }  // namespace vsplit

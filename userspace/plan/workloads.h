@@ -17,8 +17,8 @@
 namespace vsplit {
 
 struct WorkloadPlan {
-  std::vector<Operation> operations;  // after the commit
-  std::set<std::uint32_t> leaving;    // ids of workloads that are no more after it
+  Operations operations;            // after the commit
+  std::set<std::uint32_t> leaving;  // ids of workloads that are no more after it
 };
 
 // kFull when there are too many workloads, or at too many levels.

@@ -57,7 +57,7 @@ HostName MostSpecificPattern(const std::vector<HostName>& patterns, const HostNa
 }
 
 Candidate CandidateOf(const Scene& scene, const ObjectPtr& object, const HostName& host) {
-  const auto& spec = std::get<VirtualService>(object->spec);
+  const auto& spec = object->spec.Get<VirtualService>();
   Candidate candidate{.object = object};
   for (const std::string& written : spec.hosts) {
     candidate.hosts.push_back(QualifyHost(written, object->key.ns, scene.store.domain()));
@@ -76,7 +76,7 @@ std::vector<Candidate> CandidatesFor(const Scene& scene, const HostName& host) {
   SortByPrecedence(objects);
   std::vector<std::pair<Standing, Candidate>> standing;
   for (const ObjectPtr& object : objects) {
-    const auto& spec = std::get<VirtualService>(object->spec);
+    const auto& spec = object->spec.Get<VirtualService>();
     Candidate candidate = CandidateOf(scene, object, host);
     Standing place = Standing::kHidden;
     if (!IncludesMesh(spec.gateways)) {

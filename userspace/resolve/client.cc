@@ -15,7 +15,7 @@
 namespace vsplit {
 
 Client ClientOf(const Object& pod, const Object* node) {
-  const std::string& node_name = std::get<Pod>(pod.spec).node_name;
+  const std::string& node_name = pod.spec.Get<Pod>().node_name;
   Client client{.ns = pod.key.ns,
                 .labels = pod.labels,
                 .node = node_name,

@@ -21,7 +21,7 @@ namespace vsplit::resolve {
 namespace {
 
 const VirtualService& SpecOf(const ObjectPtr& object) {
-  return std::get<VirtualService>(object->spec);
+  return object->spec.Get<VirtualService>();
 }
 
 const std::vector<Rule>& Written(const VirtualService& spec, RuleList list) {

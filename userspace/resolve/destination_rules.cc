@@ -25,7 +25,7 @@ namespace vsplit::resolve {
 namespace {
 
 const DestinationRule& RuleOf(const ObjectPtr& object) {
-  return std::get<DestinationRule>(object->spec);
+  return object->spec.Get<DestinationRule>();
 }
 
 HostName HostOf(const Scene& scene, const ObjectPtr& object) {

@@ -12,7 +12,6 @@
 #include <system_error>
 #include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "client.h"
@@ -35,7 +34,7 @@ namespace {
 const Object* PodAt(const Scene& scene, const IpAddress& ip) {
   scene.dependencies.pod_ips.insert(ip);
   for (const ObjectPtr& object : scene.store.PodsWithIp(ip)) {
-    const auto& pod = std::get<Pod>(object->spec);
+    const auto& pod = object->spec.Get<Pod>();
     if (!pod.host_network && pod.phase != "Succeeded" && pod.phase != "Failed") {
       return object.get();
     }
@@ -66,7 +65,7 @@ const Object* ObjectOf(const Scene& scene, Member& member) {
 const std::string& NodeOf(const Scene& scene, Member& member) {
   static const std::string none;
   if (const Object* object = ObjectOf(scene, member)) {
-    const auto* pod = std::get_if<Pod>(&object->spec);
+    const auto* pod = object->spec.Find<Pod>();
     return pod == nullptr ? none : pod->node_name.str();
   }
   return member.endpoint == nullptr ? none : member.endpoint->node_name.str();
@@ -188,12 +187,11 @@ std::optional<std::uint16_t> PortForEntry(const Member& member, const ServiceEnt
 
 std::optional<std::uint16_t> PortOf(const Member& member, const std::string& name) {
   if (member.slice != nullptr) {
-    return PortInSlice(std::get<EndpointSlice>(member.slice->spec), name);
+    return PortInSlice(member.slice->spec.Get<EndpointSlice>(), name);
   }
-  const auto* service = std::get_if<Service>(&member.owner->spec);
-  return service != nullptr
-             ? PortForService(member, *service, name)
-             : PortForEntry(member, std::get<ServiceEntry>(member.owner->spec), name);
+  const auto* service = member.owner->spec.Find<Service>();
+  return service != nullptr ? PortForService(member, *service, name)
+                            : PortForEntry(member, member.owner->spec.Get<ServiceEntry>(), name);
 }
 
 // ---- at which address --------------------------------------------------------------------------
@@ -229,7 +227,7 @@ void AddNamed(const Scene& scene, Member& member, std::uint16_t port, bool first
 void SortAndUnite(std::vector<Chosen>& chosen) {
   const auto place = [](const Chosen& one) {
     const bool is_resolved = one.endpoint.address.ip != IpAddress{};
-    return std::pair(one.endpoint.address, is_resolved ? std::string_view() : one.endpoint.name);
+    return std::pair(one.endpoint.address, is_resolved ? InternedString() : one.endpoint.name);
   };
   std::ranges::stable_sort(chosen, [&place](const Chosen& left, const Chosen& right) {
     return std::pair(place(left), !left.member->ready) <

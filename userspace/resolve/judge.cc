@@ -22,7 +22,7 @@ namespace vsplit::resolve {
 namespace {
 
 const DestinationRule& RuleOf(const ObjectPtr& object) {
-  return std::get<DestinationRule>(object->spec);
+  return object->spec.Get<DestinationRule>();
 }
 
 // The first of the merged rules that has a trafficPolicy; null when none has.

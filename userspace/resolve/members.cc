@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "endpoints.h"
@@ -33,7 +32,7 @@ Health HealthOf(const SliceEndpoint& endpoint) {
 
 void AddSlices(const Scene& scene, const Object& owner, std::vector<Member>& members) {
   for (const ObjectPtr& object : scene.store.SlicesOf(owner.key.ns, owner.key.name)) {
-    const auto& slice = std::get<EndpointSlice>(object->spec);
+    const auto& slice = object->spec.Get<EndpointSlice>();
     if (slice.address_type != "IPv4" && slice.address_type != "IPv6") {
       continue;
     }
@@ -72,14 +71,14 @@ void AddEntry(const Object& owner, const WorkloadEntry& entry, const Object* obj
 // As the endpoint controller of Kubernetes decides (shouldPodBeInEndpoints, IsPodReady of Istio's
 // pod.go). A Pod without the condition is one that somebody wrote by hand.
 bool IsReady(const Object& object) {
-  const auto& pod = std::get<Pod>(object.spec);
+  const auto& pod = object.spec.Get<Pod>();
   return !object.deleting && pod.phase != "Succeeded" && pod.phase != "Failed" &&
          pod.ready.value_or(pod.phase.empty() || pod.phase == "Running");
 }
 
 void AddPod(const Object& owner, const Object& object, std::vector<Member>& members) {
   if (IsReady(object)) {
-    for (const IpAddress& ip : std::get<Pod>(object.spec).ips) {
+    for (const IpAddress& ip : object.spec.Get<Pod>().ips) {
       members.push_back({.ip = ip, .owner = &owner, .object = &object});
     }
   }
@@ -89,7 +88,7 @@ void AddSelected(const Scene& scene, const Object& owner, const Labels& selector
                  std::vector<Member>& members) {
   for (const ObjectPtr& object : scene.store.WorkloadsSelectedBy(owner.key.ns, selector)) {
     if (object->kind() == Kind::kWorkloadEntry) {
-      AddEntry(owner, std::get<WorkloadEntry>(object->spec), object.get(), dns, members);
+      AddEntry(owner, object->spec.Get<WorkloadEntry>(), object.get(), dns, members);
     } else if (owner.kind() == Kind::kServiceEntry) {  // a Service's Pods are in its slices
       AddPod(owner, *object, members);
     }
@@ -102,7 +101,7 @@ bool IsDns(Resolution resolution) {
 
 void AddServiceEntry(const Scene& scene, const Object& owner, const RegistryService& service,
                      std::vector<Member>& members) {
-  const auto& entry = std::get<ServiceEntry>(owner.spec);
+  const auto& entry = owner.spec.Get<ServiceEntry>();
   const bool dns = IsDns(service.resolution);
   if (entry.workload_selector) {
     AddSelected(scene, owner, *entry.workload_selector, dns, members);
@@ -121,7 +120,7 @@ void AddServiceEntry(const Scene& scene, const Object& owner, const RegistryServ
 std::vector<Member> MembersOf(const Scene& scene, const RegistryService& service) {
   std::vector<Member> members;
   for (const ObjectPtr& object : service.objects) {
-    if (const auto* spec = std::get_if<Service>(&object->spec)) {
+    if (const auto* spec = object->spec.Find<Service>()) {
       AddSlices(scene, *object, members);
       if (!spec->selector.empty() && scene.store.Count(Kind::kWorkloadEntry) > 0) {
         AddSelected(scene, *object, spec->selector, false, members);

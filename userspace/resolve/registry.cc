@@ -12,7 +12,6 @@
 #include <string_view>
 #include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "client.h"
@@ -105,7 +104,7 @@ std::string ChooseNamespace(const Scene& scene, const std::vector<ObjectPtr>& ob
 std::vector<IpPrefix> AddressesOfPods(const Scene& scene, const ObjectKey& service) {
   std::vector<IpPrefix> addresses;
   for (const ObjectPtr& object : scene.store.SlicesOf(service.ns, service.name)) {
-    for (const SliceEndpoint& endpoint : std::get<EndpointSlice>(object->spec).endpoints) {
+    for (const SliceEndpoint& endpoint : object->spec.Get<EndpointSlice>().endpoints) {
       for (const IpAddress& ip : endpoint.addresses) {
         if (endpoint.ready.value_or(true)) {
           addresses.push_back({.address = ip});
@@ -135,13 +134,13 @@ std::vector<IpPrefix> Allocated(const Object& object, const ServiceEntry& entry,
 
 std::vector<IpPrefix> AddressesOf(const Scene& scene, const Object& object, const HostName& host) {
   std::vector<IpPrefix> addresses;
-  if (const auto* service = std::get_if<Service>(&object.spec)) {
+  if (const auto* service = object.spec.Find<Service>()) {
     for (const IpAddress& ip : service->cluster_ips) {
       addresses.push_back({.address = ip});
     }
     return service->headless ? AddressesOfPods(scene, object.key) : addresses;
   }
-  const auto& entry = std::get<ServiceEntry>(object.spec);
+  const auto& entry = object.spec.Get<ServiceEntry>();
   for (const std::string& text : entry.addresses) {
     if (const auto prefix = ParseIpPrefix(text)) {
       addresses.push_back(*prefix);
@@ -153,7 +152,7 @@ std::vector<IpPrefix> AddressesOf(const Scene& scene, const Object& object, cons
 // Why a port of an object without addresses is not dialled by address; empty if any address means
 // it, as a ServiceEntry's port of a protocol that does not name the host.
 std::string WhyUnaddressed(const Object& object, PortProtocol protocol) {
-  if (const auto* service = std::get_if<Service>(&object.spec)) {
+  if (const auto* service = object.spec.Find<Service>()) {
     const std::string name = ToString(object.key);
     if (service->type == "ExternalName") {
       return fmt::format("{} is of type ExternalName and has no address of its own", name);
@@ -207,21 +206,21 @@ RegistryPort PortOf(const Port& port, std::uint16_t number, std::uint16_t target
 
 void AddPorts(const Scene& scene, const Object& object, bool counts, RegistryService& service) {
   const std::vector<IpPrefix> addresses = AddressesOf(scene, object, service.host);
-  if (const auto* spec = std::get_if<Service>(&object.spec)) {
+  if (const auto* spec = object.spec.Find<Service>()) {
     for (const ServicePort& port : spec->ports) {
       AddPort(service, PortOf(port, port.port, 0), addresses, object, counts);
     }
     return;
   }
-  for (const ServiceEntryPort& port : std::get<ServiceEntry>(object.spec).ports) {
+  for (const ServiceEntryPort& port : object.spec.Get<ServiceEntry>().ports) {
     AddPort(service, PortOf(port, port.number, port.target_port), addresses, object, counts);
   }
 }
 
 // Whether Istio adds the ports of the second ServiceEntry to those of the first (canMergeServices).
 bool AddsPorts(const Object& first, const Object& second) {
-  const auto* one = std::get_if<ServiceEntry>(&first.spec);
-  const auto* other = std::get_if<ServiceEntry>(&second.spec);
+  const auto* one = first.spec.Find<ServiceEntry>();
+  const auto* other = second.spec.Find<ServiceEntry>();
   return one != nullptr && other != nullptr && one->resolution == other->resolution &&
          first.labels == second.labels && one->export_to == other->export_to &&
          one->workload_selector.value_or(Labels{}) == other->workload_selector.value_or(Labels{});
@@ -255,7 +254,7 @@ std::optional<RegistryService> Unite(const Scene& scene, const HostName& host, O
       service.alias = QualifyHost(spec->external_name, service.ns, scene.store.domain());
     }
   } else {
-    service.resolution = std::get<ServiceEntry>(service.object().spec).resolution;
+    service.resolution = service.object().spec.Get<ServiceEntry>().resolution;
   }
   for (const ObjectPtr& object : service.objects) {
     AddPorts(scene, *object,
@@ -346,9 +345,8 @@ const Locality& Registry::LocalityOfNode(const Scene& scene, const std::string& 
 const std::vector<ObjectPtr>& Registry::WideEntries(const Scene& scene) {
   if (!wide_) {
     wide_ = scene.store.List(Kind::kServiceEntry);
-    std::erase_if(*wide_, [](const ObjectPtr& object) {
-      return !IsWide(std::get<ServiceEntry>(object->spec));
-    });
+    std::erase_if(
+        *wide_, [](const ObjectPtr& object) { return !IsWide(object->spec.Get<ServiceEntry>()); });
   }
   return *wide_;
 }
@@ -388,7 +386,7 @@ std::string WhyNotFound(const Scene& scene, const HostName& host) {
     scene.dependencies.hosts.insert("*" + host.substr(dot));
   }
   for (const ObjectPtr& entry : scene.store.ServiceEntriesCovering(host)) {
-    for (const std::string& wide : std::get<ServiceEntry>(entry->spec).hosts) {
+    for (const std::string& wide : entry->spec.Get<ServiceEntry>().hosts) {
       if (HostCovers(PlainHost(wide), host)) {
         return fmt::format(
             R"("{}" has no address of its own, it is one of the names of "{}" of {})", host, wide,

@@ -50,7 +50,7 @@ struct RegistryService {
   std::vector<RegistryPort> ports;  // in the order of the objects, each number once (and once UDP)
 
   const Object& object() const { return *objects.front(); }
-  const Service* service() const { return std::get_if<Service>(&object().spec); }
+  const Service* service() const { return object().spec.Find<Service>(); }
   const RegistryPort* OnlyPort() const;  // null when it has several, or none
   // Null when there is none, or it is UDP, or lost.
   const RegistryPort* FindPort(std::uint16_t number) const;

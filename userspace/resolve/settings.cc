@@ -23,7 +23,7 @@ constexpr std::uint32_t kFailures = 5;
 // The trafficPolicy of the host; null when there is none.
 const TrafficPolicy* HostPolicy(const std::vector<ObjectPtr>& merged) {
   for (const ObjectPtr& object : merged) {
-    const auto& rule = std::get<DestinationRule>(object->spec);
+    const auto& rule = object->spec.Get<DestinationRule>();
     if (rule.traffic_policy) {
       return &*rule.traffic_policy;
     }

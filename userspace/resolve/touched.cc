@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "locality.h"
@@ -23,11 +22,11 @@ namespace {
 // The hosts, wildcards among them, that a VirtualService or DestinationRule names.
 std::vector<HostName> NamedHosts(const Store& store, const Object& object) {
   std::vector<HostName> hosts;
-  if (const auto* rules = std::get_if<VirtualService>(&object.spec)) {
+  if (const auto* rules = object.spec.Find<VirtualService>()) {
     for (const std::string& host : rules->hosts) {
       hosts.push_back(QualifyHost(host, object.key.ns, store.domain()));
     }
-  } else if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
+  } else if (const auto* rule = object.spec.Find<DestinationRule>()) {
     hosts.push_back(QualifyHost(rule->host, object.key.ns, store.domain()));
   }
   return hosts;
@@ -53,7 +52,7 @@ std::set<HostName> ExactHosts(const Store& store) {
 void AddOwnHosts(const Store& store, const Object& object, std::set<HostName>& hosts) {
   if (object.kind() == Kind::kService) {
     hosts.insert(HostOfService(store, object.key));
-  } else if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+  } else if (const auto* entry = object.spec.Find<ServiceEntry>()) {
     for (const std::string& host : entry->hosts) {
       hosts.insert(PlainHost(host));
     }
@@ -73,12 +72,12 @@ std::set<HostName> RegistryHosts(const Store& store) {
 
 std::set<std::uint16_t> PortsOf(const Object& object) {
   std::set<std::uint16_t> ports;
-  if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+  if (const auto* entry = object.spec.Find<ServiceEntry>()) {
     for (const ServiceEntryPort& port : entry->ports) {
       ports.insert(port.number);
     }
   } else {
-    for (const ServicePort& port : std::get<Service>(object.spec).ports) {
+    for (const ServicePort& port : object.spec.Get<Service>().ports) {
       ports.insert(port.port);
     }
   }
@@ -107,7 +106,7 @@ void AddBesideWide(const Store& store, std::set<HostName>& hosts) {
   std::set<HostName> beside;
   for (const HostName& host : hosts) {
     for (const ObjectPtr& entry : store.ServiceEntriesFor(host)) {
-      if (resolve::IsWide(std::get<ServiceEntry>(entry->spec))) {
+      if (resolve::IsWide(entry->spec.Get<ServiceEntry>())) {
         AddBeside(store, *entry, beside);
       }
     }
@@ -124,10 +123,10 @@ bool IsSelected(const Labels& selector, const Object& workload) {
 
 // Whether the workload is an endpoint of the Service or ServiceEntry because of its labels.
 bool Takes(const Object& object, const Object& workload) {
-  if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+  if (const auto* entry = object.spec.Find<ServiceEntry>()) {
     return entry->workload_selector && IsSelected(*entry->workload_selector, workload);
   }
-  const Labels& selector = std::get<Service>(object.spec).selector;
+  const Labels& selector = object.spec.Get<Service>().selector;
   return workload.kind() == Kind::kWorkloadEntry && !selector.empty() &&
          IsSelected(selector, workload);
 }
@@ -175,7 +174,7 @@ void AddCovered(const Store& store, const HostName& pattern, std::set<HostName>&
 
 // The names that rules have for a part of the ServiceEntry's wildcards: their verdicts tell of it.
 void AddNamesWithin(const Store& store, const Object& entry, std::set<HostName>& hosts) {
-  for (const std::string& written : std::get<ServiceEntry>(entry.spec).hosts) {
+  for (const std::string& written : entry.spec.Get<ServiceEntry>().hosts) {
     if (const HostName own = PlainHost(written); IsWildcard(own)) {
       std::ranges::copy_if(ExactHosts(store), std::inserter(hosts, hosts.end()),
                            [&own](const HostName& host) { return HostCovers(own, host); });
@@ -196,8 +195,8 @@ void AddNamed(const Store& store, const Object& object, std::set<HostName>& host
 
 // Of a pod only its labels, its addresses and where it runs count, and whether it is ready or ends.
 bool SameForUs(const Object& before, const Object& after) {
-  const auto& old = std::get<Pod>(before.spec);
-  const auto& now = std::get<Pod>(after.spec);
+  const auto& old = before.spec.Get<Pod>();
+  const auto& now = after.spec.Get<Pod>();
   return before.labels == after.labels && old.ips == now.ips && old.node_name == now.node_name &&
          old.host_network == now.host_network && old.phase == now.phase && old.ready == now.ready &&
          before.deleting == after.deleting;
@@ -211,7 +210,7 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       touched.dependencies.pods.insert(object.key);
       break;
     case Kind::kPod: {
-      const std::vector<IpAddress>& ips = std::get<Pod>(object.spec).ips;
+      const std::vector<IpAddress>& ips = object.spec.Get<Pod>().ips;
       touched.dependencies.pods.insert(object.key);
       touched.dependencies.pod_ips.insert(ips.begin(), ips.end());
       AddTakers(store, object, touched.hosts);
@@ -223,7 +222,7 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
     case Kind::kServiceEntry:
       AddOwnHosts(store, object, touched.hosts);
       AddNamesWithin(store, object, touched.hosts);
-      if (resolve::IsWide(std::get<ServiceEntry>(object.spec))) {
+      if (resolve::IsWide(object.spec.Get<ServiceEntry>())) {
         AddBeside(store, object, touched.hosts);
       }
       break;
@@ -231,7 +230,7 @@ void AddTouched(const Store& store, const Object& object, Touched& touched) {
       AddTakers(store, object, touched.hosts);
       break;
     case Kind::kEndpointSlice: {
-      const std::string& service = std::get<EndpointSlice>(object.spec).service;
+      const std::string& service = object.spec.Get<EndpointSlice>().service;
       if (!service.empty()) {
         touched.hosts.insert(ServiceHost(object.key.ns, service, store.domain()));
       }
@@ -268,7 +267,7 @@ bool IsNamed(const Store& store, const HostName& host, bool registered) {
 // Whether a wide entry with rules would take the connections of this Service or ServiceEntry.
 bool IsCovered(const Store& store, const Object& object) {
   return std::ranges::any_of(store.List(Kind::kServiceEntry), [&](const ObjectPtr& wide) {
-    const auto& entry = std::get<ServiceEntry>(wide->spec);
+    const auto& entry = wide->spec.Get<ServiceEntry>();
     return resolve::IsWide(entry) && SharesPort(*wide, object) &&
            std::ranges::any_of(entry.hosts, [&store](const std::string& host) {
              return IsNamed(store, PlainHost(host), true);
@@ -281,7 +280,7 @@ bool IsCovered(const Store& store, const Object& object) {
 std::set<HostName> WiderHosts(const Store& store, const HostName& host) {
   std::set<HostName> hosts;
   for (const ObjectPtr& entry : store.ServiceEntriesCovering(host)) {
-    for (const std::string& written : std::get<ServiceEntry>(entry->spec).hosts) {
+    for (const std::string& written : entry->spec.Get<ServiceEntry>().hosts) {
       if (HostName own = PlainHost(written); HostCovers(own, host)) {
         hosts.insert(std::move(own));
       }

@@ -39,7 +39,7 @@ std::vector<IpPrefix> RangesBeside(const Scene& scene, const HostName& host, std
   std::vector<IpPrefix> ranges;
   AddSeen(scene, host, port, true, ranges);
   for (const ObjectPtr& object : scene.registry.WideEntries(scene)) {
-    for (const std::string& other : std::get<ServiceEntry>(object->spec).hosts) {
+    for (const std::string& other : object->spec.Get<ServiceEntry>().hosts) {
       if (PlainHost(other) != host) {
         AddSeen(scene, PlainHost(other), port, false, ranges);
       }

@@ -25,7 +25,7 @@ namespace {
 constexpr std::string_view kAny = "*";
 
 const Sidecar& SpecOf(const ObjectPtr& object) {
-  return std::get<Sidecar>(object->spec);
+  return object->spec.Get<Sidecar>();
 }
 
 // The Sidecars of a namespace in the order in which they are tried: those with a selector, then

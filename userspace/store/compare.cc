@@ -4,7 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <nlohmann/json_fwd.hpp>
 #include <utility>
-#include <variant>
 
 #include "vsplit/objects.h"
 
@@ -23,8 +22,8 @@ bool HasOtherTypedSpec(const Object& before, const Object& after) {
   if (IsIstio(before.kind())) {
     return before.spec != after.spec;
   }
-  const auto* slice = std::get_if<EndpointSlice>(&before.spec);
-  const auto* other = std::get_if<EndpointSlice>(&after.spec);
+  const auto* slice = before.spec.Find<EndpointSlice>();
+  const auto* other = after.spec.Find<EndpointSlice>();
   return slice != nullptr && other != nullptr &&
          (slice->endpoints != other->endpoints || slice->ports != other->ports ||
           slice->address_type != other->address_type);
@@ -32,8 +31,8 @@ bool HasOtherTypedSpec(const Object& before, const Object& after) {
 
 // A Pod that does not say its uid may be any.
 bool HasSameSpec(const Object& before, const Object& after) {
-  const auto* old_pod = std::get_if<Pod>(&before.spec);
-  const auto* pod = std::get_if<Pod>(&after.spec);
+  const auto* old_pod = before.spec.Find<Pod>();
+  const auto* pod = after.spec.Find<Pod>();
   if (old_pod == nullptr || pod == nullptr) {
     return before.spec == after.spec;
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <boost/container/flat_set.hpp>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -27,8 +28,10 @@ struct ByKey {
 
 // Ordered by key; no key twice.
 using ObjectSet = std::set<ObjectPtr, ByKey>;
+// The same for sets of mostly one.
+using FewObjects = boost::container::flat_set<ObjectPtr, ByKey>;
 
-template <class Word, class Less = std::less<>>
+template <class Word, class Set, class Less = std::less<>>
 class Index {
  public:
   void Add(const Word& word, const ObjectPtr& object) { sets_[word].insert(object); }
@@ -41,7 +44,7 @@ class Index {
   }
 
   // Null when there is none.
-  const ObjectSet* Find(const auto& word) const {
+  const Set* Find(const auto& word) const {
     const auto found = sets_.find(word);
     return found == sets_.end() ? nullptr : &found->second;
   }
@@ -49,7 +52,7 @@ class Index {
   bool IsEmpty() const { return sets_.empty(); }
 
  protected:
-  using Sets = std::map<Word, ObjectSet, Less>;
+  using Sets = std::map<Word, Set, Less>;
   const Sets& sets() const { return sets_; }
 
  private:
@@ -65,7 +68,7 @@ struct ByEnding {
 };
 
 // Objects by the hosts they name, wildcards among them.
-class EndingIndex : public Index<HostName, ByEnding> {
+class EndingIndex : public Index<HostName, FewObjects, ByEnding> {
  public:
   // Adds those with a host that the wildcard covers.
   void AddWithin(std::string_view wildcard, ObjectSet& found) const {
@@ -106,7 +109,7 @@ class HostIndex {
   }
 
   // Those that name the host itself; for a wildcard that is written so.
-  const ObjectSet* Find(const HostName& host) const {
+  const FewObjects* Find(const HostName& host) const {
     if (!IsWildcard(host)) {
       return exact_.Find(host);
     }
@@ -117,7 +120,7 @@ class HostIndex {
 
   // Adds those whose host is this one or a wildcard that covers it.
   void AddCovering(const HostName& host, ObjectSet& found) const {
-    const auto take = [&found](const ObjectSet* objects) {
+    const auto take = [&found](const FewObjects* objects) {
       if (objects != nullptr) {
         found.insert(objects->begin(), objects->end());
       }
@@ -138,8 +141,9 @@ class HostIndex {
   }
 
  private:
-  Index<HostName> exact_;
-  std::map<std::size_t, Index<HostName>> wildcards_;  // length of the suffix -> suffix -> objects
+  Index<HostName, FewObjects> exact_;
+  std::map<std::size_t, Index<HostName, FewObjects>>
+      wildcards_;  // length of the suffix -> suffix -> objects
 };
 
 }  // namespace vsplit

@@ -14,7 +14,6 @@
 #include <string_view>
 #include <tl/expected.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "index.h"
@@ -29,23 +28,23 @@ namespace {
 
 constexpr std::size_t kRecentChanges = 10'000;
 constexpr std::size_t kRecentBytes = std::size_t{32} << 20;
-constexpr std::size_t kKinds = std::variant_size_v<Spec>;
+constexpr std::size_t kKinds = Spec::kTypes;
 
 using ServiceName = std::pair<InternedString, InternedString>;  // namespace, name
 using Label = std::pair<InternedString, InternedString>;
-using LabelIndex = Index<Label>;
+using LabelIndex = Index<Label, ObjectSet>;
 
 }  // namespace
 
 struct Store::State {
   std::string domain = "cluster.local";
   std::array<ObjectSet, kKinds> kinds;
-  Index<ServiceName> slices;
-  Index<IpAddress> pods;
+  Index<ServiceName, FewObjects> slices;
+  Index<IpAddress, FewObjects> pods;
   HostIndex virtual_services;
   EndingIndex virtual_services_by_ending;
   HostIndex destination_rules;
-  Index<ServiceName> delegating;  // VirtualServices by the delegates that they name
+  Index<ServiceName, FewObjects> delegating;  // VirtualServices by the delegates that they name
   HostIndex service_entries;
   // Of the namespaces that were asked about: few have ServiceEntries that select.
   std::map<std::string, LabelIndex, std::less<>> workloads;
@@ -111,7 +110,7 @@ struct Store::State {
     for (const auto& label : workload.labels) {
       add(Label(label));
     }
-    if (const auto* entry = std::get_if<WorkloadEntry>(&workload.spec)) {
+    if (const auto* entry = workload.spec.Find<WorkloadEntry>()) {
       for (const auto& label : entry->labels) {
         if (!workload.labels.contains(label.first)) {
           add(Label(label));
@@ -125,24 +124,24 @@ struct Store::State {
   // Calls change(index, word) for each word by which the object is found.
   void ForEachWord(const Object& object, const auto& change) {
     const std::string& ns = object.key.ns;
-    if (const auto* slice = std::get_if<EndpointSlice>(&object.spec)) {
+    if (const auto* slice = object.spec.Find<EndpointSlice>()) {
       if (!slice->service.empty()) {
         change(slices, ServiceName(ns, slice->service));
       }
-    } else if (const auto* pod = std::get_if<Pod>(&object.spec)) {
+    } else if (const auto* pod = object.spec.Find<Pod>()) {
       for (const IpAddress& ip : pod->ips) {
         change(pods, ip);
       }
       ForEachLabel(object, change);
-    } else if (std::holds_alternative<WorkloadEntry>(object.spec)) {
+    } else if (object.spec.Is<WorkloadEntry>()) {
       ForEachLabel(object, change);
-    } else if (const auto* entry = std::get_if<ServiceEntry>(&object.spec)) {
+    } else if (const auto* entry = object.spec.Find<ServiceEntry>()) {
       for (const std::string& host : entry->hosts) {
         change(service_entries, PlainHost(host));
       }
-    } else if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
+    } else if (const auto* rule = object.spec.Find<DestinationRule>()) {
       change(destination_rules, QualifyHost(rule->host, ns, domain));
-    } else if (const auto* service = std::get_if<VirtualService>(&object.spec)) {
+    } else if (const auto* service = object.spec.Find<VirtualService>()) {
       ForEachWordOf(*service, ns, change);
     }
   }
@@ -328,13 +327,13 @@ std::uint64_t Store::resource_version() const {
 }
 
 std::vector<ObjectPtr> Store::SlicesOf(const std::string& ns, const std::string& service) const {
-  const ObjectSet* slices = state_->slices.Find(ServiceName(ns, service));
+  const FewObjects* slices = state_->slices.Find(ServiceName(ns, service));
   return slices == nullptr ? std::vector<ObjectPtr>()
                            : std::vector<ObjectPtr>(slices->begin(), slices->end());
 }
 
 std::vector<ObjectPtr> Store::PodsWithIp(const IpAddress& ip) const {
-  const ObjectSet* pods = state_->pods.Find(ip);
+  const FewObjects* pods = state_->pods.Find(ip);
   return pods == nullptr ? std::vector<ObjectPtr>()
                          : std::vector<ObjectPtr>(pods->begin(), pods->end());
 }
@@ -349,7 +348,7 @@ std::vector<ObjectPtr> Store::VirtualServicesFor(const HostName& host) const {
 }
 
 std::vector<ObjectPtr> Store::DelegatingTo(const std::string& ns, const std::string& name) const {
-  const ObjectSet* roots = state_->delegating.Find(ServiceName(ns, name));
+  const FewObjects* roots = state_->delegating.Find(ServiceName(ns, name));
   return roots == nullptr ? std::vector<ObjectPtr>()
                           : std::vector<ObjectPtr>(roots->begin(), roots->end());
 }
@@ -359,7 +358,7 @@ std::vector<ObjectPtr> Store::DestinationRulesFor(const HostName& host) const {
 }
 
 std::vector<ObjectPtr> Store::ServiceEntriesFor(const HostName& host) const {
-  const ObjectSet* entries = state_->service_entries.Find(host);
+  const FewObjects* entries = state_->service_entries.Find(host);
   return entries == nullptr ? std::vector<ObjectPtr>()
                             : std::vector<ObjectPtr>(entries->begin(), entries->end());
 }

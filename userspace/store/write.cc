@@ -8,7 +8,6 @@
 #include <set>
 #include <string>
 #include <tl/expected.hpp>
-#include <variant>
 #include <vector>
 
 #include "compare.h"
@@ -97,11 +96,11 @@ std::vector<bool> FindOverruled(const std::vector<Write>& writes) {
 }
 
 void SettleUid(Object& object, const Object* before, Version& version) {
-  auto* pod = std::get_if<Pod>(&object.spec);
+  auto* pod = object.spec.Find<Pod>();
   if (pod == nullptr) {
     return;
   }
-  const auto* old_pod = before == nullptr ? nullptr : std::get_if<Pod>(&before->spec);
+  const auto* old_pod = before == nullptr ? nullptr : before->spec.Find<Pod>();
   if (pod->uid.empty() && old_pod != nullptr) {
     pod->uid = old_pod->uid;
   }

@@ -14,7 +14,6 @@
 #include <tuple>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "vsplit/address.h"
@@ -171,7 +170,7 @@ ClusterName TakeApart(std::string_view name) {
 
 std::string WorkloadOf(const Live& live, const IpAddress& ip) {
   for (const ObjectPtr& object : live.store.PodsWithIp(ip)) {
-    const Pod* pod = std::get_if<Pod>(&object->spec);
+    const Pod* pod = object->spec.Find<Pod>();
     if (pod != nullptr && pod->phase != "Succeeded" && pod->phase != "Failed") {
       return object->key.ns + "/" + object->key.name;
     }

@@ -12,7 +12,6 @@
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "agent.h"
@@ -214,8 +213,8 @@ std::vector<AppliedRule> Agent::RulesOf(const std::vector<Change>& changes,
 // The verdicts about it come from the hosts that it names and the wildcards around these, or, of a
 // wildcard or a delegate, from any.
 std::string Agent::StatusOf(const Object& object) const {
-  const auto* rule = std::get_if<DestinationRule>(&object.spec);
-  const auto* service = std::get_if<VirtualService>(&object.spec);
+  const auto* rule = object.spec.Find<DestinationRule>();
+  const auto* service = object.spec.Find<VirtualService>();
   if (rule == nullptr && service == nullptr) {
     return "";
   }

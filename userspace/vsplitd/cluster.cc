@@ -186,7 +186,7 @@ std::vector<Write> ClusterFollower::Pending() {
 std::string ClusterFollower::Source() const {
   const auto found = pending_.find({.kind = Kind::kNamespace, .ns = "", .name = "kube-system"});
   if (found != pending_.end() && found->second && !found->second->version.uid.empty()) {
-    return "cluster " + found->second->version.uid;
+    return "cluster " + found->second->version.uid.str();
   }
   const ApiServer& server = options_.kubernetes.server;
   return "server " + server.host + ":" + server.port;

@@ -62,13 +62,13 @@ std::vector<ObjectTrouble> ClusterTroubles(const ClusterFollower& cluster) {
   std::vector<ObjectTrouble> troubles;
   for (const auto& [key, refused] : cluster.source().refused()) {
     troubles.push_back({.object = key,
-                        .uid = refused.server.version.uid,
+                        .uid = refused.server.version.uid.str(),
                         .reason = "Refused",
                         .note = WhyRefused(refused)});
   }
   for (const auto& [key, failed] : cluster.failed()) {
     troubles.push_back({.object = key,
-                        .uid = failed.version.uid,
+                        .uid = failed.version.uid.str(),
                         .reason = "NotProgrammed",
                         .note = failed.why,
                         .times = failed.times});

@@ -4,7 +4,9 @@
 // and of which rules something else is said than before.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -12,6 +14,7 @@
 
 #include "hosts.h"
 #include "vsplit/disk.h"
+#include "vsplit/interned_string.h"
 #include "vsplit/objects.h"
 #include "vsplit/store.h"
 #include "vsplit/telemetry.h"
@@ -41,10 +44,11 @@ class Conditions {
  private:
   struct Condition {
     bool holds = false;
-    std::string since;
+    InternedString since;
   };
-  std::map<ObjectKey, std::map<std::string, Condition>> known_;  // by type
-  std::map<ObjectKey, std::size_t> said_;                        // digests of their verdicts
+  // By type.
+  std::map<ObjectKey, boost::container::flat_map<InternedString, Condition, std::less<>>> known_;
+  std::map<ObjectKey, std::size_t> said_;  // digests of their verdicts
 };
 
 }  // namespace vsplit

@@ -52,7 +52,7 @@ void Meet(const Store& store, const NodeOptions& node, const CgroupFinder& find,
     Workload workload{.name = key.ns + "/" + key.name,
                       .client = ClientOf(*pod, own_node.get()),
                       .cgroup = cgroup.id,
-                      .ips = std::get<Pod>(pod->spec).ips};
+                      .ips = pod->spec.Get<Pod>().ips};
     pods.image.emplace(
         workload.name,
         ImageWorkload{.cgroup = cgroup.id, .level = cgroup.level, .ips = workload.ips});

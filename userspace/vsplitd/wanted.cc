@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "vsplit/address.h"
 #include "vsplit/boxed.h"
@@ -56,10 +55,10 @@ std::set<std::string> NamespacesOf(const DestinationRule& rule, const std::strin
 }  // namespace
 
 std::set<std::string> PodNamespacesOf(const Object& object, std::string_view domain) {
-  if (const auto* rule = std::get_if<DestinationRule>(&object.spec)) {
+  if (const auto* rule = object.spec.Find<DestinationRule>()) {
     return NamespacesOf(*rule, object.key.ns, domain);
   }
-  const auto* entry = std::get_if<ServiceEntry>(&object.spec);
+  const auto* entry = object.spec.Find<ServiceEntry>();
   if (entry != nullptr && entry->workload_selector) {
     return {object.key.ns};
   }

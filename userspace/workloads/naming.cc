@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "vsplit/objects.h"
@@ -74,7 +73,7 @@ std::string Child(std::string_view root_name, std::string_view child) {
 }  // namespace
 
 std::optional<CgroupHint> HintOf(const Object& pod, std::string_view node, std::string_view mount) {
-  const auto* spec = std::get_if<Pod>(&pod.spec);
+  const auto* spec = pod.spec.Find<Pod>();
   if (spec == nullptr || spec->phase == "Succeeded" || spec->phase == "Failed") {
     return std::nullopt;
   }
@@ -85,7 +84,7 @@ std::optional<CgroupHint> HintOf(const Object& pod, std::string_view node, std::
     return path && local ? std::optional<CgroupHint>({.path = *path}) : std::nullopt;
   }
   const auto hash = pod.annotations.find(std::string(kConfigHash));
-  const std::string& uid = hash == pod.annotations.end() ? spec->uid : hash->second;
+  const std::string uid = hash == pod.annotations.end() ? spec->uid.str() : hash->second.str();
   if (spec->node_name != node || !IsUid(uid)) {
     return std::nullopt;
   }
