@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "field_paths.h"
+#include "field_schema.h"
 #include "json.h"
 #include "json_patch.h"
 #include "managed_fields.h"
@@ -98,18 +99,27 @@ void CheckStrategicMerge(Kind kind, const Json& live, const Json& patch) {
   }
 }
 
-void CheckHeld(const Json& document, const Json& applied) {
-  for (const vsplit::Leaf& leaf : vsplit::LeavesOf(applied)) {
-    const Json* const found = vsplit::ValueAt(document, leaf.path);
-    const bool only_a_map = leaf.value->is_object() && leaf.value->empty();
-    Require(
-        found != nullptr && (only_a_map ? found->is_object() : vsplit::IsSame(*found, *leaf.value)),
-        vsplit::ToString(leaf.path).c_str(), document);
+bool IsEmptyMap(const Json& value) {
+  return value.is_object() && value.empty();
+}
+
+void CheckHeld(Kind kind, const Json& document, const Json& applied) {
+  const vsplit::FieldSchema schema(kind);
+  for (const vsplit::Field& field : vsplit::FieldsOf(applied, schema)) {
+    if (!field.whole) {
+      continue;
+    }
+    const Json* const found = vsplit::ValueAt(document, field.path, schema);
+    Require(found != nullptr && (IsEmptyMap(*field.value) ? found->is_object()
+                                                          : vsplit::IsSame(*found, *field.value)),
+            vsplit::ToString(field.path).c_str(), document);
   }
 }
 
-std::optional<Json> Applied(const Json& live, const Json& applied, const vsplit::Writer& writer) {
-  vsplit::Result<vsplit::ApplyOutcome> outcome = vsplit::ApplyFields(live, applied, writer, true);
+std::optional<Json> Applied(Kind kind, const Json& live, const Json& applied,
+                            const vsplit::Writer& writer) {
+  vsplit::Result<vsplit::ApplyOutcome> outcome =
+      vsplit::ApplyFields(kind, live, applied, writer, true);
   if (!outcome) {
     return std::nullopt;
   }
@@ -119,49 +129,49 @@ std::optional<Json> Applied(const Json& live, const Json& applied, const vsplit:
   return std::move(outcome->document);
 }
 
-void CheckApply(const Json& live, const Json& applied) {
-  const std::optional<Json> first = Applied(live, applied, By("first"));
+void CheckApply(Kind kind, const Json& live, const Json& applied) {
+  const std::optional<Json> first = Applied(kind, live, applied, By("first"));
   if (!first) {
     return;
   }
-  CheckHeld(*first, applied);
-  const std::optional<Json> again = Applied(*first, applied, By("first", "2024-10-10T08:00:00Z"));
+  CheckHeld(kind, *first, applied);
+  const std::optional<Json> again =
+      Applied(kind, *first, applied, By("first", "2024-10-10T08:00:00Z"));
   Require(again && vsplit::IsSame(*first, *again), "not the same when applied again", *first);
   const vsplit::Result<vsplit::ApplyOutcome> unforced =
-      vsplit::ApplyFields(*first, applied, By("second"), false);
+      vsplit::ApplyFields(kind, *first, applied, By("second"), false);
   if (!unforced) {
     return;  // there are too many managers
   }
   Require(unforced->conflicts.empty(), "a conflict about the same values", *first);
   const std::optional<Json> left =
-      Applied(unforced->document, {{"metadata", Json::object()}}, By("first"));
+      Applied(kind, unforced->document, {{"metadata", Json::object()}}, By("first"));
   Require(left.has_value(), "cannot be left", *first);
-  CheckHeld(*left, applied);
+  CheckHeld(kind, *left, applied);
 }
 
-void CheckUpdate(const Json& before, const Json& after) {
+void CheckUpdate(Kind kind, const Json& before, const Json& after) {
   vsplit::Result<vsplit::ManagedFields> managed = vsplit::ReadManagedFields(before);
   if (!managed) {
     return;
   }
-  vsplit::RecordUpdate(before, after, By("updater"), *managed);
-  for (const vsplit::Leaf& leaf : vsplit::LeavesOf(after)) {
-    const Json* const old = vsplit::ValueAt(before, leaf.path);
-    if (old != nullptr && vsplit::IsSame(*old, *leaf.value)) {
+  vsplit::RecordUpdate(kind, before, after, By("updater"), *managed);
+  const vsplit::FieldSchema schema(kind);
+  for (const vsplit::Field& field : vsplit::FieldsOf(after, schema)) {
+    const Json* const old = vsplit::ValueAt(before, field.path, schema);
+    if (!field.whole || IsEmptyMap(*field.value) ||
+        (old != nullptr && vsplit::IsSame(*old, *field.value))) {
       continue;
     }
     const auto owners = std::ranges::count_if(*managed, [&](const vsplit::FieldManager& manager) {
-      return manager.fields.contains(leaf.path);
+      return manager.fields.contains(field.path);
     });
-    Require(owners == 1, vsplit::ToString(leaf.path).c_str(), after);
+    Require(owners == 1, vsplit::ToString(field.path).c_str(), after);
   }
 }
 
 void CheckFields(const Json& document) {
-  vsplit::FieldSet set;
-  for (const vsplit::Leaf& leaf : vsplit::LeavesOf(document)) {
-    set.insert(leaf.path);
-  }
+  const vsplit::FieldSet set = vsplit::MembersOf(document, vsplit::FieldSchema(Kind::kPod));
   Require(vsplit::FromFieldsV1(vsplit::ToFieldsV1(set)) == set, "FieldsV1", document);
   for (const vsplit::FieldPath& path : vsplit::FromFieldsV1(document)) {
     vsplit::ToString(path);
@@ -186,9 +196,9 @@ void Check(Kind kind, const Json& live, const Json& patch) {
   CheckMergePatch(live, patch);
   CheckStrategicMerge(kind, live, patch);
   if (patch.contains("metadata") && patch["metadata"].is_object()) {
-    CheckApply(live, patch);  // other documents are refused before
+    CheckApply(kind, live, patch);  // other documents are refused before
   }
-  CheckUpdate(live, patch);
+  CheckUpdate(kind, live, patch);
   Json ruled = patch;
   vsplit::RuleMetadata(kind, live, ruled);
 }

@@ -200,11 +200,13 @@ TEST_F(ApiWrites, ObjectsWithFinalizersGoWithTheLastOfThem) {
   const Json marked = Body(200, Call("DELETE", web_, R"({"propagationPolicy":"Background"})"));
   EXPECT_EQ(marked["metadata"]["deletionTimestamp"], "2024-10-10T07:03:57Z");
   EXPECT_EQ(marked["metadata"]["deletionGracePeriodSeconds"], 0);
+  EXPECT_EQ(marked["metadata"]["generation"], 2);
   EXPECT_EQ(Body(200, Call("DELETE", web_)), marked);
   const Json fewer =
       Body(200, Call("PATCH", web_,
                      R"({"metadata":{"finalizers":["x.y/z"],"deletionTimestamp":null}})", kMerge));
   EXPECT_EQ(fewer["metadata"]["deletionTimestamp"], "2024-10-10T07:03:57Z");
+  EXPECT_EQ(fewer["metadata"]["generation"], 2);
   EXPECT_EQ(Call("PATCH", web_, R"({"metadata":{"finalizers":["n.e/w","x.y/z"]}})", kMerge).status,
             422U);
   EXPECT_EQ(Body(200, Call("PATCH", web_, R"({"metadata":{"finalizers":null}})", kMerge))["kind"],

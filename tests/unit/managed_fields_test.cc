@@ -7,12 +7,15 @@
 
 #include "conflict.h"
 #include "field_paths.h"
+#include "field_schema.h"
 #include "json.h"
+#include "vsplit/objects.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
 namespace {
 
+constexpr Kind kKind = Kind::kVirtualService;
 constexpr const char* kVersion = "networking.istio.io/v1";
 constexpr const char* kEarly = "2024-10-10T07:00:00Z";
 constexpr const char* kLate = "2024-10-10T08:00:00Z";
@@ -50,14 +53,14 @@ std::string Owners(const Json& document) {
 }
 
 Json Apply(const Json& live, const Json& applied, const Writer& writer, bool force = false) {
-  const Result<ApplyOutcome> outcome = ApplyFields(live, applied, writer, force);
+  const Result<ApplyOutcome> outcome = ApplyFields(kKind, live, applied, writer, force);
   EXPECT_TRUE(outcome);
   EXPECT_TRUE(outcome->conflicts.empty()) << ConflictFailure(outcome->conflicts).message;
   return outcome->document;
 }
 
 std::string Conflict(const Json& live, const Json& applied, const Writer& writer) {
-  const Result<ApplyOutcome> outcome = ApplyFields(live, applied, writer, false);
+  const Result<ApplyOutcome> outcome = ApplyFields(kKind, live, applied, writer, false);
   return outcome && !outcome->conflicts.empty() ? ConflictFailure(outcome->conflicts).message
                                                 : "no conflict";
 }
@@ -65,62 +68,122 @@ std::string Conflict(const Json& live, const Json& applied, const Writer& writer
 // The document after an update from `before` to it.
 Json Updated(const Json& before, Json after, const Writer& writer) {
   ManagedFields managed = ReadManagedFields(before).value();
-  RecordUpdate(before, after, writer, managed);
+  RecordUpdate(kKind, before, after, writer, managed);
   WriteManagedFields(managed, after);
   return after;
 }
 
-TEST(FieldPaths, ListsAreOneValueAndMapsAreNot) {
-  const Json document =
-      Rule(R"({"hosts":["a","b"],"http":[{"route":[]}],"tls":{},"x":{"y":{"z":null}}})",
-           R"("uid":"u","labels":{"a.b/c":"d"},"finalizers":["e.f/g"],)"
-           R"("ownerReferences":[{"uid":"o","name":"n"}],"managedFields":[])");
-  std::string paths;
-  for (const Leaf& leaf : LeavesOf(document)) {
-    paths += ToString(leaf.path) + "=" + leaf.value->dump() + "\n";
-    EXPECT_EQ(ValueAt(document, leaf.path), leaf.value);
+// A path and whether it is whole (=) or a member (+) in each line.
+std::string Fields(Kind kind, const Json& document) {
+  const FieldSchema schema(kind);
+  std::string text;
+  for (const Field& field : FieldsOf(document, schema)) {
+    text += ToString(field.path) + (field.whole ? "=" + field.value->dump() : "") +
+            (field.member ? "+\n" : "\n");
+    EXPECT_EQ(ValueAt(document, field.path, schema), field.value);
   }
-  EXPECT_EQ(paths,
-            ".metadata.labels.a.b/c=\"d\"\n"
-            ".metadata.finalizers[=\"e.f/g\"]=\"e.f/g\"\n"
-            ".metadata.ownerReferences[uid=\"o\"]={\"uid\":\"o\",\"name\":\"n\"}\n"
-            ".spec.hosts=[\"a\",\"b\"]\n.spec.http=[{\"route\":[]}]\n.spec.tls={}\n"
-            ".spec.x.y.z=null\n");
+  return text;
+}
+
+TEST(FieldPaths, ListsAreOneValueAndMapsAreNot) {
+  EXPECT_EQ(Fields(kKind, Rule(R"({"hosts":["a","b"],"tls":{},"x":{"y":{"z":null}}})",
+                               R"("uid":"u","labels":{"a.b/c":"d"},"finalizers":["e.f/g"],)"
+                               R"("ownerReferences":[{"uid":"o","name":"n"}],"managedFields":[])")),
+            ".metadata.labels\n.metadata.labels.a.b/c=\"d\"+\n"
+            ".metadata.finalizers\n.metadata.finalizers[=\"e.f/g\"]=\"e.f/g\"+\n"
+            ".metadata.ownerReferences\n"
+            ".metadata.ownerReferences[uid=\"o\"]={\"uid\":\"o\",\"name\":\"n\"}+\n"
+            ".spec\n.spec.hosts=[\"a\",\"b\"]+\n.spec.tls={}+\n"
+            ".spec.x\n.spec.x.y\n.spec.x.y.z=null+\n");
+}
+
+TEST(FieldPaths, ItemsAreToldApartByWhatKubernetesSays) {
+  EXPECT_EQ(Fields(Kind::kService,
+                   Parsed(R"({"spec":{"selector":{"a":"b"},"ports":[{"port":80},{"port":80,)"
+                          R"("protocol":"UDP"}],"externalIPs":["1.2.3.4"]}})")),
+            ".spec\n.spec.selector={\"a\":\"b\"}+\n.spec.ports\n"
+            ".spec.ports[port=80,protocol=\"TCP\"]+\n"
+            ".spec.ports[port=80,protocol=\"TCP\"].port=80+\n"
+            ".spec.ports[port=80,protocol=\"UDP\"]+\n"
+            ".spec.ports[port=80,protocol=\"UDP\"].port=80+\n"
+            ".spec.ports[port=80,protocol=\"UDP\"].protocol=\"UDP\"+\n"
+            ".spec.externalIPs=[\"1.2.3.4\"]+\n");
+  // Twice the same, and without what tells it apart: one value.
+  EXPECT_EQ(Fields(Kind::kService, Parsed(R"({"spec":{"ports":[{"port":80},{"port":80}]}})")),
+            ".spec\n.spec.ports=[{\"port\":80},{\"port\":80}]+\n");
+  EXPECT_EQ(Fields(Kind::kService, Parsed(R"({"spec":{"ports":[{"name":"a"}]}})")),
+            ".spec\n.spec.ports=[{\"name\":\"a\"}]+\n");
+  EXPECT_EQ(Fields(Kind::kServiceEntry, Parsed(R"({"spec":{"ports":[{"number":1}]}})")),
+            ".spec\n.spec.ports\n.spec.ports[number=1]+\n.spec.ports[number=1].number=1+\n");
+  EXPECT_EQ(Fields(Kind::kPod, Parsed(R"({"spec":{"initContainers":[{"name":"c","env":[{"name":)"
+                                      R"("e","valueFrom":{"fieldRef":{"fieldPath":"x"}}}]}]}})")),
+            ".spec\n.spec.initContainers\n.spec.initContainers[name=\"c\"]+\n"
+            ".spec.initContainers[name=\"c\"].name=\"c\"+\n"
+            ".spec.initContainers[name=\"c\"].env\n"
+            ".spec.initContainers[name=\"c\"].env[name=\"e\"]+\n"
+            ".spec.initContainers[name=\"c\"].env[name=\"e\"].name=\"e\"+\n"
+            ".spec.initContainers[name=\"c\"].env[name=\"e\"].valueFrom\n"
+            ".spec.initContainers[name=\"c\"].env[name=\"e\"].valueFrom.fieldRef="
+            "{\"fieldPath\":\"x\"}+\n");
 }
 
 TEST(FieldPaths, FieldsV1ReadsBackAsTheSameSet) {
-  FieldSet set;
-  for (const Leaf& leaf : LeavesOf(Rule(R"({"a":{"b":1,"c":[]}})", R"("finalizers":["e.f/g"])"))) {
-    set.insert(leaf.path);
-  }
+  const FieldSet set{{"f:m"}, {"f:m", "f:x"}, {"f:e"}, {"f:a", "v:\"b\""}};
   const Json fields = ToFieldsV1(set);
-  EXPECT_EQ(fields.dump(),
-            R"({"f:metadata":{"f:finalizers":{"v:\"e.f/g\"":{}}},"f:spec":{"f:a":{"f:b":{},)"
-            R"("f:c":{}}}})");
+  EXPECT_EQ(fields.dump(), R"({"f:a":{"v:\"b\"":{}},"f:e":{},"f:m":{".":{},"f:x":{}}})");
   EXPECT_EQ(FromFieldsV1(fields), set);
-  EXPECT_EQ(FromFieldsV1(Parsed(R"({"f:m":{".":{},"f:x":{}},"f:e":{".":{}}})")),
-            (FieldSet{{"f:m", "f:x"}, {"f:e"}}));
+  EXPECT_EQ(FromFieldsV1(Parsed(R"({"f:e":{".":{}},"f:n":7,"x":{}})")),
+            (FieldSet{{"f:e"}, {"f:n"}}));
 }
 
-TEST(FieldPaths, RemovingLeavesNoEmptyMapBehindButThoseThatAreKept) {
-  Json document = Parsed(R"({"a":{"b":{"c":1}},"d":{"e":1}})");
-  RemoveAt(document, {"f:a", "f:b", "f:c"}, {});
-  RemoveAt(document, {"f:d", "f:e"}, {{"f:d"}});
-  RemoveAt(document, {"f:x", "f:y"}, {});
-  EXPECT_EQ(document.dump(), R"({"d":{}})");
-  SetAt(document, {"f:d", "f:e", "f:f"}, 7);
-  EXPECT_EQ(document.dump(), R"({"d":{"e":{"f":7}}})");
+TEST(FieldPaths, RemovingLeavesMapsAndListsThatNothingIsLeftOf) {
+  const Json document =
+      Parsed(R"({"a":{"b":{"c":1}},"d":{"e":1,"f":{}},"spec":{"ports":[{"port":1,"name":"x"}]}})");
+  const auto without = [&](const FieldSet& gone) {
+    return Without(document, gone, FieldSchema(Kind::kService)).dump();
+  };
+  EXPECT_EQ(without({{"f:a", "f:b", "f:c"}, {"f:d", "f:e"}, {"f:x", "f:y"}}),
+            R"({"a":{"b":{}},"d":{"f":{}},"spec":{"ports":[{"port":1,"name":"x"}]}})");
+  const std::string item = R"(k:{"port":1,"protocol":"TCP"})";
+  EXPECT_EQ(without({{"f:a"}, {"f:d"}, {"f:spec", "f:ports", item, "f:name"}}),
+            R"({"spec":{"ports":[{"port":1}]}})");
+  EXPECT_EQ(without({{"f:a"}, {"f:d"}, {"f:spec", "f:ports", item}}), R"({"spec":{"ports":[]}})");
+}
+
+TEST(FieldPaths, MergedItemsComeInTheOrderOfBoth) {
+  const auto merged = [](const std::string& live, const std::string& applied) {
+    const auto document = [](const std::string& names) {
+      Json conditions = Json::array();
+      for (const char name : names) {
+        conditions.push_back({{"type", std::string(1, name)}});
+      }
+      return Json{{"status", {{"conditions", conditions}}}};
+    };
+    const Json both = Merged(document(live), document(applied), FieldSchema(Kind::kPod));
+    std::string names;
+    for (const Json& item : both.at("status").at("conditions")) {
+      names += item["type"].get<std::string>();
+    }
+    return names;
+  };
+  EXPECT_EQ(merged("abc", "c"), "abc");
+  EXPECT_EQ(merged("abc", "d"), "abcd");
+  EXPECT_EQ(merged("abc", "ca"), "bca");
+  EXPECT_EQ(merged("abcd", "db"), "acdb");
+  EXPECT_EQ(merged("ab", "xb"), "axb");
+  EXPECT_EQ(merged("", "ba"), "ba");
+  EXPECT_EQ(merged("ab", ""), "ab");
 }
 
 TEST(ManagedFields, UpdateOwnsWhatItChangesAndNobodyElseDoes) {
   const Json created = Updated({}, Rule(R"({"a":1,"b":{"c":1,"d":1}})"), By("one"));
-  EXPECT_EQ(Owners(created), "one Update .spec.a .spec.b.c .spec.b.d");
+  EXPECT_EQ(Owners(created), "one Update .spec .spec.a .spec.b .spec.b.c .spec.b.d");
   EXPECT_EQ(created["metadata"]["managedFields"][0].dump(),
             R"({"manager":"one","operation":"Update","apiVersion":"networking.istio.io/v1",)"
             R"("time":"2024-10-10T07:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:spec":)"
-            R"({"f:a":{},"f:b":{"f:c":{},"f:d":{}}}}})");
+            R"({".":{},"f:a":{},"f:b":{".":{},"f:c":{},"f:d":{}}}}})");
   const Json changed = Updated(created, Rule(R"({"a":1,"b":{"c":2}})"), By("two", kLate));
-  EXPECT_EQ(Owners(changed), "one Update .spec.a; two Update .spec.b.c");
+  EXPECT_EQ(Owners(changed), "one Update .spec .spec.a .spec.b; two Update .spec.b.c");
   const Json same = Updated(changed, Rule(R"({"b":{"c":2},"a":1})"), By("three", kLate));
   EXPECT_EQ(same["metadata"]["managedFields"], changed["metadata"]["managedFields"]);
 }
@@ -134,9 +197,10 @@ TEST(ManagedFields, ManyUpdatersBecomeAncient) {
     document = Updated(document, next, By(std::to_string(i), time));
   }
   EXPECT_EQ(document["metadata"]["managedFields"].size(), 10U);
-  EXPECT_EQ(Owners(document).find("ancient-changes Update .metadata.labels.a "
-                                  ".metadata.labels.l1 .metadata.labels.l2 .metadata.labels.l3 "
-                                  ".spec; 4 Update .metadata.labels.l4"),
+  EXPECT_EQ(Owners(document).find(
+                "ancient-changes Update .metadata.labels "
+                ".metadata.labels.a .metadata.labels.l1 .metadata.labels.l2 .metadata.labels.l3 "
+                ".spec; 4 Update .metadata.labels.l4"),
             0U)
       << Owners(document);
 }
@@ -154,8 +218,33 @@ TEST(Apply, FieldsThatAreLeftOutGo) {
       Apply({}, Rule(R"({"a":1,"b":{"c":1,"d":2},"e":1})", R"("labels":{"l":"1"})"), By("kubectl"));
   live = Apply(live, Rule(R"({"b":{"d":2},"f":3})"), By("kubectl", kLate));
   EXPECT_EQ(Spec(live), R"({"b":{"d":2},"f":3})");
+  EXPECT_EQ(live["metadata"]["name"], "r");
   EXPECT_FALSE(live["metadata"].contains("labels"));
   EXPECT_EQ(live["metadata"]["managedFields"][0]["time"], kLate);
+}
+
+TEST(Apply, MapsAndListsThatOthersOwnStay) {
+  const std::string ports = R"({"number":1,"name":"a"})";
+  const auto entry = [](const std::string& items) {
+    return Parsed(R"({"metadata":{"name":"r"},"spec":{"ports":[)" + items + "]}}");
+  };
+  Json live = Updated({}, Rule(R"({"a":{}})"), By("other"));
+  live = Apply(live, Rule(R"({"a":{"b":1},"c":{"d":1}})"), By("kubectl"));
+  live = Apply(live, Rule("{}"), By("kubectl"));
+  EXPECT_EQ(Spec(live), R"({"a":{}})");
+  EXPECT_EQ(Owners(live), "kubectl Apply .spec; other Update .spec .spec.a");
+  const auto apply = [](const Json& before, const Json& applied, const Writer& writer) {
+    return ApplyFields(Kind::kServiceEntry, before, applied, writer, false)->document;
+  };
+  ManagedFields managed;
+  Json empty = entry("");
+  RecordUpdate(Kind::kServiceEntry, {}, empty, By("other"), managed);
+  WriteManagedFields(managed, empty);
+  Json listed = apply(empty, entry(ports), By("kubectl"));
+  EXPECT_EQ(Spec(listed), R"({"ports":[{"number":1,"name":"a"}]})");
+  listed = apply(listed, entry(""), By("kubectl"));
+  EXPECT_EQ(Spec(listed), R"({"ports":[]})");
+  EXPECT_EQ(Owners(listed), "other Update .spec .spec.ports");
 }
 
 TEST(Apply, WhatChangesHandsAloneHasNoTime) {
@@ -194,7 +283,7 @@ TEST(Apply, AnotherValueThanAnotherManagersIsAConflict) {
             ".spec.z");
   EXPECT_EQ(Conflict(live, Rule(R"({"http":[1],"x":{}})"), By("other")), "no conflict");
   const Failure failure =
-      ConflictFailure(ApplyFields(live, Rule(R"({"http":[2]})"), By("o"), false)->conflicts);
+      ConflictFailure(ApplyFields(kKind, live, Rule(R"({"http":[2]})"), By("o"), false)->conflicts);
   EXPECT_EQ(failure.code, 409U);
   ASSERT_EQ(failure.causes.size(), 1U);
   EXPECT_EQ(failure.causes[0].reason, "FieldManagerConflict");
@@ -215,7 +304,7 @@ TEST(Apply, ObjectsThatNobodyTrackedBelongToBeforeFirstApply) {
             "Apply failed with 1 conflict: conflict with \"before-first-apply\" using "
             "networking.istio.io/v1: .spec.a");
   EXPECT_EQ(Owners(Apply(live, Rule(R"({"a":1})"), By("other"))),
-            "other Apply .spec.a; before-first-apply Update .spec.a .spec.b");
+            "other Apply .spec.a; before-first-apply Update .spec .spec.a .spec.b");
 }
 
 TEST(Apply, KubectlTakesWhatItAppliedFromTheClientSide) {

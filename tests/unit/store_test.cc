@@ -183,6 +183,16 @@ TEST(Store, MetadataAloneKeepsGeneration) {
   EXPECT_EQ(change.after->version.generation, 1);
 }
 
+TEST(Store, DeletionThatBeginsRaisesGenerationOnce) {
+  Store store;
+  Object rule = MakeService("default", "x");
+  Apply(store, rule);
+  rule.deleting = true;
+  EXPECT_EQ(Apply(store, rule).after->version.generation, 2);
+  rule.labels = {{"a", "b"}};
+  EXPECT_EQ(Apply(store, rule).after->version.generation, 2);
+}
+
 TEST(Store, SpecThatOnlyTheTextShowsRaisesGeneration) {
   Store store;
   Apply(store, MakeDocument("", R"(,"spec":{"http":[{"timeout":"1s"}]})"));

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "field_schema.h"
 #include "json.h"
 
 namespace vsplit {
@@ -20,22 +22,12 @@ namespace {
 constexpr std::string_view kField = "f:";
 constexpr std::string_view kValue = "v:";
 constexpr std::string_view kKey = "k:";
-
-const FieldPath& Finalizers() {
-  static const FieldPath path{"f:metadata", "f:finalizers"};
-  return path;
-}
-
-const FieldPath& Owners() {
-  static const FieldPath path{"f:metadata", "f:ownerReferences"};
-  return path;
-}
+constexpr const char* kItself = ".";
 
 bool IsServers(const FieldPath& path) {
   static const std::set<std::string, std::less<>> top{"f:apiVersion", "f:kind"};
   static const std::set<std::string, std::less<>> metadata{"f:name",
                                                            "f:namespace",
-                                                           "f:generateName",
                                                            "f:uid",
                                                            "f:resourceVersion",
                                                            "f:generation",
@@ -52,147 +44,291 @@ std::string Dumped(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// The step from the list at this path to an item; empty: the list is one value.
-std::string StepTo(const FieldPath& list, const Json& item) {
-  if (list == Finalizers() && item.is_string()) {
-    return std::string(kValue) + Dumped(item);
-  }
-  const bool named = list == Owners() && item.is_object() && item.contains("uid");
-  return named ? std::string(kKey) + Dumped(Json{{"uid", item["uid"]}}) : std::string();
-}
-
-bool IsKeyed(const FieldPath& path, const Json& list) {
-  return list.is_array() && !list.empty() && (path == Finalizers() || path == Owners()) &&
-         std::ranges::none_of(list, [&](const Json& item) { return StepTo(path, item).empty(); });
-}
-
-// The item of a list, or field of a map, that a step leads to; null: there is none.
-template <class AnyJson>
-AnyJson* Child(AnyJson& parent, const FieldPath& path, std::size_t depth) {
-  const std::string& step = path[depth];
-  if (step.starts_with(kField)) {
-    if (!parent.is_object()) {
-      return nullptr;
-    }
-    const auto found = parent.find(step.substr(kField.size()));
-    return found == parent.end() ? nullptr : &*found;
-  }
-  if (!parent.is_array()) {
-    return nullptr;
-  }
-  const FieldPath list(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(depth));
-  const auto found = std::find_if(parent.begin(), parent.end(),
-                                  [&](const Json& item) { return StepTo(list, item) == step; });
-  return found == parent.end() ? nullptr : &*found;
-}
-
-void Erase(Json& parent, const FieldPath& path, std::size_t depth) {
-  Json* const child = Child(parent, path, depth);
-  if (child == nullptr) {
-    return;
-  }
-  if (parent.is_object()) {
-    parent.erase(path[depth].substr(kField.size()));
-  } else {
-    parent.erase(static_cast<std::size_t>(child - &parent.front()));
-  }
+FieldPath Below(const FieldPath& path, std::string step) {
+  FieldPath below = path;
+  below.push_back(std::move(step));
+  return below;
 }
 
 bool IsPrefix(const FieldPath& shorter, const FieldPath& longer) {
-  return shorter.size() <= longer.size() &&
+  return shorter.size() < longer.size() &&
          std::equal(shorter.begin(), shorter.end(), longer.begin());
+}
+
+bool HasBelow(const FieldSet& set, const FieldPath& path) {
+  const auto next = set.upper_bound(path);
+  return next != set.end() && IsPrefix(path, *next);
+}
+
+// The children of a value that is not whole, with the steps to them.
+template <class AnyJson>
+std::vector<std::pair<std::string, AnyJson*>> ChildrenOf(AnyJson& value, const FieldPath& path,
+                                                         const FieldSchema& schema) {
+  std::vector<std::pair<std::string, AnyJson*>> children;
+  if (value.is_object() && (path.empty() || !schema.IsAtomic(path))) {
+    for (auto& [name, child] : value.items()) {
+      children.emplace_back(std::string(kField) + name, &child);
+    }
+  } else if (schema.IsKeyed(path, value)) {
+    for (auto& item : value) {
+      children.emplace_back(schema.StepTo(path, item), &item);
+    }
+  }
+  return children;
+}
+
+// Whether it is taken apart, even if there is nothing in it.
+bool IsKeyedList(const Json& value, const FieldPath& path, const FieldSchema& schema) {
+  return value.is_array() && schema.IsKeyed(path, value);
 }
 
 }  // namespace
 
-std::vector<Leaf> LeavesOf(const Json& document) {
-  std::vector<Leaf> leaves;
-  std::vector<Leaf> open{{.path = {}, .value = &document}};
+std::vector<Field> FieldsOf(const Json& document, const FieldSchema& schema) {
+  static const FieldPath metadata{"f:metadata"};
+  std::vector<Field> fields;
+  std::vector<Field> open{{.path = {}, .value = &document, .whole = false, .member = false}};
   while (!open.empty()) {
-    const Leaf at = std::move(open.back());
+    Field at = std::move(open.back());
     open.pop_back();
     if (IsServers(at.path)) {
       continue;
     }
-    std::vector<Leaf> children;
-    if (at.value->is_object()) {
-      for (const auto& [name, value] : at.value->items()) {
-        children.push_back({.path = at.path, .value = &value});
-        children.back().path.push_back(std::string(kField) + name);
-      }
-    } else if (IsKeyed(at.path, *at.value)) {
-      for (const Json& item : *at.value) {
-        // An owner is one value.
-        leaves.push_back({.path = at.path, .value = &item});
-        leaves.back().path.push_back(StepTo(at.path, item));
-      }
-      continue;
+    auto children = ChildrenOf(*at.value, at.path, schema);
+    at.whole = children.empty() && !IsKeyedList(*at.value, at.path, schema);
+    at.member = at.whole || !schema.IsDeclared(at.path);
+    for (auto child = children.rbegin(); child != children.rend(); ++child) {
+      open.push_back({.path = Below(at.path, std::move(child->first)),
+                      .value = child->second,
+                      .whole = false,
+                      .member = false});
     }
-    if (children.empty() && !at.path.empty()) {
-      leaves.push_back(at);
+    if (!at.path.empty() && at.path != metadata) {
+      fields.push_back(std::move(at));
     }
-    std::move(children.rbegin(), children.rend(), std::back_inserter(open));
   }
-  return leaves;
+  return fields;
 }
 
-const Json* ValueAt(const Json& document, const FieldPath& path) {
+FieldSet MembersOf(const Json& document, const FieldSchema& schema) {
+  FieldSet set;
+  for (Field& field : FieldsOf(document, schema)) {
+    if (field.member) {
+      set.insert(std::move(field.path));
+    }
+  }
+  return set;
+}
+
+const Json* ValueAt(const Json& document, const FieldPath& path, const FieldSchema& schema) {
   const Json* at = &document;
-  for (std::size_t depth = 0; depth < path.size() && at != nullptr; ++depth) {
-    at = Child(*at, path, depth);
+  FieldPath way;
+  for (const std::string& step : path) {
+    const auto children = ChildrenOf(*at, way, schema);
+    const auto found = std::ranges::find(
+        children, step, [](const auto& child) { return std::string_view(child.first); });
+    if (found == children.end()) {
+      return nullptr;
+    }
+    at = found->second;
+    way.push_back(step);
   }
   return at;
-}
-
-void SetAt(Json& document, const FieldPath& path, const Json& value) {
-  Json* at = &document;
-  for (std::size_t depth = 0; depth < path.size(); ++depth) {
-    const bool field = path[depth].starts_with(kField);
-    if (field ? !at->is_object() : !at->is_array()) {
-      *at = field ? Json::object() : Json::array();
-    }
-    Json* child = Child(*at, path, depth);
-    if (child == nullptr && field) {
-      child = &(*at)[path[depth].substr(kField.size())];
-    } else if (child == nullptr) {
-      at->push_back(value);
-      child = &at->back();
-    }
-    at = child;
-  }
-  *at = value;
-}
-
-void RemoveAt(Json& document, const FieldPath& path, const FieldSet& kept) {
-  std::vector<Json*> way{&document};
-  while (way.size() < path.size()) {
-    Json* const next = Child(*way.back(), path, way.size() - 1);
-    if (next == nullptr) {
-      return;
-    }
-    way.push_back(next);
-  }
-  FieldPath at = path;
-  while (!way.empty()) {
-    Erase(*way.back(), at, way.size() - 1);
-    at.pop_back();
-    if (!way.back()->empty() || kept.contains(at)) {
-      return;
-    }
-    way.pop_back();
-  }
 }
 
 bool IsSame(const Json& left, const Json& right) {
   return left == right || nlohmann::json(left) == nlohmann::json(right);
 }
 
-std::vector<FieldPath> Below(const FieldSet& set, const FieldPath& path) {
-  std::vector<FieldPath> below;
-  for (auto at = set.lower_bound(path); at != set.end() && IsPrefix(path, *at); ++at) {
-    below.push_back(*at);
+FieldChanges Compare(const Json& before, const Json& after, const FieldSchema& schema) {
+  std::map<FieldPath, Field> old;
+  for (Field& field : FieldsOf(before, schema)) {
+    FieldPath path = field.path;
+    old.emplace(std::move(path), std::move(field));
   }
-  return below;
+  FieldChanges changes;
+  for (Field& field : FieldsOf(after, schema)) {
+    const auto found = old.find(field.path);
+    if (found == old.end()) {
+      changes.added.insert(std::move(field.path));
+      continue;
+    }
+    const Field& was = found->second;
+    const bool maps = was.value->is_object() && field.value->is_object() &&
+                      (was.value->empty() || field.value->empty());
+    if ((was.whole || field.whole) && !maps && !IsSame(*was.value, *field.value)) {
+      changes.modified.insert(field.path);
+    }
+    old.erase(found);
+  }
+  for (auto& [path, field] : old) {
+    changes.removed.insert(path);
+  }
+  for (FieldSet* const set : {&changes.added, &changes.removed}) {
+    std::erase_if(*set, [&](const FieldPath& path) { return schema.IsAlwaysThere(path); });
+  }
+  return changes;
+}
+
+namespace {
+
+class Merger {
+ public:
+  explicit Merger(const FieldSchema& schema) : schema_(schema) {}
+
+  void Merge(const Json& applied, const FieldPath& path, Json& target);
+
+ private:
+  using Items = std::vector<std::pair<std::string, const Json*>>;
+
+  void MergeItems(const Json& applied, const FieldPath& path, Json& target);
+  Json MergedItem(const std::string& step, const Items& live, const Items& applied,
+                  const FieldPath& path);
+
+  const FieldSchema& schema_;
+};
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the document
+void Merger::Merge(const Json& applied, const FieldPath& path, Json& target) {
+  const bool atomic = !path.empty() && schema_.IsAtomic(path);
+  if (applied.is_object() && target.is_object() && !atomic) {
+    for (const auto& [name, value] : applied.items()) {
+      const FieldPath below = Below(path, std::string(kField) + name);
+      const auto found = target.find(name);
+      if (found == target.end()) {
+        target[name] = value;
+      } else if (!IsServers(below)) {
+        Merge(value, below, *found);
+      }
+    }
+  } else if (schema_.IsKeyed(path, applied) && schema_.IsKeyed(path, target)) {
+    MergeItems(applied, path, target);
+  } else if (!IsSame(applied, target)) {
+    target = applied;
+  }
+}
+
+const Json* Find(const std::vector<std::pair<std::string, const Json*>>& items,
+                 const std::string& step) {
+  const auto found =
+      std::ranges::find_if(items, [&](const auto& item) { return item.first == step; });
+  return found == items.end() ? nullptr : found->second;
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the document
+Json Merger::MergedItem(const std::string& step, const Items& live, const Items& applied,
+                        const FieldPath& path) {
+  const Json* const present = Find(live, step);
+  const Json* const wanted = Find(applied, step);
+  if (present == nullptr || wanted == nullptr) {
+    return present == nullptr ? *wanted : *present;
+  }
+  Json item = *present;
+  Merge(*wanted, Below(path, step), item);
+  return item;
+}
+
+// In the order of structured-merge-diff: items of both come in the order in which they are applied,
+// others of the live list keep their place before the item that they were in front of.
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the document
+void Merger::MergeItems(const Json& applied, const FieldPath& path, Json& target) {
+  const Items live = ChildrenOf(std::as_const(target), path, schema_);
+  const Items wanted = ChildrenOf(applied, path, schema_);
+  std::vector<std::string> shared;  // in the order in which they are applied
+  for (const auto& [step, item] : wanted) {
+    if (Find(live, step) != nullptr) {
+      shared.push_back(step);
+    }
+  }
+  Json merged = Json::array();
+  std::set<std::string> done;
+  std::size_t next_shared = 0;
+  auto at = live.begin();
+  auto next = wanted.begin();
+  const auto take = [&](const std::string& step) {
+    merged.push_back(MergedItem(step, live, wanted, path));
+    done.insert(step);
+  };
+  const auto is_shared = [&](const std::string& step) {
+    return next_shared < shared.size() && shared[next_shared] == step;
+  };
+  while (at != live.end() || next != wanted.end()) {
+    const bool alone = at != live.end() && Find(wanted, at->first) == nullptr;
+    const bool both = at != live.end() && next != wanted.end() && !alone;
+    if (both && at->first != next->first && next_shared < shared.size() && !is_shared(at->first)) {
+      ++at;  // its place is where it is applied
+      continue;
+    }
+    if (alone) {
+      take((at++)->first);
+      continue;
+    }
+    if (at != live.end() && (done.contains(at->first) || (both && at->first == next->first))) {
+      ++at;
+    }
+    if (next != wanted.end()) {
+      next_shared += is_shared(next->first) ? 1 : 0;
+      take((next++)->first);
+    }
+  }
+  target = std::move(merged);
+}
+
+// NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the document
+void Remove(Json& value, const FieldPath& path, const FieldSet& gone, const FieldSchema& schema) {
+  std::vector<std::string> fields;  // that go
+  Json left = Json::array();        // items that stay
+  bool changed = false;
+  for (auto& [step, child] : ChildrenOf(value, path, schema)) {
+    const FieldPath below = Below(path, step);
+    bool goes = gone.contains(below);
+    if (!goes && HasBelow(gone, below)) {
+      Remove(*child, below, gone, schema);
+      changed = true;
+    }
+    changed = changed || goes;
+    if (value.is_array() && !goes) {
+      left.push_back(*child);
+    } else if (goes) {
+      fields.push_back(step.substr(kField.size()));
+    }
+  }
+  if (value.is_array()) {
+    if (changed) {
+      value = std::move(left);
+    }
+    return;
+  }
+  for (const std::string& name : fields) {
+    value.erase(name);
+  }
+}
+
+}  // namespace
+
+Json Merged(const Json& live, const Json& applied, const FieldSchema& schema) {
+  Json merged = live;
+  Merger(schema).Merge(applied, {}, merged);
+  return merged;
+}
+
+Json Without(const Json& document, const FieldSet& gone, const FieldSchema& schema) {
+  Json left = document;
+  Remove(left, {}, gone, schema);
+  return left;
+}
+
+FieldSet WithFieldsAbove(const FieldSet& set, const FieldSchema& schema) {
+  FieldSet all = set;
+  for (FieldPath path : set) {
+    while (path.size() > 1) {
+      path.pop_back();
+      if (schema.IsDeclared(path)) {
+        all.insert(path);
+      }
+    }
+  }
+  return all;
 }
 
 std::string ToString(const FieldPath& path) {
@@ -217,13 +353,17 @@ std::string ToString(const FieldPath& path) {
 
 Json ToFieldsV1(const FieldSet& set) {
   nlohmann::json fields = nlohmann::json::object();  // which finds a name among many fast
-  for (const FieldPath& path : set) {
+  for (auto path = set.begin(); path != set.end(); ++path) {
     nlohmann::json* at = &fields;
-    for (const std::string& step : path) {
+    for (const std::string& step : *path) {
       at = &(*at)[step];
       if (at->is_null()) {
         *at = nlohmann::json::object();
       }
+    }
+    const auto next = std::next(path);
+    if (next != set.end() && IsPrefix(*path, *next)) {
+      (*at)[kItself] = nlohmann::json::object();
     }
   }
   return Json(fields);
@@ -231,22 +371,21 @@ Json ToFieldsV1(const FieldSet& set) {
 
 FieldSet FromFieldsV1(const Json& fields) {
   FieldSet set;
-  std::vector<Leaf> open{{.path = {}, .value = &fields}};
+  std::vector<std::pair<FieldPath, const Json*>> open{{FieldPath(), &fields}};
   while (!open.empty()) {
-    const Leaf at = std::move(open.back());
+    const auto [path, value] = std::move(open.back());
     open.pop_back();
-    bool has_fields = false;
-    if (at.value->is_object()) {
-      for (const auto& [step, below] : at.value->items()) {
+    bool member = !value->is_object() || value->empty();
+    if (value->is_object()) {
+      for (const auto& [step, below] : value->items()) {
+        member = member || step == kItself;
         if (step.starts_with(kField) || step.starts_with(kValue) || step.starts_with(kKey)) {
-          has_fields = true;
-          open.push_back({.path = at.path, .value = &below});
-          open.back().path.push_back(step);
+          open.emplace_back(Below(path, step), &below);
         }
       }
     }
-    if (!has_fields && !at.path.empty()) {
-      set.insert(at.path);
+    if (member && !path.empty()) {
+      set.insert(path);
     }
   }
   return set;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
 #include <string>
 #include <tl/expected.hpp>
 #include <tuple>
@@ -11,7 +10,9 @@
 #include <vector>
 
 #include "field_paths.h"
+#include "field_schema.h"
 #include "json.h"
+#include "vsplit/objects.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -20,6 +21,15 @@ namespace {
 constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 constexpr std::size_t kUpdaters = 10;  // whose fields are told apart: Kubernetes' number
 constexpr std::size_t kManagers = 200;
+
+const Json* FindManagers(const Json& document) {
+  const auto metadata = document.find("metadata");  // of what is no map: the end
+  if (metadata == document.end()) {
+    return nullptr;
+  }
+  const auto list = metadata->find("managedFields");
+  return list == metadata->end() ? nullptr : &*list;
+}
 
 Result<FieldManager> ReadManager(const Json& entry, const std::string& path) {
   if (!entry.is_object()) {
@@ -69,12 +79,6 @@ FieldManager TakeApplier(ManagedFields& managed, const Writer& writer) {
   return applier;
 }
 
-void Take(FieldSet& fields, const FieldPath& path) {
-  for (const FieldPath& owned : Below(fields, path)) {
-    fields.erase(owned);
-  }
-}
-
 // The oldest updaters become one.
 void Cap(ManagedFields& managed) {
   const auto is_updater = [](const FieldManager& manager) {
@@ -104,87 +108,87 @@ std::string Named(const FieldManager& manager) {
   return manager.applies ? text : text + " using " + manager.api_version;
 }
 
-// Those of a manager's fields that would not survive a new value at this path.
-std::vector<FieldPath> InTheWay(const FieldManager& manager, const Json& live, const Leaf& wanted) {
-  std::vector<FieldPath> owned = Below(manager.fields, wanted.path);
-  for (FieldPath above = wanted.path; above.size() > 1;) {
-    above.pop_back();
-    if (manager.fields.contains(above)) {
-      const Json* const value = ValueAt(live, above);
-      if (value != nullptr && !value->is_object() && !value->is_array()) {
-        owned.push_back(above);
+void Subtract(const FieldSet& gone, FieldSet& fields) {
+  std::erase_if(fields, [&](const FieldPath& path) { return gone.contains(path); });
+}
+
+// What the writers of others lose when these changes are made: what is written, and what lay below
+// it.
+FieldSet Taken(const FieldChanges& changes) {
+  FieldSet taken = changes.modified;
+  taken.insert(changes.added.begin(), changes.added.end());
+  for (FieldPath path : changes.removed) {
+    const FieldPath removed = path;
+    while (path.size() > 1) {
+      path.pop_back();
+      if (changes.modified.contains(path)) {
+        taken.insert(removed);
       }
     }
   }
-  return owned;
+  return taken;
 }
 
-// Takes what is in the way of a value from all other managers, which counts only if the request
-// goes through, and adds it to the conflicts.
-void TakeField(const Json& live, const Leaf& wanted, ManagedFields& managed,
-               std::vector<ApplyConflict>& conflicts) {
-  for (FieldManager& manager : managed) {
-    for (FieldPath& owned : InTheWay(manager, live, wanted)) {
-      manager.fields.erase(owned);
-      conflicts.push_back({.path = std::move(owned), .manager = Named(manager)});
-    }
-  }
-}
-
-// Whether the value is there already. An empty map only asks for a map.
-bool Holds(const Json& live, const Leaf& wanted) {
-  const Json* const present = ValueAt(live, wanted.path);
-  const bool only_a_map = wanted.value->is_object() && wanted.value->empty();
-  return present != nullptr &&
-         (only_a_map ? present->is_object() : IsSame(*present, *wanted.value));
-}
-
-// Fields that it applied before and does not apply any more.
-void RemoveAbandoned(Json& document, const FieldManager& mine, const FieldSet& wanted,
-                     const ManagedFields& managed) {
-  FieldSet kept = wanted;
+// Fields that the applier applied before and does not apply any more go, unless somebody else
+// manages them. `managed` holds what it applies now.
+Json Pruned(const Json& merged, const FieldSet& before, const ManagedFields& managed,
+            const FieldSchema& schema) {
+  const FieldSet last = WithFieldsAbove(before, schema);
+  FieldSet owned;
   for (const FieldManager& manager : managed) {
-    if (&manager != &mine) {
-      kept.insert(manager.fields.begin(), manager.fields.end());
-    }
+    owned.insert(manager.fields.begin(), manager.fields.end());
   }
-  for (const FieldPath& path : mine.fields) {
-    if (Below(kept, path).empty()) {
-      RemoveAt(document, path, kept);
+  const auto all_of = [&](const Json& document) {
+    FieldSet all;
+    for (Field& field : FieldsOf(document, schema)) {
+      if (field.member || field.value->empty()) {
+        all.insert(std::move(field.path));
+      }
     }
-  }
+    return WithFieldsAbove(all, schema);
+  };
+  FieldSet present = all_of(merged);
+  present.erase({"f:metadata"});  // the server's fields are in it
+  FieldSet unowned = present;
+  Subtract(all_of(Without(merged, last, schema)), unowned);
+  Subtract(WithFieldsAbove(owned, schema), unowned);
+  FieldSet gone = present;
+  Subtract(all_of(Without(merged, unowned, schema)), gone);
+  std::erase_if(gone, [&](const FieldPath& path) { return !last.contains(path); });
+  return Without(merged, gone, schema);
+}
+
+const Json::json_pointer& LastAppliedPath() {
+  static const Json::json_pointer path = Json::json_pointer("/metadata/annotations") / kLastApplied;
+  return path;
 }
 
 // The fields that a client-side apply of kubectl wrote, by its own account.
-FieldSet LastApplied(const Json& live) {
-  const Json* const annotation =
-      ValueAt(live, {"f:metadata", "f:annotations", std::string("f:") + kLastApplied});
-  FieldSet fields;
-  if (annotation != nullptr && annotation->is_string()) {
-    const Json document = Json::parse(annotation->get_ref<const std::string&>(), nullptr, false);
-    for (Leaf& leaf : LeavesOf(document)) {
-      fields.insert(std::move(leaf.path));
-    }
-  }
-  return fields;
+FieldSet LastApplied(const Json& live, const FieldSchema& schema) {
+  const Json text = live.contains(LastAppliedPath()) ? live.at(LastAppliedPath()) : Json();
+  const Json document =
+      Json::parse(text.is_string() ? text.get<std::string>() : "", nullptr, false);
+  return document.is_object() ? MembersOf(document, schema) : FieldSet();
 }
 
 // kubectl's own annotation follows what it applies, so that a later client-side apply is right.
 void RenewLastApplied(const Json& live, const Json& applied, Json& document) {
-  const FieldPath path{"f:metadata", "f:annotations", std::string("f:") + kLastApplied};
-  if (ValueAt(live, path) == nullptr || ValueAt(document, path) == nullptr) {
+  const Json::json_pointer& path = LastAppliedPath();
+  if (!live.contains(path) || !document.contains(path)) {
     return;
   }
   Json plain = applied;
-  RemoveAt(plain, path, {});
-  SetAt(document, path, Dump(plain));
+  if (plain.contains(path)) {
+    plain["metadata"]["annotations"].erase(kLastApplied);
+  }
+  document[path] = Dump(plain);
 }
 
 }  // namespace
 
 Result<ManagedFields> ReadManagedFields(const Json& document) {
   ManagedFields managed;
-  const Json* const list = ValueAt(document, {"f:metadata", "f:managedFields"});
+  const auto* const list = FindManagers(document);
   if (list == nullptr || list->is_null()) {
     return managed;
   }
@@ -234,33 +238,21 @@ void WriteManagedFields(ManagedFields managed, Json& document) {
   }
 }
 
-void RecordUpdate(const Json& before, const Json& after, const Writer& writer,
+void RecordUpdate(Kind kind, const Json& before, const Json& after, const Writer& writer,
                   ManagedFields& managed) {
-  std::map<FieldPath, const Json*> old;
-  for (Leaf& leaf : LeavesOf(before)) {
-    old.emplace(std::move(leaf.path), leaf.value);
-  }
-  std::vector<FieldPath> written;
-  for (Leaf& leaf : LeavesOf(after)) {
-    const auto found = old.find(leaf.path);
-    if (found == old.end() || !IsSame(*found->second, *leaf.value)) {
-      written.push_back(std::move(leaf.path));
-    } else {
-      old.erase(found);
-    }
-  }
-  const FieldSet owned = Entry(managed, writer, false).fields;
+  const FieldChanges changes = Compare(before, after, FieldSchema(kind));
+  FieldSet written = changes.added;
+  written.insert(changes.modified.begin(), changes.modified.end());
+  FieldSet fields = Entry(managed, writer, false).fields;
+  const FieldSet owned = fields;
+  const FieldSet taken = Taken(changes);
   for (FieldManager& manager : managed) {
-    for (const FieldPath& path : written) {
-      Take(manager.fields, path);
-    }
-    for (const auto& [gone, value] : old) {
-      Take(manager.fields, gone);
-    }
+    Subtract(taken, manager.fields);
+    Subtract(changes.removed, manager.fields);
   }
-  FieldManager& entry = Entry(managed, writer, false);
-  FieldSet fields = entry.fields;
+  Subtract(changes.removed, fields);
   fields.insert(written.begin(), written.end());
+  FieldManager& entry = Entry(managed, writer, false);
   if (fields != owned) {
     entry.time = writer.now;
     entry.api_version = writer.api_version;
@@ -269,15 +261,47 @@ void RecordUpdate(const Json& before, const Json& after, const Writer& writer,
   Cap(managed);
 }
 
-Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Writer& writer,
-                                 bool force) {
+namespace {
+
+// Takes from all other managers what is changed, which counts only if the request goes through.
+std::vector<ApplyConflict> TakeFields(const FieldChanges& changes, const FieldManager& mine,
+                                      ManagedFields& managed) {
+  std::vector<ApplyConflict> conflicts;
+  const FieldSet taken = Taken(changes);
+  for (FieldManager& manager : managed) {
+    if (&manager == &mine) {
+      continue;
+    }
+    for (const FieldPath& path : taken) {
+      if (manager.fields.erase(path) > 0) {
+        conflicts.push_back({.path = path, .manager = Named(manager)});
+      }
+    }
+    Subtract(changes.removed, manager.fields);
+  }
+  return conflicts;
+}
+
+// Kubernetes' own: kubectl takes over what it applied from the client's side.
+bool IsForced(const std::vector<ApplyConflict>& conflicts, const Json& live, const Writer& writer,
+              const FieldSchema& schema) {
+  const FieldSet own = writer.manager == "kubectl" ? LastApplied(live, schema) : FieldSet();
+  return std::ranges::all_of(
+      conflicts, [&](const ApplyConflict& conflict) { return own.contains(conflict.path); });
+}
+
+}  // namespace
+
+Result<ApplyOutcome> ApplyFields(Kind kind, const Json& live, const Json& applied,
+                                 const Writer& writer, bool force) {
+  const FieldSchema schema(kind);
   Result<ManagedFields> read = ReadManagedFields(live);
   if (!read) {
     return tl::unexpected<Error>(read.error());
   }
   ManagedFields managed = *std::move(read);
   if (managed.empty() && live.is_object()) {
-    RecordUpdate({}, live,
+    RecordUpdate(kind, {}, live,
                  {.manager = "before-first-apply",
                   .subresource = "",
                   .api_version = writer.api_version,
@@ -290,33 +314,19 @@ Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Wr
         "metadata.managedFields: there are " + std::to_string(kManagers) + " managers already",
         Error::Reason::kInvalid);
   }
-  ApplyOutcome outcome{.conflicts = {}, .document = live.is_object() ? live : applied};
-  const std::vector<Leaf> leaves = LeavesOf(applied);
-  FieldSet wanted;
-  for (const Leaf& leaf : leaves) {
-    wanted.insert(leaf.path);
-    if (!Holds(live, leaf)) {
-      TakeField(live, leaf, managed, outcome.conflicts);
-    }
-  }
-  const FieldSet own = writer.manager == "kubectl" ? LastApplied(live) : FieldSet();
-  if (force || std::ranges::all_of(outcome.conflicts, [&](const ApplyConflict& conflict) {
-        return own.contains(conflict.path);
-      })) {
+  const FieldSet before = std::exchange(mine.fields, MembersOf(applied, schema));
+  managed.push_back(std::move(mine));
+  Json document = live.is_object() ? Merged(live, applied, schema) : applied;
+  document = Pruned(document, before, managed, schema);
+  FieldManager& applier = managed.back();
+  ApplyOutcome outcome{.conflicts = TakeFields(Compare(live, document, schema), applier, managed),
+                       .document = std::move(document)};
+  if (force || IsForced(outcome.conflicts, live, writer, schema)) {
     outcome.conflicts.clear();
   }
   if (!outcome.conflicts.empty()) {
     return outcome;
   }
-  managed.push_back(mine);
-  RemoveAbandoned(outcome.document, managed.back(), wanted, managed);
-  for (const Leaf& leaf : leaves) {
-    if (!Holds(outcome.document, leaf)) {
-      SetAt(outcome.document, leaf.path, *leaf.value);
-    }
-  }
-  FieldManager& applier = managed.back();
-  applier.fields = std::move(wanted);
   applier.api_version = writer.api_version;
   if (!IsSame(live, outcome.document)) {  // as in Kubernetes: not when fields change hands alone
     applier.time = writer.now;

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "field_paths.h"
+#include "field_schema.h"
 #include "json.h"
+#include "vsplit/objects.h"
 #include "vsplit/result.h"
 
 namespace vsplit {
@@ -39,7 +40,7 @@ struct Writer {
 
 // What `writer` changed between the two documents becomes its own and nobody else's. Beyond a few
 // writers the oldest become one, "ancient-changes".
-void RecordUpdate(const Json& before, const Json& after, const Writer& writer,
+void RecordUpdate(Kind kind, const Json& before, const Json& after, const Writer& writer,
                   ManagedFields& managed);
 
 struct ApplyConflict {
@@ -55,7 +56,7 @@ struct ApplyOutcome {
 // What becomes of `live` (null: there is no such object) when `writer` applies this configuration:
 // fields that it applied before and leaves out now go unless others manage them. A field that
 // another manages with another value is a conflict; `force` takes it.
-Result<ApplyOutcome> ApplyFields(const Json& live, const Json& applied, const Writer& writer,
-                                 bool force);
+Result<ApplyOutcome> ApplyFields(Kind kind, const Json& live, const Json& applied,
+                                 const Writer& writer, bool force);
 
 }  // namespace vsplit

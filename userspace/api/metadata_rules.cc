@@ -45,6 +45,11 @@ void RuleMetadata(Kind kind, const Json& kept, Json& document) {
   for (const char* name : {"resourceVersion", "generation", "creationTimestamp", "selfLink"}) {
     metadata.erase(name);
   }
+  for (const char* name : {"labels", "annotations", "finalizers", "ownerReferences"}) {
+    if (const Json* const given = Find(metadata, name); given != nullptr && given->empty()) {
+      metadata.erase(name);  // as where Go writes the document
+    }
+  }
   for (const char* name : {"uid", "deletionTimestamp", "deletionGracePeriodSeconds"}) {
     // The kubelet made a Pod's uid, and its cgroup is named after it.
     const bool pods_own = kind == Kind::kPod && std::string(name) == "uid" && kept.is_null();

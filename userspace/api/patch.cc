@@ -126,7 +126,8 @@ Outcome<Response> ServerSideApply(Writing writing) {
       applied->value("apiVersion", Json()) != place.api_version()) {
     return Commit(std::move(writing), *std::move(applied), true);  // which says what is wrong
   }
-  Result<ApplyOutcome> outcome = ApplyFields(live, *applied, writing.writer, *force);
+  Result<ApplyOutcome> outcome =
+      ApplyFields(place.info->kind, live, *applied, writing.writer, *force);
   if (!outcome) {
     return Unprocessable(outcome.error().message);
   }

@@ -81,7 +81,7 @@ void KeepMore(Object& object, const Object* live, const std::string& now) {
   metadata.erase("managedFields");
   if (Result<ManagedFields> managed = ReadManagedFields(kept); managed && !managed->empty()) {
     RecordUpdate(
-        kept, document,
+        object.kind(), kept, document,
         {.manager = "vsplit", .subresource = "", .api_version = object.api_version, .now = now},
         *managed);
     WriteManagedFields(*std::move(managed), document);

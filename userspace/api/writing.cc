@@ -161,7 +161,7 @@ Outcome<void> Record(const Writing& writing, const Json& kept, Json& document) {
                          {{.path = "metadata.managedFields", .message = managed.error().message}});
   }
   if (writing.live == nullptr || !managed->empty()) {
-    RecordUpdate(kept, document, writing.writer, *managed);
+    RecordUpdate(writing.place.info->kind, kept, document, writing.writer, *managed);
   }
   WriteManagedFields(*std::move(managed), document);
   return {};

@@ -78,7 +78,8 @@ std::optional<Version> VersionAfter(const Write& write, const Object* before,
     return std::nullopt;
   }
   Version version = before->version;
-  version.generation += difference == Difference::kSpec ? 1 : 0;
+  const bool begins_to_go = write.object.deleting && !before->deleting;
+  version.generation += difference == Difference::kSpec || begins_to_go ? 1 : 0;
   return version;
 }
 
