@@ -58,7 +58,7 @@ struct Backend {
   std::string version;           // of the agent
   const Store* store = nullptr;  // for reading; outlives the server
   // `user`: who asks for it.
-  std::function<Result<Applied>(std::vector<Write> writes, bool dry_run, const std::string& user)>
+  std::function<Result<Applied>(std::vector<Write>&& writes, bool dry_run, const std::string& user)>
       write;
   std::string read_only;  // why only dry runs are written; empty: they are not alone
   // `changed` is called after each transaction that came into force.

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "vsplit/document_text.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
 
@@ -86,8 +87,8 @@ struct KubernetesOptions {
 // What the server says of an object beside what vsplit reads.
 struct ServerObject {
   std::string resource_version;
-  Version version;     // but for the resource_version
-  std::string status;  // of a rule, that is a VirtualService or DestinationRule: JSON; empty: none
+  Version version;      // but for the resource_version
+  DocumentText status;  // of a rule, that is a VirtualService or DestinationRule; empty: none
 
   bool operator==(const ServerObject&) const = default;
 };

@@ -78,8 +78,9 @@ class Store {
   // (but for the server's own metadata, the times of its managers and the API version) is
   // `unchanged` and keeps its versions and its text. Generations grow as in Kubernetes, with
   // anything outside of metadata and status. Until Keep or Undo is called no other Stage may be
-  // made; an error needs neither.
-  Result<std::vector<Change>> Stage(std::vector<Write> writes, const WriteContext& context);
+  // made; an error needs neither. The objects of writes that change something are taken; an error
+  // gives them back.
+  Result<std::vector<Change>> Stage(std::vector<Write>&& writes, const WriteContext& context);
   // Gives those of the objects that are there a new version and leaves them as they are: what is
   // said of them elsewhere, as their status, has changed. Staged, as above.
   std::vector<Change> Touch(const std::set<ObjectKey>& objects);
@@ -124,6 +125,10 @@ class Store {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// For who stages the same once more: the objects that Stage has taken out of the writes for these
+// changes are in them again.
+void GiveBack(const std::vector<Change>& changes, std::vector<Write>& writes);
 
 // R8: a host without a dot gets ".<ns>.svc.<domain>"; with a dot, as "*" or as an address it stays.
 HostName QualifyHost(std::string_view host, std::string_view ns, std::string_view domain);

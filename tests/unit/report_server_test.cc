@@ -125,7 +125,7 @@ TEST_F(ReporterTest, HolderWritesTheStatus) {
   wanted.replace(wanted.find("True"), 4, "False");
   Until([&] { return told > 0; });
   reporter->Touch({kRule});
-  Until([&] { return held.status.find("False") != std::string::npos; });
+  Until([&] { return held.status.str().find("False") != std::string::npos; });
 }
 
 TEST_F(ReporterTest, WhoDoesNotStandLeavesTheLeaseToOthers) {

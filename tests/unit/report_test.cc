@@ -250,12 +250,12 @@ TEST(StatusPatch, SameButTimesIsNoPatch) {
   const ServerObject held{.status = Status(2, Condition("P", "True", 2, "a"))};
   EXPECT_EQ(StatusPatch(held, Status(2, Condition("P", "True", 2, "b")), "z"), std::nullopt);
   // Istio's definition allows a generation as text, too.
-  std::string text = held.status;
+  std::string text = held.status.str();
   text.replace(text.find(":2"), 2, R"(:"2")");
   EXPECT_EQ(StatusPatch({.status = text}, Status(2, Condition("P", "True", 2, "b")), "z"),
             std::nullopt);
   EXPECT_NE(StatusPatch(held, Status(3, Condition("P", "True", 3, "b")), "z"), std::nullopt);
-  std::string other = held.status;
+  std::string other = held.status.str();
   other.replace(other.find(R"("m")"), 3, R"("n")");
   EXPECT_NE(StatusPatch({.status = other}, Status(2, Condition("P", "True", 2, "b")), "z"),
             std::nullopt);

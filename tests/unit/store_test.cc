@@ -267,6 +267,54 @@ TEST(Store, PresentResourceVersionAndNoneAreAccepted) {
   }
 }
 
+// By mode, name and first host; "taken" where the object is.
+std::string Told(const std::vector<Write>& writes) {
+  std::string text;
+  for (const Write& write : writes) {
+    if (write.object.key.name.empty()) {
+      text += "taken ";
+      continue;
+    }
+    const auto* route = write.object.spec.Find<VirtualService>();
+    text += (write.mode == Write::Mode::kDelete ? "-" : "+") + write.object.key.name.str() +
+            (route != nullptr && !route->hosts.empty() ? "=" + route->hosts[0] : "") + " ";
+  }
+  return text;
+}
+
+std::vector<Write> ManyWrites() {
+  std::vector<Write> writes;
+  writes.push_back({.object = MakeRoute("same", {"a"})});
+  writes.push_back({.object = MakeRoute("new", {"overruled"})});
+  writes.push_back({.mode = Write::Mode::kDelete, .object = MakeRoute("old", {})});
+  writes.push_back({.object = MakeRoute("changed", {"b"})});
+  writes.push_back({.object = MakeRoute("new", {"c"})});
+  return writes;
+}
+
+TEST(Store, WritesThatAreNotKeptCanBeStagedAgain) {
+  Store store;
+  for (const char* name : {"same", "old", "changed"}) {
+    Apply(store, MakeRoute(name, {"a"}));
+  }
+  const std::string told = Told(ManyWrites());
+  std::vector<Write> writes = ManyWrites();
+  for (int time = 0; time < 2; ++time) {
+    const auto changes =
+        store.Stage(std::move(writes), {.now = "", .uids = std::vector<std::string>(5)});
+    ASSERT_TRUE(changes);
+    EXPECT_EQ(Told(writes), "+same=a +new=overruled -old taken taken ");
+    GiveBack(*changes, writes);
+    store.Undo();
+    EXPECT_EQ(Told(writes), told);
+  }
+  writes.push_back({.mode = Write::Mode::kCreate, .object = MakeRoute("old", {})});
+  writes[2] = {.object = MakeRoute("last", {"d"})};
+  const std::string failing = Told(writes);
+  EXPECT_FALSE(store.Stage(std::move(writes), {.now = "", .uids = std::vector<std::string>(6)}));
+  EXPECT_EQ(Told(writes), failing);
+}
+
 TEST(Store, OneFailingWriteUndoesAllOfThem) {
   Store store;
   const Change kept = Apply(store, MakeService("default", "a"));

@@ -99,14 +99,14 @@ void Mirror::DropUnlessHeld(const ObjectKey& key) {
 
 ClusterChange Mirror::Take() {
   ClusterChange change;
-  for (auto& [key, object] : pending_) {
-    if (object) {
-      change.objects.push_back(*std::move(object));
+  while (!pending_.empty()) {  // there may be many: never all of them twice
+    auto node = pending_.extract(pending_.begin());
+    if (node.mapped()) {
+      change.objects.push_back(*std::move(node.mapped()));
     } else {
-      change.gone.push_back(key);
+      change.gone.push_back(std::move(node.key()));
     }
   }
-  pending_.clear();
   change.heard.assign(heard_.begin(), heard_.end());
   heard_.clear();
   return change;

@@ -32,7 +32,7 @@ const Json* FindType(const Json& conditions, const std::string& type) {
 
 std::optional<std::string> StatusPatch(const ServerObject& held, const std::string& wanted,
                                        const std::string& now) {
-  const Json before = Json::parse(held.status, nullptr, false);
+  const Json before = Json::parse(held.status.str(), nullptr, false);
   Json status = Json::parse(wanted, nullptr, false);
   const Json& held_conditions = ItemsAt(before, "/conditions");
   bool same = TextAt(before, "/observedGeneration") == TextAt(status, "/observedGeneration");

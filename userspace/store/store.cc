@@ -172,11 +172,11 @@ struct Store::State {
     }
   }
 
-  Result<Change> Make(Write write, const WriteContext& context, std::size_t number);
+  Result<Change> Make(Write& write, const WriteContext& context, std::size_t number);
 };
 
 // `number`: of the write in its list.
-Result<Change> Store::State::Make(Write write, const WriteContext& context, std::size_t number) {
+Result<Change> Store::State::Make(Write& write, const WriteContext& context, std::size_t number) {
   const ObjectPtr before = Find(write.object.key);
   const Result<void> allowed = CheckMode(write, before.get());
   if (!allowed) {
@@ -231,7 +231,7 @@ void Store::Load(std::vector<Object> objects, std::uint64_t resource_version) {
   state_->recent.forgotten = state_->newest;
 }
 
-Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteContext& context) {
+Result<std::vector<Change>> Store::Stage(std::vector<Write>&& writes, const WriteContext& context) {
   Check(!state_->staged, "what was staged is kept or undone before the next");
   state_->staged = true;
   state_->newest_before = state_->newest;
@@ -242,8 +242,9 @@ Result<std::vector<Change>> Store::Stage(std::vector<Write> writes, const WriteC
     if (overruled[i]) {
       continue;
     }
-    Result<Change> change = state_->Make(std::move(writes[i]), context, i);
+    Result<Change> change = state_->Make(writes[i], context, i);
     if (!change) {
+      GiveBack(changes, writes);
       Undo();
       return tl::unexpected<Error>(std::move(change.error()));
     }
@@ -272,6 +273,19 @@ std::vector<Change> Store::Touch(const std::set<ObjectKey>& objects) {
     state_->Replace(before, changes.back().after);
   }
   return changes;
+}
+
+void GiveBack(const std::vector<Change>& changes, std::vector<Write>& writes) {
+  // One that was taken has left no name, and they were taken in this order.
+  auto write = writes.begin();
+  for (const Change& change : changes) {
+    if (change.after != nullptr && !change.unchanged()) {
+      write = std::ranges::find_if(
+          write, writes.end(), [](const Write& other) { return other.object.key.name.empty(); });
+      Check(write != writes.end(), "the changes are those of the writes");
+      write->object = *change.after;
+    }
+  }
 }
 
 void Store::Keep() {

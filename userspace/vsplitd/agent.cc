@@ -37,13 +37,14 @@ constexpr std::size_t kMany = 500;  // objects in one transaction
 // Times since the last lap.
 class Stopwatch {
  public:
+  explicit Stopwatch(std::chrono::steady_clock::time_point begin) : last_(begin) {}
   std::chrono::nanoseconds Lap() {
     const auto now = std::chrono::steady_clock::now();
     return now - std::exchange(last_, now);
   }
 
  private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point last_;
 };
 
 // The object that gives the host its addresses; null: there is none.
@@ -68,30 +69,41 @@ Agent::Agent(AgentOptions options, Disk disk, CgroupFinder find)
   options_.resolve.names = &names_;
 }
 
-Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
-  Stopwatch watch;
+Result<Applied> Agent::Transact(std::vector<Write>&& writes, bool dry_run) {
+  const auto begin = std::chrono::steady_clock::now();
   took_much_ = took_much_ || writes.size() >= kMany;
   Result<std::vector<std::string>> uids = RandomUids(writes.size());
   if (!uids) {
     return tl::unexpected<Error>(uids.error());
   }
-  const Result<std::vector<Change>> changes =
+  const Result<std::vector<Change>> staged =
       store_.Stage(std::move(writes), {.now = Now(), .uids = *std::move(uids)});
-  if (!changes) {
-    return tl::unexpected<Error>(changes.error());
+  if (!staged) {
+    return tl::unexpected<Error>(staged.error());
   }
+  Result<Applied> applied = PutThrough(*staged, dry_run, begin);
+  if (!applied) {
+    GiveBack(*staged, writes);
+  }
+  return applied;
+}
+
+// What was staged is kept, or undone if it fails or is only tried.
+Result<Applied> Agent::PutThrough(const std::vector<Change>& staged, bool dry_run,
+                                  std::chrono::steady_clock::time_point begin) {
+  Stopwatch watch(begin);
   if (const Result<void> repaired = broken_ ? Repair() : Result<void>{}; !repaired) {
     store_.Undo();
     return tl::unexpected<Error>(repaired.error());
   }
-  Result<Prepared> prepared = Prepare(*changes);
+  Result<Prepared> prepared = Prepare(staged);
   if (!prepared) {
     store_.Undo();
     return tl::unexpected<Error>(prepared.error());
   }
   Applied applied{.generation = prepared->plan.generation,
-                  .changes = *changes,
-                  .rules = RulesOf(*changes, prepared->hosts),
+                  .changes = staged,
+                  .rules = RulesOf(staged, prepared->hosts),
                   .difference = dry_run ? hosts_.DifferenceOf(prepared->hosts) : "",
                   .resolve = watch.Lap()};
   if (dry_run) {
@@ -99,19 +111,19 @@ Result<Applied> Agent::Transact(std::vector<Write> writes, bool dry_run) {
     return applied;
   }
   const Result<void> kept =
-      RestoreDisk().and_then([&] { return disk_.Commit(*changes, store_.resource_version()); });
+      RestoreDisk().and_then([&] { return disk_.Commit(staged, store_.resource_version()); });
   if (!kept) {
     store_.Undo();
     return Fail("keep the objects on disk", kept.error());
   }
   applied.disk = watch.Lap();
   if (const Result<void> in_force = PutIntoForce(prepared->plan); !in_force) {
-    return tl::unexpected<Error>(TakeBack(*changes, in_force.error()));
+    return tl::unexpected<Error>(TakeBack(staged, in_force.error()));
   }
   applied.kernel = watch.Lap();
   store_.Keep();
   std::set<ObjectKey> renewed;
-  for (const Change& change : *changes) {
+  for (const Change& change : staged) {
     if (!change.unchanged()) {
       renewed.insert(change.key);
     }

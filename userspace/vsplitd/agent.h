@@ -51,8 +51,9 @@ class Agent {
   // The answers of the api; valid as long as the agent.
   Backend MakeBackend();
 
-  // One transaction: in force and durable when it returns, or nothing has changed.
-  Result<Applied> Transact(std::vector<Write> writes, bool dry_run);
+  // One transaction: in force and durable when it returns, or nothing has changed, and `writes` are
+  // what they were.
+  Result<Applied> Transact(std::vector<Write>&& writes, bool dry_run);
 
   // Whose the objects are: the cluster's, by the name that it was kept by; empty: nobody else's.
   const std::string& source() const { return source_; }
@@ -105,6 +106,8 @@ class Agent {
   Result<void> ServeAll();
   Result<void> Adopt();
 
+  Result<Applied> PutThrough(const std::vector<Change>& staged, bool dry_run,
+                             std::chrono::steady_clock::time_point begin);
   Result<Prepared> Prepare(const std::vector<Change>& changes) const;
   Result<Prepared> Prepare(std::set<HostName> touched, std::optional<LocalPods> pods) const;
   Result<void> FollowPods(Prepared& prepared, std::set<HostName>& touched) const;
@@ -122,7 +125,7 @@ class Agent {
   std::vector<Verdict> VerdictsOf(const HostName& host, const ServedHosts::After& after) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
-  Result<Applied> WriteFor(std::vector<Write> writes, bool dry_run, const std::string& user);
+  Result<Applied> WriteFor(std::vector<Write>&& writes, bool dry_run, const std::string& user);
   void Record(const Result<Applied>& applied, std::chrono::nanoseconds total,
               const std::string& user);
 

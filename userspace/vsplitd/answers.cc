@@ -94,7 +94,8 @@ std::vector<Write> NewNamespaces(const std::vector<Write>& writes, const Store& 
 }  // namespace
 
 // With the namespaces that they need; the answer is about the writes alone.
-Result<Applied> Agent::WriteFor(std::vector<Write> writes, bool dry_run, const std::string& user) {
+Result<Applied> Agent::WriteFor(std::vector<Write>&& writes, bool dry_run,
+                                const std::string& user) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<Write> namespaces = NewNamespaces(writes, store_);
   const std::size_t beside = namespaces.size();
@@ -102,6 +103,8 @@ Result<Applied> Agent::WriteFor(std::vector<Write> writes, bool dry_run, const s
   Result<Applied> applied = Transact(std::move(writes), dry_run);
   if (applied) {
     applied->changes.resize(applied->changes.size() - beside);
+  } else {
+    writes.resize(writes.size() - beside);
   }
   if (!dry_run || !applied) {
     Record(applied, std::chrono::steady_clock::now() - begin, user);

@@ -167,16 +167,16 @@ std::vector<Write> ClusterFollower::Pending() {
   }
   std::vector<Write> writes;
   writes.reserve(pending_.size());
-  for (auto& [key, object] : pending_) {
-    if (object) {
-      writes.push_back({.mode = Write::Mode::kMirror, .object = *std::move(object)});
-    } else if (store_.Find(key) != nullptr) {
+  while (!pending_.empty()) {  // there may be many: never all of them twice
+    auto node = pending_.extract(pending_.begin());
+    if (node.mapped()) {
+      writes.push_back({.mode = Write::Mode::kMirror, .object = *std::move(node.mapped())});
+    } else if (store_.Find(node.key()) != nullptr) {
       Write& write = writes.emplace_back();
       write.mode = Write::Mode::kDelete;
-      write.object.key = key;
+      write.object.key = std::move(node.key());
     }
   }
-  pending_.clear();
   rules_pending_ = false;
   return writes;
 }
@@ -266,10 +266,10 @@ void ClusterFollower::Put(std::vector<Write> writes) {
   while (!parts.empty()) {
     std::vector<Write> part = std::move(parts.back());
     parts.pop_back();
-    const Result<Applied> applied = transact_(part);
+    const Result<Applied> applied = transact_(std::move(part));
     if (applied) {
-      for (const Write& write : part) {
-        failed_.erase(write.object.key);
+      for (const Change& change : applied->changes) {
+        failed_.erase(change.key);
       }
       continue;
     }

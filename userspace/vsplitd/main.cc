@@ -177,7 +177,7 @@ Result<Cluster> FollowCluster(boost::asio::io_context& loop, const Flags& flags,
                   .replace = flags.replace_state,
                   .keep =
                       [&agent](const std::string& source) { return agent.KeepSource(source); }}},
-      *backend.store, [write = backend.write](std::vector<Write> writes) {
+      *backend.store, [write = backend.write](std::vector<Write>&& writes) {
         return write(std::move(writes), false, "system:kubernetes");
       });
   if (!follower) {
