@@ -4,16 +4,19 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <tl/expected.hpp>
 #include <utility>
 #include <vector>
 
+#include "scan.h"
 #include "vsplit/objects.h"
 #include "vsplit/parse.h"
 #include "vsplit/result.h"
@@ -21,12 +24,14 @@
 namespace vsplit::kubernetes {
 namespace {
 
-using Json = nlohmann::ordered_json;  // a spec comes back in the order in which it was given
+using Members = std::vector<Member>;
 
 constexpr std::size_t kMessageBytes = 300;
-constexpr const char* kInitialEnd = "k8s.io/initial-events-end";
+constexpr std::size_t kStatusDepth = 64;  // as much as Parse reads of an object
+constexpr std::size_t kMapFields = 4'096;
+constexpr std::string_view kInitialEnd = "k8s.io/initial-events-end";
 // A copy of the whole object, which kubectl keeps in it.
-constexpr const char* kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 // Of the kinds that Kubernetes itself owns only what vsplit reads is kept: a newer server may have
 // fields that are not known here, and Pods are ten times as large as what is read of them.
@@ -54,163 +59,149 @@ constexpr std::string_view kKeptMetadata =
     " name namespace uid resourceVersion generation creationTimestamp deletionTimestamp labels "
     "annotations ";
 
-bool IsListed(std::string_view fields, const std::string& field) {
-  return fields.find(" " + field + " ") != std::string_view::npos;
+// Whether it is one of the words of a text that begins and ends with a blank.
+bool IsListed(std::string_view fields, std::string_view field) {
+  for (std::size_t at = fields.find(field); at != std::string_view::npos;
+       at = fields.find(field, at + 1)) {
+    const std::size_t end = at + field.size();
+    if (at > 0 && fields[at - 1] == ' ' && end < fields.size() && fields[end] == ' ') {
+      return !field.empty();
+    }
+  }
+  return false;
 }
 
-void KeepOnly(Json& map, std::string_view fields) {
-  if (!map.is_object()) {
+// Writes a map of those members that `keeps`, each by `value`; what is no map stays as it is.
+template <class Keeps, class Value>
+void WriteMap(std::string_view map, std::string& out, Keeps keeps, Value value) {
+  const auto members = MembersOf(map);
+  if (!members) {
+    out += map;
     return;
   }
-  Json kept = Json::object();
-  for (auto& [name, value] : map.items()) {
-    if (IsListed(fields, name)) {
-      kept[name] = std::move(value);
+  out += '{';
+  bool first = true;
+  for (const Member& member : *members) {
+    if (keeps(member.name)) {
+      out += first ? "\"" : ",\"";
+      out += member.name;
+      out += "\":";
+      value(member, out);
+      first = false;
     }
   }
-  map = std::move(kept);
+  out += '}';
 }
 
-void Trim(Kind kind, Json& object) {
-  if (const auto metadata = object.find("metadata"); metadata != object.end()) {
-    KeepOnly(*metadata, kKeptMetadata);
-    const auto annotations = metadata->find("annotations");
-    if (annotations != metadata->end() && annotations->is_object()) {
-      annotations->erase(kLastApplied);
-    }
-  }
-  for (const Kept& kept : kKept) {
-    const auto part = object.find(kept.part);
-    if (kept.kind == kind && part != object.end()) {
-      KeepOnly(*part, kept.fields);
-    }
-  }
+void AsItIs(const Member& member, std::string& out) {
+  out += member.value;
 }
 
-std::string TextAt(const Json& map, const char* field) {
-  const auto found = map.is_object() ? map.find(field) : map.end();
-  return map.is_object() && found != map.end() && found->is_string() ? found->get<std::string>()
-                                                                     : std::string{};
+void WriteMetadata(std::string_view metadata, std::string& out) {
+  WriteMap(
+      metadata, out, [](std::string_view name) { return IsListed(kKeptMetadata, name); },
+      [](const Member& member, std::string& text) {
+        if (member.name != "annotations") {
+          return AsItIs(member, text);
+        }
+        WriteMap(
+            member.value, text, [](std::string_view name) { return name != kLastApplied; }, AsItIs);
+      });
 }
 
-const Json& MetadataOf(const Json& object) {
-  static const Json none = Json::object();
-  const auto metadata = object.find("metadata");
-  return metadata != object.end() && metadata->is_object() ? *metadata : none;
-}
-
-// The items of a core kind's list say neither apiVersion nor kind.
-void SayKind(Kind kind, Json& object) {
-  const KindInfo& info = InfoOf(kind);
-  if (!object.contains("kind")) {
-    object["kind"] = info.name;
-    object["apiVersion"] = ApiVersion(info, PreferredVersion(info));
+void WritePart(Kind kind, const Member& part, std::string& out) {
+  const auto* const kept = std::ranges::find_if(
+      kKept, [&](const Kept& one) { return one.kind == kind && one.part == part.name; });
+  if (part.name == "metadata") {
+    WriteMetadata(part.value, out);
+  } else if (kept != std::end(kKept)) {
+    WriteMap(
+        part.value, out, [kept](std::string_view name) { return IsListed(kept->fields, name); },
+        AsItIs);
+  } else {
+    AsItIs(part, out);
   }
 }
 
-Version VersionOf(const Json& object) {
-  const Json& metadata = MetadataOf(object);
-  const auto generation = metadata.find("generation");
-  const bool given = generation != metadata.end() && generation->is_number_integer();
-  return {.generation = given ? generation->get<std::int64_t>() : 1,
-          .uid = TextAt(metadata, "uid"),
-          .creation_timestamp = TextAt(metadata, "creationTimestamp")};
+// Of the object what vsplit reads; without the status of a rule.
+std::string Trimmed(Kind kind, std::string_view object, const Members& members) {
+  std::string out;
+  WriteMap(
+      object, out, [kind](std::string_view name) { return name != "status" || !IsRule(kind); },
+      [kind](const Member& member, std::string& text) { WritePart(kind, member, text); });
+  // The items of a core kind's list say neither apiVersion nor kind.
+  if (Find(members, "kind").empty()) {
+    const KindInfo& info = InfoOf(kind);
+    out.pop_back();
+    out += fmt::format(R"({}"kind":"{}","apiVersion":"{}"}})", out.size() > 1 ? "," : "", info.name,
+                       ApiVersion(info, PreferredVersion(info)));
+  }
+  return out;
 }
 
-Item NameOf(Kind kind, const Json& object) {
-  const Json& metadata = MetadataOf(object);
+Members MembersOrNone(std::string_view map) {
+  auto members = MembersOf(map);
+  return members ? *std::move(members) : Members();
+}
+
+Members MetadataOf(const Members& object) {
+  return MembersOrNone(Find(object, "metadata"));
+}
+
+std::string TextAt(const Members& members, std::string_view name) {
+  return TextOf(Find(members, name));
+}
+
+template <class Number>
+Number NumberAt(const Members& members, std::string_view name, Number otherwise) {
+  const std::string_view text = Find(members, name);
+  Number number{};
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && rest == text.data() + text.size() ? number : otherwise;
+}
+
+Item NameOf(Kind kind, const Members& object) {
+  const Members metadata = MetadataOf(object);
   return {
       .key = {.kind = kind, .ns = TextAt(metadata, "namespace"), .name = TextAt(metadata, "name")},
       .server = {.resource_version = TextAt(metadata, "resourceVersion"),
-                 .version = VersionOf(object)}};
+                 .version = {.generation = NumberAt<std::int64_t>(metadata, "generation", 1),
+                             .uid = TextAt(metadata, "uid"),
+                             .creation_timestamp = TextAt(metadata, "creationTimestamp")}}};
 }
 
-Item ReadItem(Kind kind, Json object) {
-  Item item = NameOf(kind, object);
-  if (const auto status = object.find("status"); IsRule(kind) && status != object.end()) {
-    item.server.status = status->dump();
-    object.erase(status);
+// False: it cannot be kept as it is.
+bool TakeStatus(const Members& object, Item& item) {
+  const auto status = std::ranges::find(object, std::string_view("status"), &Member::name);
+  if (status == object.end() || !IsRule(item.key.kind)) {
+    return true;
   }
-  SayKind(kind, object);
-  Trim(kind, object);
-  ParseResult parsed = Parse(object.dump(), {.format = TextFormat::kJson});
+  if (status->depth > kStatusDepth ||
+      !nlohmann::json::accept(status->value.begin(), status->value.end())) {
+    item.diagnostics.push_back(
+        {.object = ToString(item.key),
+         .path = "status",
+         .message = fmt::format("not JSON, or nested deeper than the {} levels that are read",
+                                kStatusDepth)});
+    return false;
+  }
+  item.server.status = status->value;
+  return true;
+}
+
+Item ReadItem(Kind kind, std::string_view text, const Members& members) {
+  Item item = NameOf(kind, members);
+  if (!TakeStatus(members, item)) {
+    return item;
+  }
+  ParseOptions options{.format = TextFormat::kJson};
+  options.limits.map_fields = kMapFields;
+  ParseResult parsed = Parse(Trimmed(kind, text, members), options);
   item.diagnostics = std::move(parsed.diagnostics);
   if (parsed.objects.size() == 1 && parsed.objects.front().key == item.key) {
     item.object = std::move(parsed.objects.front());
     item.object->version = item.server.version;
   }
-  return item;
-}
-
-// What is taken of a text while it is read. Writing a value takes stack for each level of it, and
-// adding a field to a map looks at those before it.
-class Bounds {
- public:
-  // Whether the value is kept; for a key, whether what follows is.
-  bool Keeps(std::size_t depth, Json::parse_event_t event, const Json& value) {
-    if (event == Json::parse_event_t::key) {
-      return KeepsField(depth, value);
-    }
-    if (event != Json::parse_event_t::object_start && event != Json::parse_event_t::array_start) {
-      return true;
-    }
-    fields_.resize(depth + 1);
-    fields_[depth] = 0;
-    const bool is_item = depth == 2 && in_items_ && event == Json::parse_event_t::object_start;
-    items_ += is_item ? 1 : 0;
-    return depth <= kDepth ||
-           Breaks(fmt::format("nested deeper than the {} levels that are read", kDepth));
-  }
-
-  // Why an item of a list, or the object of an event, which is 0, is not all there; null: it is.
-  const std::string* WhyBroken(std::size_t item) const {
-    const auto found = broken_.find(item);
-    return found == broken_.end() ? nullptr : &found->second;
-  }
-
- private:
-  static constexpr std::size_t kDepth = 66;  // of an object 64, which is what Parse reads
-  static constexpr std::size_t kFields = 4'096;
-
-  // The map that the key is in began one level above.
-  bool KeepsField(std::size_t depth, const Json& key) {
-    if (depth == 1) {
-      in_items_ = key == "items";
-    }
-    // Most of many objects, and never read.
-    if (key == "managedFields") {
-      return false;
-    }
-    return ++fields_[depth - 1] <= kFields ||
-           Breaks(fmt::format("a map of more than the {} fields that are read", kFields));
-  }
-
-  bool Breaks(std::string why) {
-    broken_.emplace(items_ == 0 ? 0 : items_ - 1, std::move(why));
-    return false;
-  }
-
-  std::vector<std::size_t> fields_;  // of the maps around the present place, by depth
-  bool in_items_ = false;            // of a list
-  std::size_t items_ = 0;            // of a list, begun
-  std::map<std::size_t, std::string> broken_;
-};
-
-Json ReadJson(std::string_view text, Bounds& bounds) {
-  return Json::parse(
-      text,
-      [&bounds](int depth, Json::parse_event_t event, Json& value) {
-        return bounds.Keeps(static_cast<std::size_t>(depth), event, value);
-      },
-      false);
-}
-
-Item ReadItem(Kind kind, Json object, const std::string* why_broken) {
-  if (why_broken == nullptr) {
-    return ReadItem(kind, std::move(object));
-  }
-  Item item = NameOf(kind, object);
-  item.diagnostics.push_back({.object = ToString(item.key), .message = *why_broken});
   return item;
 }
 
@@ -221,30 +212,27 @@ tl::unexpected<Error> Unreadable(std::string_view what, std::string_view text) {
 }  // namespace
 
 Result<Event> ReadEvent(Kind kind, std::string_view line) {
-  Bounds bounds;
-  Json json = ReadJson(line, bounds);
-  const auto object = json.is_object() ? json.find("object") : json.end();
-  if (!json.is_object() || object == json.end() || !object->is_object()) {
+  const auto members = MembersOf(line);
+  const std::string_view text = members ? Find(*members, "object") : std::string_view();
+  const auto object = MembersOf(text);
+  if (!members || !object) {
     return Unreadable("event", line);
   }
-  const std::string type = TextAt(json, "type");
+  const std::string type = TextAt(*members, "type");
   Event event;
   if (type == "ERROR") {
-    const auto code = object->find("code");
-    event.code = code != object->end() && code->is_number_unsigned() ? code->get<unsigned>() : 0;
+    event.code = NumberAt<unsigned>(*object, "code", 0);
     event.message = TextAt(*object, "message");
     return event;
   }
-  event.resource_version = TextAt(MetadataOf(*object), "resourceVersion");
+  const Members metadata = MetadataOf(*object);
+  event.resource_version = TextAt(metadata, "resourceVersion");
   if (type == "BOOKMARK") {
     event.type = Event::Type::kBookmark;
-    const Json& metadata = MetadataOf(*object);
-    const auto annotations = metadata.find("annotations");
-    event.initial_end =
-        annotations != metadata.end() && TextAt(*annotations, kInitialEnd) == "true";
+    event.initial_end = TextAt(MembersOrNone(Find(metadata, "annotations")), kInitialEnd) == "true";
   } else if (type == "ADDED" || type == "MODIFIED") {
     event.type = Event::Type::kChanged;
-    event.item = ReadItem(kind, std::move(*object), bounds.WhyBroken(0));
+    event.item = ReadItem(kind, text, *object);
   } else if (type == "DELETED") {
     event.type = Event::Type::kDeleted;
     event.item = NameOf(kind, *object);
@@ -255,31 +243,31 @@ Result<Event> ReadEvent(Kind kind, std::string_view line) {
 }
 
 Result<Page> ReadPage(Kind kind, std::string_view body) {
-  Bounds bounds;
-  Json json = ReadJson(body, bounds);
-  if (!json.is_object() || !json.contains("items")) {
+  const auto members = MembersOf(body);
+  const std::string_view list = members ? Find(*members, "items") : std::string_view();
+  if (list.empty()) {
     return Unreadable("list", body);
   }
-  const Json& metadata = MetadataOf(json);
+  const Members metadata = MetadataOf(*members);
   Page page{.resource_version = TextAt(metadata, "resourceVersion"),
             .next = TextAt(metadata, "continue")};
   if (page.resource_version.empty()) {
     return Unreadable("list with a resourceVersion", body);
   }
-  Json& items = json["items"];
-  if (items.is_null()) {
+  if (list == "null") {
     return page;  // how Go writes a list without elements
   }
-  if (!items.is_array()) {
+  const auto items = ElementsOf(list);
+  if (!items) {
     return Unreadable("list of items", body);
   }
-  page.items.reserve(items.size());
-  for (Json& item : items) {
-    if (!item.is_object()) {
+  page.items.reserve(items->size());
+  for (const std::string_view text : *items) {
+    const auto object = MembersOf(text);
+    if (!object) {
       return Unreadable("list of objects", body);
     }
-    const std::string* why_broken = bounds.WhyBroken(page.items.size());
-    page.items.push_back(ReadItem(kind, std::move(item), why_broken));
+    page.items.push_back(ReadItem(kind, text, *object));
   }
   return page;
 }
@@ -289,9 +277,7 @@ bool IsRule(Kind kind) {
 }
 
 std::string MessageOf(std::string_view body) {
-  Bounds bounds;
-  const Json json = ReadJson(body, bounds);
-  std::string message = TextAt(json, "message");
+  std::string message = TextAt(MembersOrNone(body), "message");
   if (message.empty()) {
     message = body.substr(0, kMessageBytes);
   }
