@@ -146,11 +146,16 @@ FieldChanges Compare(const Json& before, const Json& after, const FieldSchema& s
     FieldPath path = field.path;
     old.emplace(std::move(path), std::move(field));
   }
+  const auto is_everywhere = [&](const Field& field) {
+    return field.value->is_object() && schema.IsAlwaysThere(field.path);
+  };
   FieldChanges changes;
   for (Field& field : FieldsOf(after, schema)) {
     const auto found = old.find(field.path);
     if (found == old.end()) {
-      changes.added.insert(std::move(field.path));
+      if (!is_everywhere(field)) {
+        changes.added.insert(std::move(field.path));
+      }
       continue;
     }
     const Field& was = found->second;
@@ -162,10 +167,9 @@ FieldChanges Compare(const Json& before, const Json& after, const FieldSchema& s
     old.erase(found);
   }
   for (auto& [path, field] : old) {
-    changes.removed.insert(path);
-  }
-  for (FieldSet* const set : {&changes.added, &changes.removed}) {
-    std::erase_if(*set, [&](const FieldPath& path) { return schema.IsAlwaysThere(path); });
+    if (!is_everywhere(field)) {
+      changes.removed.insert(path);
+    }
   }
   return changes;
 }

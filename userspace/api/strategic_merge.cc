@@ -247,7 +247,8 @@ Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& 
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
 Result<void> Merger::MergeItem(const MergedList& list, const Json& item, Json& target) {
-  if (!list.key.empty() && (!item.is_object() || !item.contains(std::string(list.key)))) {
+  if (!list.key.empty() &&
+      (!item.is_object() || item.value(std::string(list.key), Json()).is_null())) {
     return Fail(std::string(list.path) + ": found an item without " + std::string(list.key),
                 Error::Reason::kInvalid);
   }
