@@ -73,7 +73,8 @@ struct KubernetesOptions {
   // do not all come back at once.
   std::chrono::seconds min_watch{300};
   std::chrono::seconds max_watch{600};
-  // Without a byte for so long the peer is taken for dead. Bookmarks come each minute.
+  // Without a byte for so long the peer is taken for dead, and asked anew. Bookmarks come each
+  // minute once the server has seen an event.
   std::chrono::milliseconds silence{180'000};
   std::chrono::milliseconds connect{10'000};  // TLS included
   // After a failure; doubled with each further one in a row.

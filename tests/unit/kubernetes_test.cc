@@ -429,14 +429,25 @@ TEST_F(KubernetesTest, TroubleIsSaidAndDoesNotShowTheToken) {
   EXPECT_FALSE(source->complete());
 }
 
-TEST_F(KubernetesTest, SilenceIsADeadPeer) {
+TEST_F(KubernetesTest, AWatchThatIsSilentBeginsAnewAndIsNoTrouble) {
   options.silence = milliseconds(50);
   answer = [](const std::string& target) -> KubernetesAnswer {
     return {.body = Contains(target, "sendInitialEvents") ? Bookmark(5, true) : "", .watch = true};
   };
   Start({kServices});
-  Until([&] { return Asked("resourceVersion=5") > 1; });
+  Until([&] { return Asked("resourceVersion=5") > 2; });
   EXPECT_TRUE(source->complete());
+  EXPECT_EQ(source->status().at(kServices).failures, 0U);
+  EXPECT_EQ(source->status().at(kServices).trouble, "");
+}
+
+TEST_F(KubernetesTest, AListThatIsSilentIsTrouble) {
+  options.silence = milliseconds(50);
+  answer = [](const std::string&) { return KubernetesAnswer{.body = "", .watch = true}; };
+  Start({kServices});
+  Until([&] { return source->status().at(kServices).failures > 0; });
+  EXPECT_EQ(source->status().at(kServices).trouble, "nothing has come for 0 s");
+  EXPECT_FALSE(source->complete());
 }
 
 TEST_F(KubernetesTest, AnEventWithoutAnEndIsRefused) {

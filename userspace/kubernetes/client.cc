@@ -21,6 +21,7 @@
 namespace vsplit {
 
 using kubernetes::Transfer;
+using kubernetes::TransferEnd;
 using kubernetes::TransferHandlers;
 
 constexpr std::size_t kAnswerBytes = 4u << 20;  // etcd holds 1.5 MiB in one object
@@ -68,12 +69,12 @@ TransferHandlers ApiClient::State::Handlers(bool reused) {
                 return answer.body.size() < kAnswerBytes;
               },
           .end =
-              [this, reused](std::string trouble) {
+              [this, reused](TransferEnd how) {
                 const std::shared_ptr<State> self = shared_from_this();
                 if (reused && answer.status == 0) {
                   return Connect();  // the server had closed it, as it does with idle ones
                 }
-                Finish(std::move(trouble));
+                Finish(std::move(how.trouble));
               }};
 }
 

@@ -29,6 +29,7 @@ using kubernetes::Mirror;
 using kubernetes::Question;
 using kubernetes::Reflector;
 using kubernetes::Transfer;
+using kubernetes::TransferEnd;
 using kubernetes::TransferHandlers;
 
 // Of an answer that says why there is none: its message is at the beginning.
@@ -59,7 +60,7 @@ struct Kubernetes::State : std::enable_shared_from_this<Kubernetes::State> {
   void AskAfter(const Collection& collection, std::chrono::milliseconds wait);
   bool TakePiece(Following& following, std::string_view piece);
   bool TakeLines(Following& following);
-  void TakeEnd(const Collection& collection, std::string trouble);
+  void TakeEnd(const Collection& collection, TransferEnd how);
   void Note(const Collection& collection);
   void Tell();
   double Chance() { return std::uniform_real_distribution<double>(0, 1)(random); }
@@ -115,9 +116,9 @@ void Kubernetes::State::Ask(const Collection& collection) {
             return more;
           },
       .end =
-          [self, collection](std::string trouble) {
+          [self, collection](TransferEnd how) {
             if (const std::shared_ptr<State> state = self.lock()) {
-              state->TakeEnd(collection, std::move(trouble));
+              state->TakeEnd(collection, std::move(how));
             }
           }};
   Result<std::unique_ptr<Transfer>> transfer =
@@ -174,15 +175,17 @@ bool Kubernetes::State::TakeLines(Following& followed) {
   return good;
 }
 
-void Kubernetes::State::TakeEnd(const Collection& collection, std::string trouble) {
+void Kubernetes::State::TakeEnd(const Collection& collection, TransferEnd how) {
   Following* const entry = Find(collection);
   if (entry == nullptr) {
     return;
   }
   Following& followed = *entry;
   followed.transfer.reset();
-  if (!trouble.empty()) {
-    followed.reflector.TakeTrouble(std::move(trouble));
+  if (how.silent && followed.status == 200) {
+    followed.reflector.TakeSilence(std::move(how.trouble));
+  } else if (!how.trouble.empty()) {
+    followed.reflector.TakeTrouble(std::move(how.trouble));
   } else if (followed.status == 200 && !followed.question.watch) {
     followed.reflector.TakePage(followed.rest, mirror);
   } else if (followed.status != 200 && followed.status != 0) {

@@ -156,6 +156,15 @@ void Reflector::TakeTrouble(std::string what) {
   status_.trouble = std::move(what);
 }
 
+// A server that has seen no event of a kind since it started sends no bookmarks of it (its watch
+// cache knows no version to send): such a watch is as silent as that of a dead peer, which shows
+// when it is asked anew.
+void Reflector::TakeSilence(std::string what) {
+  if (mode_ != Mode::kWatch) {
+    TakeTrouble(std::move(what));
+  }
+}
+
 void Reflector::TakeError(unsigned code, std::string message) {
   if (code == kGone) {
     // The version is too old, or the token of a page: nothing is wrong with the server.

@@ -40,6 +40,8 @@ class Reflector {
   void TakeRefusal(unsigned status, std::string_view body, Mirror& mirror);
   // There was no answer, or it broke off.
   void TakeTrouble(std::string what);
+  // The answer had begun, and then nothing came for so long that the peer may be dead.
+  void TakeSilence(std::string what);
 
   // The answer is over, `lasted` after the question: how long to wait before the next one.
   // `retry_after` is what the server asks for.

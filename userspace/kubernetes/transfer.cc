@@ -236,17 +236,21 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     if (bytes > 0 && handlers_.body && !handlers_.body({piece_.data(), bytes})) {
       return End("");
     }
+    if (error == beast::error::timeout) {
+      const auto seconds = options_.silence.count() / 1000;
+      return Close(
+          {.trouble = "nothing has come for " + std::to_string(seconds) + " s", .silent = true});
+    }
     if (error && error != http::error::need_buffer) {
-      return End(error == beast::error::timeout
-                     ? "nothing has come for " + std::to_string(options_.silence.count() / 1000) +
-                           " s"
-                     : "read: " + error.message());
+      return End("read: " + error.message());
     }
     ReadPiece();
   }
 
-  void End(std::string trouble, bool keep = false) {
-    const std::function<void(std::string)> end = std::move(handlers_.end);
+  void End(std::string trouble, bool keep = false) { Close({.trouble = std::move(trouble)}, keep); }
+
+  void Close(TransferEnd how, bool keep = false) {
+    const std::function<void(TransferEnd)> end = std::move(handlers_.end);
     handlers_ = {};
     if (keep) {
       beast::get_lowest_layer(stream_).expires_never();
@@ -254,7 +258,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
       Stop();
     }
     if (end) {
-      end(std::move(trouble));
+      end(std::move(how));
     }
   }
 

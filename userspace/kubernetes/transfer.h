@@ -15,13 +15,17 @@
 
 namespace vsplit::kubernetes {
 
+struct TransferEnd {
+  std::string trouble;  // empty: the answer was whole, or `body` had enough
+  bool silent = false;  // the trouble is that no piece has come for options.silence
+};
+
 struct TransferHandlers {
   std::function<void(unsigned status, std::chrono::milliseconds retry_after)> head;
   // False: enough, the connection may be closed.
   std::function<bool(std::string_view piece)> body;
-  // The last call, always made unless the transfer is destroyed before. Empty: the answer was
-  // whole, or `body` had enough.
-  std::function<void(std::string trouble)> end;
+  // The last call, always made unless the transfer is destroyed before.
+  std::function<void(TransferEnd)> end;
 };
 
 // Destroying it gives up what is under way; no handler is called afterwards, nor from within Start.
