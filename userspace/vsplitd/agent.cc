@@ -255,7 +255,11 @@ void Agent::Take(Prepared prepared, const std::set<ObjectKey>& renewed) {
     (void)Settle();  // at once; what fails is noted
   }
   if (on_rules_) {
-    on_rules_(rules);
+    // Of other rules nothing else is to be said, however often their endpoints change.
+    std::set<ObjectKey> news_of = news.restated;
+    news_of.insert(news.gone.begin(), news.gone.end());
+    news_of.insert(renewed.begin(), renewed.end());
+    on_rules_(news_of);
   }
 }
 
