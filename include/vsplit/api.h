@@ -153,6 +153,12 @@ struct KubeOptions {
   std::function<std::chrono::steady_clock::time_point()> clock = std::chrono::steady_clock::now;
 };
 
+// Where whoever reaches it reads metrics and health, over plain HTTP.
+struct MetricsOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;  // 0: any that is free
+};
+
 // Serves HTTP/1.1 on a Unix socket of mode 0660, on the loop's thread, until it is destroyed, which
 // closes all connections and removes the socket's file.
 class Server {
@@ -164,6 +170,10 @@ class Server {
   // Serves kubectl as well, until the server is destroyed, which removes the kubeconfig. Returns
   // the URL. On an error there is no kubeconfig, and the Unix socket is served on.
   Result<std::string> ListenForKubectl(const KubeOptions& options);
+
+  // Serves GET of /metrics, /healthz, /livez and /readyz as well, and nothing else, until the
+  // server is destroyed. Returns the URL.
+  Result<std::string> ListenForMetrics(const MetricsOptions& options);
 
   Server(Server&& other) noexcept;
   Server& operator=(Server&& other) noexcept;

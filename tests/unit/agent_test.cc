@@ -314,8 +314,17 @@ Flags Taken(std::vector<const char*> arguments) {
   return parsed.flags.value_or(Flags{});
 }
 
+TEST(Flags, MetricsHaveAPortWhereOneIsNamed) {
+  EXPECT_FALSE(Taken({"--metrics-address", "::"}).metrics);
+  const Flags flags = Taken({"--metrics-port", "17644"});
+  ASSERT_TRUE(flags.metrics);
+  EXPECT_EQ(flags.metrics->address, "127.0.0.1");
+  EXPECT_EQ(flags.metrics->port, 17644);
+}
+
 TEST(Flags, DefaultsAreTheDocumentedOnes) {
   const Flags flags = Taken({});
+  EXPECT_FALSE(flags.metrics);
   EXPECT_FALSE(flags.uninstall);
   EXPECT_EQ(flags.server.socket, "/run/vsplit/vsplit.sock");
   EXPECT_EQ(flags.agent.state, "/var/lib/vsplit/objects.db");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server on a real socket, against clients that behave and clients that do not.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,10 +11,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +53,14 @@ class Client {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     path.copy(static_cast<char*>(address.sun_path), sizeof(address.sun_path) - 1);
+    EXPECT_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  }
+  // Of this machine's loopback.
+  explicit Client(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{.sin_family = AF_INET,
+                        .sin_port = htons(port),
+                        .sin_addr = {htonl(INADDR_LOOPBACK)},
+                        .sin_zero = {}};
     EXPECT_EQ(::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   }
   ~Client() { ::close(fd_); }
@@ -113,12 +124,64 @@ class Running {
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
+  Result<std::string> ListenForMetrics(const MetricsOptions& options) {
+    std::promise<Result<std::string>> url;
+    boost::asio::post(loop_, [&] { url.set_value(server_->ListenForMetrics(options)); });
+    return url.get_future().get();
+  }
+
  private:
   StoreBackend backend_;
   boost::asio::io_context loop_{1};
   std::optional<Server> server_;
   std::thread thread_;
 };
+
+std::uint16_t PortOf(const Result<std::string>& url) {
+  EXPECT_TRUE(url) << url.error().message;
+  EXPECT_EQ(url->substr(0, 17), "http://127.0.0.1:");
+  return static_cast<std::uint16_t>(std::stoul(url->substr(17)));
+}
+
+TEST(Server, MetricsPortServesHealthAndMetricsAndNothingElse) {
+  const Folder folder;
+  Running server({.socket = folder.Socket(), .connections = 2});
+  const std::uint16_t port = PortOf(server.ListenForMetrics({}));
+  const auto ask = [port](const std::string& request) {
+    Client client(port);
+    client.Send(request + " HTTP/1.1\r\nConnection: close\r\n\r\n");
+    return client.ReadAll();
+  };
+  EXPECT_TRUE(ask("GET /metrics?x=1").ends_with("\r\n\r\nvsplit_generation 1\n"));
+  for (const std::string path : {"/healthz", "/livez", "/readyz"}) {
+    EXPECT_TRUE(ask("GET " + path).ends_with("\r\n\r\nok")) << path;
+  }
+  for (const std::string path :
+       {"/", "/apis", "/api/v1/services", "/metrics/", "//metrics", "/openapi/v3",
+        "/apis/vsplit.io/v1/status", "/apis/vsplit.io/v1/kubeconfig", "/metrics%2f", "*"}) {
+    EXPECT_EQ(FirstLine(ask("GET " + path)), "HTTP/1.1 404 Not Found") << path;
+  }
+  EXPECT_EQ(FirstLine(ask("POST /apis/vsplit.io/v1/token")), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(FirstLine(ask("DELETE /metrics")), "HTTP/1.1 405 Method Not Allowed");
+  Client body(port);
+  body.Send("GET /metrics HTTP/1.1\r\nContent-Length: 1\r\n\r\nx");
+  EXPECT_EQ(FirstLine(body.ReadAll()), "HTTP/1.1 413 Payload Too Large");
+  const Client one(port);
+  const Client two(port);
+  Client three(port);
+  EXPECT_EQ(FirstLine(three.ReadAll()), "HTTP/1.1 503 Service Unavailable");
+}
+
+TEST(Server, MetricsPortThatCannotBeHasAReason) {
+  const Folder folder;
+  Running server({.socket = folder.Socket()});
+  const Result<std::string> nowhere = server.ListenForMetrics({.address = "here"});
+  EXPECT_EQ(nowhere.error(), (Error{"\"here\" is no IP address", Error::Reason::kInvalid}));
+  const std::uint16_t port = PortOf(server.ListenForMetrics({}));
+  Running other({.socket = folder.Socket() + "2"});
+  EXPECT_EQ(other.ListenForMetrics({.port = port}).error().message,
+            "listen on 127.0.0.1 port " + std::to_string(port) + ": Address already in use");
+}
 
 TEST(Server, AnswersSeveralRequestsOnOneConnection) {
   const Folder folder;

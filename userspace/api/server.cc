@@ -8,13 +8,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/socket_base.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/system/error_code.hpp>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +22,9 @@
 #include "failure.h"
 #include "kubeconfig.h"
 #include "listener.h"
+#include "monitor.h"
 #include "peer.h"
+#include "port.h"
 #include "private_file.h"
 #include "socket_file.h"
 #include "tls.h"
@@ -42,37 +42,6 @@ using LocalListener = Listener<Local, boost::beast::basic_stream<Local>>;
 using TlsListener = Listener<Tcp, TlsStream>;
 
 constexpr mode_t kKubeconfigMode = S_IRUSR | S_IWUSR | S_IRGRP;
-
-Result<Tcp::acceptor> ListenOnPort(boost::asio::io_context& loop,
-                                   const boost::asio::ip::address& address, std::uint16_t port) {
-  Tcp::acceptor acceptor(loop);
-  const Tcp::endpoint endpoint(address, port);
-  boost::system::error_code error;
-  acceptor.open(endpoint.protocol(), error);
-  if (!error) {
-    acceptor.set_option(boost::asio::socket_base::reuse_address(true), error);
-  }
-  if (!error) {
-    acceptor.bind(endpoint, error);
-  }
-  if (!error) {
-    acceptor.listen(boost::asio::socket_base::max_listen_connections, error);
-  }
-  if (error) {
-    return Fail("listen on " + address.to_string() + " port " + std::to_string(port) + ": " +
-                error.message());
-  }
-  return acceptor;
-}
-
-// Where a client on this machine finds a listener.
-std::string UrlOf(const boost::asio::ip::address& address, std::uint16_t port) {
-  std::string host = address.to_string();
-  if (address.is_unspecified()) {
-    host = address.is_v4() ? "127.0.0.1" : "::1";
-  }
-  return "https://" + (address.is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(port);
-}
 
 }  // namespace
 
@@ -94,6 +63,9 @@ struct Server::State {
       kube->Stop();
       ::unlink(kubeconfig.c_str());
     }
+    if (monitor.stop) {
+      monitor.stop();
+    }
   }
 
   boost::asio::io_context& loop;
@@ -104,6 +76,7 @@ struct Server::State {
   std::shared_ptr<Tokens> tokens;     // of its users
   std::string kubeconfig;             // the file
   std::string open_config;            // the same without a token
+  Monitor monitor;                    // its `stop` is empty: there is none
 };
 
 namespace {
@@ -182,7 +155,7 @@ Result<std::string> Server::ListenForKubectl(const KubeOptions& options) {
   if (!acceptor) {
     return tl::unexpected<Error>(acceptor.error());
   }
-  std::string url = UrlOf(address, acceptor->local_endpoint(error).port());
+  std::string url = UrlOf("https", *acceptor);
   if (const Result<void> written =
           WritePrivateFile(options.kubeconfig, KubeconfigText(url, identity->certificate, *token),
                            kKubeconfigMode, state_->options.group);
@@ -204,6 +177,16 @@ Result<std::string> Server::ListenForKubectl(const KubeOptions& options) {
       });
   state_->kube->Accept();
   return url;
+}
+
+Result<std::string> Server::ListenForMetrics(const MetricsOptions& options) {
+  Result<Monitor> monitor =
+      ListenForMonitors(state_->loop, options, state_->options, state_->backend);
+  if (!monitor) {
+    return tl::unexpected<Error>(monitor.error());
+  }
+  state_->monitor = *std::move(monitor);
+  return state_->monitor.url;
 }
 
 Server::Server(std::shared_ptr<State> state) : state_(std::move(state)) {}

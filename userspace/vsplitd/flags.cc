@@ -119,6 +119,16 @@ void AddKube(CLI::App& app, KubeOptions& kube) {
       ->check(CLI::Range(1, 86'400).description(""));
 }
 
+void AddMetrics(CLI::App& app, MetricsOptions& metrics) {
+  app.add_option("--metrics-address", metrics.address,
+                 "Address where /metrics, /healthz and /readyz are served over plain HTTP, to\n"
+                 "whoever reaches it")
+      ->capture_default_str();
+  app.add_option("--metrics-port", metrics.port,
+                 "Port of the same; 0: they are served on the Unix socket alone")
+      ->capture_default_str();
+}
+
 void AddRules(CLI::App& app, Flags& flags) {
   ResolveOptions& resolve = flags.agent.resolve;
   AddWord<Policy>(
@@ -225,6 +235,8 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
   AddPlaces(app, flags);
   KubeOptions kube;
   AddKube(app, kube);
+  MetricsOptions metrics;
+  AddMetrics(app, metrics);
   AddRules(app, flags);
   AddNode(app, flags);
   AddCluster(app, flags);
@@ -243,6 +255,9 @@ FlagsResult ParseFlags(int argc, const char* const* argv, const std::string& ver
   flags.uninstall = uninstall->parsed();
   if (kube.port != 0) {
     flags.kube = FilesOf(std::move(kube), flags);
+  }
+  if (metrics.port != 0) {
+    flags.metrics = std::move(metrics);
   }
   return result;
 }

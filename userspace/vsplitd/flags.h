@@ -14,10 +14,11 @@ struct Flags {
   bool uninstall = false;  // the verb
   AgentOptions agent;
   ServerOptions server;
-  std::optional<KubeOptions> kube;  // nothing: kubectl is not served
-  bool kubernetes = false;          // the objects are those of an API server
-  std::string kubeconfig;           // how to reach it; empty: as a pod does
-  bool replace_state = false;       // also if the state file's objects are others'
+  std::optional<KubeOptions> kube;        // nothing: kubectl is not served
+  std::optional<MetricsOptions> metrics;  // nothing: by the Unix socket alone
+  bool kubernetes = false;                // the objects are those of an API server
+  std::string kubeconfig;                 // how to reach it; empty: as a pod does
+  bool replace_state = false;             // also if the state file's objects are others'
   // What is written to it.
   struct ClusterWrites {
     bool status = true;  // of rules, by one agent of the cluster

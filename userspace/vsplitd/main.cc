@@ -112,6 +112,20 @@ AroundStatus ServeKubectl(Server& server, const std::optional<KubeOptions>& opti
   return {.kubeconfig = options->kubeconfig};
 }
 
+// Metrics and health on a port of their own. The agent's work does not depend on it.
+std::string ServeMetrics(Server& server, const std::optional<MetricsOptions>& options) {
+  if (!options) {
+    return "";
+  }
+  const Result<std::string> url = server.ListenForMetrics(*options);
+  if (!url) {
+    Log(Priority::kError, "metrics_not_served", {{"error", url.error().message}});
+    return url.error().message;
+  }
+  Log(Priority::kInfo, "serving_metrics", {{"url", *url}});
+  return "";
+}
+
 // The objects are the API server's: they are changed there, and only read and tried here.
 Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
   backend.read_only = "this agent follows a Kubernetes API server: change the objects there";
@@ -252,8 +266,9 @@ int Serve(Flags flags) {
     return GiveUp(agent.error());
   }
   AroundStatus kubectl;
+  std::string metrics_trouble;
   const Cluster* followed = nullptr;
-  (*agent)->SetAround([&surroundings, &kubectl, &followed, &agent] {
+  (*agent)->SetAround([&surroundings, &kubectl, &metrics_trouble, &followed, &agent] {
     AroundStatus around = (*surroundings)->Status();
     if (followed != nullptr && followed->follower != nullptr) {
       AddTo(around, *followed);
@@ -262,6 +277,9 @@ int Serve(Flags flags) {
     }
     around.kubeconfig = kubectl.kubeconfig;
     around.kube_trouble = kubectl.kube_trouble;
+    if (!metrics_trouble.empty()) {
+      around.features.push_back({.name = "metrics", .on = false, .reason = metrics_trouble});
+    }
     return around;
   });
   (*surroundings)->Meet(**agent, kPatience);
@@ -290,6 +308,7 @@ int Serve(Flags flags) {
     return GiveUp(server.error());
   }
   kubectl = ServeKubectl(*server, flags.kube);
+  metrics_trouble = ServeMetrics(*server, flags.metrics);
   Log(Priority::kInfo, "serving",
       {{"socket", flags.server.socket}, {"version", flags.agent.version}});
   TellManager(ManagerSocket(), "READY=1");

@@ -40,3 +40,9 @@ capabilities:
     - SYS_PTRACE
     {{- end }}
 {{- end }}
+
+{{/* Whether metrics are served where others than the pod itself reach them. */}}
+{{- define "vsplit.scraped" -}}
+{{- $loopback := or (hasPrefix "127." .Values.metrics.address) (eq "::1" .Values.metrics.address) }}
+{{- if and .Values.metrics.enabled (eq .Values.mode "agent") (not $loopback) }}true{{ end }}
+{{- end }}
