@@ -57,7 +57,8 @@ struct AccessToken {
 struct Backend {
   std::string version;           // of the agent
   const Store* store = nullptr;  // for reading; outlives the server
-  // `user`: who asks for it.
+  // `user`: who asks for it. Where it fails `writes` are what they were: a function around another
+  // one passes the reference on.
   std::function<Result<Applied>(std::vector<Write>&& writes, bool dry_run, const std::string& user)>
       write;
   std::string read_only;  // why only dry runs are written; empty: they are not alone

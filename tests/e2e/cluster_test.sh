@@ -40,7 +40,7 @@ trap close_both EXIT
 sandbox_fleetman
 start_server
 on_server apply -f deploy/examples/fleetman.yaml >/dev/null 2>&1
-start_agent
+start_agent --max-endpoints 16
 sandbox_await "the server's objects are in force" has_weight 90
 expect_text "90 and 10 of 100" 'risky 10
 safe 90' "$(split_of 100)"
@@ -51,6 +51,37 @@ on_server apply -f "$SANDBOX/even.yaml" >/dev/null 2>&1
 sandbox_await "the new weights are in force" has_weight 50
 expect_text "50 and 50 of 100" 'risky 50
 safe 50' "$(split_of 100)"
+
+# What does not fit here holds up nothing else, is said, and tried until it fits.
+many() {
+    cat <<'Y'
+{apiVersion: v1, kind: Service, metadata: {name: many}, spec: {clusterIP: 10.96.77.1, ports: [{name: tcp, port: 80}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: many},
+ spec: {hosts: [many], tcp: [{route: [{destination: {host: many}}]}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, ports: [{name: tcp, port: 80}],
+Y
+    echo " metadata: {name: many-1, labels: {kubernetes.io/service-name: many}}, endpoints: ["
+    seq -f '  {addresses: [10.1.77.%g]},' "$1"
+    echo ' ]}'
+}
+does_not_fit() { vsplit status | grep -qE '^  [A-Z][A-Za-z]* default/many(-1)?: .*full'; }
+fits() { ! does_not_fit && vsplit get image | grep -q 10.1.77.3; }
+{
+    many 200
+    echo ---
+    cat deploy/examples/fleetman.yaml
+} >"$SANDBOX/many.yaml"
+on_server apply -f "$SANDBOX/many.yaml" >/dev/null 2>&1
+sandbox_await "vsplit status says what does not fit" does_not_fit
+expect_text "90 and 10 beside what does not fit" 'risky 10
+safe 90' "$(split_of 100)"
+many 3 | on_server apply -f - >/dev/null 2>&1
+sandbox_await "what fits is in force" fits
+on_server delete svc,endpointslice,vs -n default many many-1 >/dev/null 2>&1 || true
+on_server apply -f "$SANDBOX/even.yaml" >/dev/null 2>&1
+sandbox_await "the new weights are in force" has_weight 50
 
 # The server has no Leases, so that nobody writes the status of rules there. That is all that is amiss.
 says_no_lease() {

@@ -116,7 +116,7 @@ Backend Agent::MakeBackend() {
   return {.version = options_.version,
           .store = &store_,
           .write =
-              [this](std::vector<Write> writes, bool dry_run, const std::string& user) {
+              [this](std::vector<Write>&& writes, bool dry_run, const std::string& user) {
                 return WriteFor(std::move(writes), dry_run, user);
               },
           .read_only = "",

@@ -89,7 +89,7 @@ void MakeRoomSoon(boost::asio::steady_timer& idle, Agent& agent) {
 Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& agent,
                       Surroundings& surroundings) {
   backend.write = [&idle, &agent, &surroundings, write = std::move(backend.write)](
-                      std::vector<Write> writes, bool dry_run, const std::string& user) {
+                      std::vector<Write>&& writes, bool dry_run, const std::string& user) {
     Result<Applied> applied = write(std::move(writes), dry_run, user);
     surroundings.Follow();
     MakeRoomSoon(idle, agent);
@@ -130,7 +130,7 @@ std::string ServeMetrics(Server& server, const std::optional<MetricsOptions>& op
 Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
   backend.read_only = "this agent follows a Kubernetes API server: change the objects there";
   backend.write = [write = std::move(backend.write), why = backend.read_only](
-                      std::vector<Write> writes, bool dry_run,
+                      std::vector<Write>&& writes, bool dry_run,
                       const std::string& user) -> Result<Applied> {
     if (!dry_run) {
       return Fail(why, Error::Reason::kForbidden);
@@ -226,7 +226,7 @@ Backend OfNoCluster(Backend backend, Agent& agent) {
     Log(Priority::kWarning, "cluster_not_followed", {{"source", agent.source()}});
   }
   backend.write = [write = std::move(backend.write), &agent](
-                      std::vector<Write> writes, bool dry_run,
+                      std::vector<Write>&& writes, bool dry_run,
                       const std::string& user) -> Result<Applied> {
     if (const Result<void> kept = dry_run ? Result<void>{} : agent.KeepSource(""); !kept) {
       return tl::unexpected<Error>(kept.error());
