@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -89,7 +90,7 @@ class Agent {
   Result<void> Settle();
 
   // For moments when nobody writes: waits, some 20 ms, for what later writes would wait for, and
-  // gives back the memory that many objects at once took for a moment.
+  // gives back the memory that much at once took for a moment.
   void MakeRoom();
 
  private:
@@ -149,9 +150,10 @@ class Agent {
   Tables tables_;                       // what datapath_ holds
   // Of tables_.timeouts, which are many; nothing: to be looked for.
   std::optional<std::optional<std::chrono::milliseconds>> shortest_limit_;
-  bool broken_ = false;    // a plan failed midway and was not yet cleaned up
-  bool took_much_ = true;  // memory, as starting does
-  std::string unsettled_;  // why what follows a commit is not in force; empty: all of it is
+  bool broken_ = false;        // a plan failed midway and was not yet cleaned up
+  bool took_much_ = true;      // memory, as starting does
+  std::size_t left_free_ = 0;  // bytes of the heap between others that could not be given back
+  std::string unsettled_;      // why what follows a commit is not in force; empty: all of it is
   // What the disk has to take back of a transaction that did not come into force, and why it has
   // not.
   std::vector<Change> owed_;

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <tl/expected.hpp>
 #include <utility>
@@ -105,8 +106,11 @@ Result<void> Agent::Repair() {
 }
 
 void Agent::MakeRoom() {
-  if (std::exchange(took_much_, false)) {
+  // Starting, many writes, and answers that are as large as all that there is take it.
+  constexpr std::size_t kMuch = std::size_t{32} << 20;
+  if (std::exchange(took_much_, false) || mallinfo2().fordblks > left_free_ + kMuch) {
     malloc_trim(0);
+    left_free_ = mallinfo2().fordblks;
   }
   if (broken_) {
     return;  // the next transaction repairs, and waits as well
