@@ -8,7 +8,6 @@
 #pragma once
 
 #include <array>
-#include <boost/container/deque.hpp>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -247,11 +246,7 @@ using Operation =
                  DeleteCluster, FreeEndpointState, FreeCounter, Retire, RetireSequence,
                  RetireSource, Wait>;
 
-// There may be many for a moment: in blocks (bytes) that are given back whole, whatever was
-// allocated between them.
-using Operations = boost::container::deque<
-    Operation, void,
-    boost::container::deque_options_t<boost::container::block_bytes<std::uint32_t{1} << 16>>>;
+using Operations = std::vector<Operation>;
 
 struct Plan {
   Operations operations;
