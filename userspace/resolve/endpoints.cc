@@ -227,7 +227,8 @@ void AddNamed(const Scene& scene, Member& member, std::uint16_t port, bool first
 void SortAndUnite(std::vector<Chosen>& chosen) {
   const auto place = [](const Chosen& one) {
     const bool is_resolved = one.endpoint.address.ip != IpAddress{};
-    return std::pair(one.endpoint.address, is_resolved ? InternedString() : one.endpoint.name);
+    return std::pair(one.endpoint.address,
+                     is_resolved ? std::string_view() : std::string_view(one.endpoint.name));
   };
   std::ranges::stable_sort(chosen, [&place](const Chosen& left, const Chosen& right) {
     return std::pair(place(left), !left.member->ready) <
