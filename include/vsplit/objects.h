@@ -54,6 +54,7 @@ struct KindInfo {
 // Every kind once, in the order of Kind: what others refer to comes before what refers to it.
 const std::vector<KindInfo>& Kinds();
 const KindInfo& InfoOf(Kind kind);
+bool IsRule(Kind kind);  // VirtualService or DestinationRule: their status says what holds of them
 std::string_view PreferredVersion(const KindInfo& info);  // "v1"
 // "networking.istio.io/v1", "v1"
 std::string ApiVersion(const KindInfo& info, std::string_view version);

@@ -272,10 +272,6 @@ Result<Page> ReadPage(Kind kind, std::string_view body) {
   return page;
 }
 
-bool IsRule(Kind kind) {
-  return kind == Kind::kVirtualService || kind == Kind::kDestinationRule;
-}
-
 std::string MessageOf(std::string_view body) {
   std::string message = TextAt(MembersOrNone(body), "message");
   if (message.empty()) {

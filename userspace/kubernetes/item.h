@@ -44,8 +44,6 @@ struct Page {
 
 Result<Page> ReadPage(Kind kind, std::string_view body);
 
-bool IsRule(Kind kind);  // whose status is written by one agent of the cluster
-
 // The message of a Status, or the beginning of any other text.
 std::string MessageOf(std::string_view body);
 

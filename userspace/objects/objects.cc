@@ -34,6 +34,10 @@ const std::vector<KindInfo>& Kinds() {
   return kinds;
 }
 
+bool IsRule(Kind kind) {
+  return kind == Kind::kVirtualService || kind == Kind::kDestinationRule;
+}
+
 const KindInfo& InfoOf(Kind kind) {
   return Kinds().at(static_cast<std::size_t>(kind));
 }

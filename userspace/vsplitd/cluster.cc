@@ -87,8 +87,7 @@ void ClusterFollower::Gather() {
   }
   for (Object& object : change.objects) {
     wanted_.Put(object);
-    rules_pending_ = rules_pending_ || object.key.kind == Kind::kVirtualService ||
-                     object.key.kind == Kind::kDestinationRule;
+    rules_pending_ = rules_pending_ || IsRule(object.kind());
     ObjectKey key = object.key;
     pending_.insert_or_assign(std::move(key), std::move(object));
   }

@@ -14,14 +14,6 @@
 #include "vsplit/telemetry.h"
 
 namespace vsplit {
-namespace {
-
-bool IsRule(Kind kind) {
-  return kind == Kind::kVirtualService || kind == Kind::kDestinationRule;
-}
-
-}  // namespace
-
 void Conditions::Load(const std::vector<StoredCondition>& stored) {
   for (const StoredCondition& condition : stored) {
     known_[condition.object][condition.type] = {.holds = condition.holds, .since = condition.since};
