@@ -19,9 +19,6 @@
 namespace vsplit {
 namespace {
 
-constexpr std::string_view kField = "f:";
-constexpr std::string_view kValue = "v:";
-constexpr std::string_view kKey = "k:";
 constexpr const char* kItself = ".";
 
 bool IsServers(const FieldPath& path) {
@@ -38,10 +35,6 @@ bool IsServers(const FieldPath& path) {
                                                            "f:selfLink"};
   return (path.size() == 1 && top.contains(path[0])) ||
          (path.size() == 2 && path[0] == "f:metadata" && metadata.contains(path[1]));
-}
-
-std::string Dumped(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 FieldPath Below(const FieldPath& path, std::string step) {
@@ -67,7 +60,7 @@ std::vector<std::pair<std::string, AnyJson*>> ChildrenOf(AnyJson& value, const F
   std::vector<std::pair<std::string, AnyJson*>> children;
   if (value.is_object() && (path.empty() || !schema.IsAtomic(path))) {
     for (auto& [name, child] : value.items()) {
-      children.emplace_back(std::string(kField) + name, &child);
+      children.emplace_back(std::string(kFieldStep) + name, &child);
     }
   } else if (schema.IsKeyed(path, value)) {
     for (auto& item : value) {
@@ -197,7 +190,7 @@ void Merger::Merge(const Json& applied, const FieldPath& path, Json& target) {
   const bool atomic = !path.empty() && schema_.IsAtomic(path);
   if (applied.is_object() && target.is_object() && !atomic) {
     for (const auto& [name, value] : applied.items()) {
-      const FieldPath below = Below(path, std::string(kField) + name);
+      const FieldPath below = Below(path, std::string(kFieldStep) + name);
       const auto found = target.find(name);
       if (found == target.end()) {
         target[name] = value;
@@ -294,7 +287,7 @@ void Remove(Json& value, const FieldPath& path, const FieldSet& gone, const Fiel
     if (value.is_array() && !goes) {
       left.push_back(*child);
     } else if (goes) {
-      fields.push_back(step.substr(kField.size()));
+      fields.push_back(step.substr(kFieldStep.size()));
     }
   }
   if (value.is_array()) {
@@ -338,16 +331,16 @@ FieldSet WithFieldsAbove(const FieldSet& set, const FieldSchema& schema) {
 std::string ToString(const FieldPath& path) {
   std::string text;
   for (const std::string& step : path) {
-    const std::string rest = step.substr(kField.size());
-    if (step.starts_with(kField)) {
+    const std::string rest = step.substr(kFieldStep.size());
+    if (step.starts_with(kFieldStep)) {
       text += "." + rest;
-    } else if (step.starts_with(kValue)) {
+    } else if (step.starts_with(kValueStep)) {
       text += "[=" + rest + "]";
     } else {
       const Json key = Json::parse(rest, nullptr, false);
       std::string names;
       for (const auto& [name, value] : key.items()) {
-        names += (names.empty() ? "" : ",") + name + "=" + Dumped(value);
+        names += (names.empty() ? "" : ",") + name + "=" + DumpValue(value);
       }
       text += "[" + names + "]";
     }
@@ -383,7 +376,8 @@ FieldSet FromFieldsV1(const Json& fields) {
     if (value->is_object()) {
       for (const auto& [step, below] : value->items()) {
         member = member || step == kItself;
-        if (step.starts_with(kField) || step.starts_with(kValue) || step.starts_with(kKey)) {
+        if (step.starts_with(kFieldStep) || step.starts_with(kValueStep) ||
+            step.starts_with(kKeyStep)) {
           open.emplace_back(Below(path, step), &below);
         }
       }

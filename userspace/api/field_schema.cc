@@ -15,8 +15,6 @@
 namespace vsplit {
 namespace {
 
-constexpr std::string_view kField = "f:";
-
 // A list whose items are told apart by these fields; by none: they are plain values.
 struct KeyedList {
   std::optional<Kind> kind;  // none: of all kinds
@@ -103,10 +101,10 @@ constexpr auto kAlwaysThere = std::to_array<KindPath>({
 std::string Dotted(const FieldPath& path) {
   std::string text;
   for (const std::string& step : path) {
-    if (!step.starts_with(kField)) {
+    if (!step.starts_with(kFieldStep)) {
       continue;
     }
-    const std::string_view name = std::string_view(step).substr(kField.size());
+    const std::string_view name = std::string_view(step).substr(kFieldStep.size());
     const bool container =
         text == "spec" && (name == "initContainers" || name == "ephemeralContainers");
     text += (text.empty() ? "" : ".") + std::string(container ? "containers" : name);
@@ -115,7 +113,7 @@ std::string Dotted(const FieldPath& path) {
 }
 
 const KeyedList* FindList(Kind kind, const FieldPath& path) {
-  if (path.size() < 2 || !path.back().starts_with(kField)) {
+  if (path.size() < 2 || !path.back().starts_with(kFieldStep)) {
     return nullptr;
   }
   const std::string dotted = Dotted(path);
@@ -132,13 +130,9 @@ bool Has(const Table& table, Kind kind, const FieldPath& path) {
       table, [&](const KindPath& one) { return one.kind == kind && one.path == dotted; });
 }
 
-std::string Dumped(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string StepOf(const KeyedList& list, const Json& item) {
   if (list.key.empty()) {
-    return item.is_string() ? "v:" + Dumped(item) : std::string();
+    return item.is_string() ? std::string(kValueStep) + DumpValue(item) : std::string();
   }
   Json keys = Json::object();
   for (const std::string_view name : {list.key, list.more}) {
@@ -155,7 +149,7 @@ std::string StepOf(const KeyedList& list, const Json& item) {
       return {};
     }
   }
-  return "k:" + Dumped(keys);
+  return std::string(kKeyStep) + DumpValue(keys);
 }
 
 }  // namespace
@@ -182,7 +176,7 @@ bool FieldSchema::IsKeyed(const FieldPath& path, const Json& list) const {
 }
 
 bool FieldSchema::IsAtomic(const FieldPath& path) const {
-  if (!path.empty() && !path.back().starts_with(kField)) {
+  if (!path.empty() && !path.back().starts_with(kFieldStep)) {
     const KeyedList* const list = FindList(kind_, {path.begin(), path.end() - 1});
     return list != nullptr && (list->atomic_items || list->key.empty());
   }
@@ -192,7 +186,7 @@ bool FieldSchema::IsAtomic(const FieldPath& path) const {
 bool FieldSchema::IsDeclared(const FieldPath& path) const {
   const bool free_status = path.size() > 1 && path[0] == "f:status" &&
                            InfoOf(kind_).group == InfoOf(Kind::kVirtualService).group;
-  return !path.empty() && path.back().starts_with(kField) && !free_status;
+  return !path.empty() && path.back().starts_with(kFieldStep) && !free_status;
 }
 
 bool FieldSchema::IsAlwaysThere(const FieldPath& path) const {

@@ -7,6 +7,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json.h"
@@ -15,6 +16,7 @@
 namespace vsplit {
 
 // From the top: "f:NAME" a field, "v:JSON" an item of a set, "k:{"uid":"..."}" an item by its keys.
+inline constexpr std::string_view kFieldStep = "f:", kValueStep = "v:", kKeyStep = "k:";
 using FieldPath = std::vector<std::string>;
 using FieldSet = std::set<FieldPath>;
 

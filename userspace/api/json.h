@@ -14,9 +14,14 @@ inline std::string StringIn(const Json& map, const char* field) {
   return found != map.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-// One line and its end. Bytes that are no UTF-8 become U+FFFD.
+// On one line. Bytes that are no UTF-8 become U+FFFD.
+inline std::string DumpValue(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// One line and its end.
 inline std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return DumpValue(json) + "\n";
 }
 
 }  // namespace vsplit
