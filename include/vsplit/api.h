@@ -57,9 +57,9 @@ struct AccessToken {
 struct Backend {
   std::string version;           // of the agent
   const Store* store = nullptr;  // for reading; outlives the server
-  // `user`: who asks for it. Where it fails `writes` are what they were: a function around another
-  // one passes the reference on.
-  std::function<Result<Applied>(std::vector<Write>&& writes, bool dry_run, const std::string& user)>
+  // `user`: who asks for it. The objects of `writes` are taken; where it fails they are what they
+  // were.
+  std::function<Result<Applied>(std::vector<Write>& writes, bool dry_run, const std::string& user)>
       write;
   std::string read_only;  // why only dry runs are written; empty: they are not alone
   // `changed` is called after each transaction that came into force.

@@ -74,14 +74,14 @@ class SettleTest : public Test {
                .spec = Pod{.uid = "uid-" + name, .node_name = "n1", .phase = "Running"}};
     std::vector<Write> writes;
     writes.push_back({.object = std::move(pod)});
-    return agent_->Transact(std::move(writes), false);
+    return agent_->Transact(writes, false);
   }
   Result<Applied> Apply(const std::string& yaml) {
     std::vector<Write> writes;
     for (Object& object : Parse(yaml).objects) {
       writes.push_back({.object = std::move(object)});
     }
-    return agent_->Transact(std::move(writes), false);
+    return agent_->Transact(writes, false);
   }
   // The name in the kernel's table; empty: there is none.
   std::string NameOf(std::uint64_t cgroup) const {

@@ -81,14 +81,13 @@ class ClusterTest : public testing::Test {
 
   void Start() {
     Result<std::unique_ptr<ClusterFollower>> started = ClusterFollower::Start(
-        loop, options, store,
-        [this](std::vector<Write>&& writes) { return Put(std::move(writes)); });
+        loop, options, store, [this](std::vector<Write>& writes) { return Put(writes); });
     ASSERT_TRUE(started) << started.error().message;
     follower = *std::move(started);
   }
 
   // As the agent: all or nothing.
-  Result<Applied> Put(std::vector<Write>&& writes) {
+  Result<Applied> Put(std::vector<Write>& writes) {
     ++transactions;
     during();
     for (const Write& write : writes) {

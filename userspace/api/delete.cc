@@ -151,8 +151,7 @@ Outcome<Response> Delete(const Call& call, const Place& place) {
   }
   std::vector<Write> writes;
   writes.push_back(DeletionOf(*live, call.backend.now()));
-  const Result<Applied> applied =
-      call.backend.write(std::move(writes), options->dry_run, call.request.user);
+  const Result<Applied> applied = call.backend.write(writes, options->dry_run, call.request.user);
   if (!applied) {
     return About(key, FailureOf(applied.error()));
   }
@@ -190,8 +189,7 @@ Outcome<Response> DeleteCollection(const Call& call, const Place& place) {
   }
   Json list = ViewList(call.backend, View(), place, selected, {});  // as they are before it
   if (!writes.empty()) {
-    const Result<Applied> applied =
-        call.backend.write(std::move(writes), options->dry_run, call.request.user);
+    const Result<Applied> applied = call.backend.write(writes, options->dry_run, call.request.user);
     if (!applied) {
       return tl::unexpected(FailureOf(applied.error()));
     }

@@ -139,8 +139,7 @@ Outcome<Response> Transact(const Call& call, const ParseResult& parsed, std::vec
   if (!dry_run) {
     return tl::unexpected(dry_run.error());
   }
-  const Result<Applied> applied =
-      call.backend.write(std::move(writes), *dry_run, call.request.user);
+  const Result<Applied> applied = call.backend.write(writes, *dry_run, call.request.user);
   if (!applied) {
     return tl::unexpected(FailureOf(applied.error()));
   }

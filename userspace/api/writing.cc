@@ -367,7 +367,7 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
   const Write::Mode stays = writing.live ? Write::Mode::kReplace : Write::Mode::kCreate;
   writes.push_back({.mode = goes ? Write::Mode::kDelete : stays, .object = *std::move(object)});
   const Result<Applied> applied =
-      writing.call.backend.write(std::move(writes), writing.dry_run, writing.call.request.user);
+      writing.call.backend.write(writes, writing.dry_run, writing.call.request.user);
   if (!applied) {
     return About(key, FailureOf(applied.error()));
   }

@@ -69,7 +69,7 @@ Agent::Agent(AgentOptions options, Disk disk, CgroupFinder find)
   options_.resolve.names = &names_;
 }
 
-Result<Applied> Agent::Transact(std::vector<Write>&& writes, bool dry_run) {
+Result<Applied> Agent::Transact(std::vector<Write>& writes, bool dry_run) {
   const auto begin = std::chrono::steady_clock::now();
   took_much_ = took_much_ || writes.size() >= kMany;
   Result<std::vector<std::string>> uids = RandomUids(writes.size());

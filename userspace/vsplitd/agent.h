@@ -54,7 +54,7 @@ class Agent {
 
   // One transaction: in force and durable when it returns, or nothing has changed, and `writes` are
   // what they were.
-  Result<Applied> Transact(std::vector<Write>&& writes, bool dry_run);
+  Result<Applied> Transact(std::vector<Write>& writes, bool dry_run);
 
   // Whose the objects are: the cluster's, by the name that it was kept by; empty: nobody else's.
   const std::string& source() const { return source_; }
@@ -126,7 +126,7 @@ class Agent {
   std::vector<Verdict> VerdictsOf(const HostName& host, const ServedHosts::After& after) const;
   std::vector<AppliedRule> RulesOf(const std::vector<Change>& changes,
                                    const HostChange& hosts) const;
-  Result<Applied> WriteFor(std::vector<Write>&& writes, bool dry_run, const std::string& user);
+  Result<Applied> WriteFor(std::vector<Write>& writes, bool dry_run, const std::string& user);
   void Record(const Result<Applied>& applied, std::chrono::nanoseconds total,
               const std::string& user);
 

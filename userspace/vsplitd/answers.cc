@@ -94,13 +94,12 @@ std::vector<Write> NewNamespaces(const std::vector<Write>& writes, const Store& 
 }  // namespace
 
 // With the namespaces that they need; the answer is about the writes alone.
-Result<Applied> Agent::WriteFor(std::vector<Write>&& writes, bool dry_run,
-                                const std::string& user) {
+Result<Applied> Agent::WriteFor(std::vector<Write>& writes, bool dry_run, const std::string& user) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<Write> namespaces = NewNamespaces(writes, store_);
   const std::size_t beside = namespaces.size();
   std::ranges::move(namespaces, std::back_inserter(writes));
-  Result<Applied> applied = Transact(std::move(writes), dry_run);
+  Result<Applied> applied = Transact(writes, dry_run);
   if (applied) {
     applied->changes.resize(applied->changes.size() - beside);
   } else {
@@ -115,10 +114,8 @@ Result<Applied> Agent::WriteFor(std::vector<Write>&& writes, bool dry_run,
 Backend Agent::MakeBackend() {
   return {.version = options_.version,
           .store = &store_,
-          .write =
-              [this](std::vector<Write>&& writes, bool dry_run, const std::string& user) {
-                return WriteFor(std::move(writes), dry_run, user);
-              },
+          .write = [this](std::vector<Write>& writes, bool dry_run,
+                          const std::string& user) { return WriteFor(writes, dry_run, user); },
           .read_only = "",
           .on_change = [this](std::function<void()> changed) { store_.OnKeep(std::move(changed)); },
           .image = [this] { return ToString(Decode(tables_)); },

@@ -265,7 +265,7 @@ void ClusterFollower::Put(std::vector<Write> writes) {
   while (!parts.empty()) {
     std::vector<Write> part = std::move(parts.back());
     parts.pop_back();
-    const Result<Applied> applied = transact_(std::move(part));
+    const Result<Applied> applied = transact_(part);
     if (applied) {
       for (const Change& change : applied->changes) {
         failed_.erase(change.key);

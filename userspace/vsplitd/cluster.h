@@ -65,7 +65,7 @@ std::string WhyRefused(const RefusedObject& refused);
 class ClusterFollower {
  public:
   // All of the writes or none; where it fails they are what they were.
-  using Transact = std::function<Result<Applied>(std::vector<Write>&& writes)>;
+  using Transact = std::function<Result<Applied>(std::vector<Write>& writes)>;
 
   // `store` is what Transact changes; both outlive this.
   static Result<std::unique_ptr<ClusterFollower>> Start(boost::asio::io_context& loop,

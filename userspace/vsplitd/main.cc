@@ -89,8 +89,8 @@ void MakeRoomSoon(boost::asio::steady_timer& idle, Agent& agent) {
 Backend WithFollowUps(Backend backend, boost::asio::steady_timer& idle, Agent& agent,
                       Surroundings& surroundings) {
   backend.write = [&idle, &agent, &surroundings, write = std::move(backend.write)](
-                      std::vector<Write>&& writes, bool dry_run, const std::string& user) {
-    Result<Applied> applied = write(std::move(writes), dry_run, user);
+                      std::vector<Write>& writes, bool dry_run, const std::string& user) {
+    Result<Applied> applied = write(writes, dry_run, user);
     surroundings.Follow();
     MakeRoomSoon(idle, agent);
     return applied;
@@ -130,12 +130,12 @@ std::string ServeMetrics(Server& server, const std::optional<MetricsOptions>& op
 Backend OfCluster(Backend backend, const ClusterFollower& cluster) {
   backend.read_only = "this agent follows a Kubernetes API server: change the objects there";
   backend.write = [write = std::move(backend.write), why = backend.read_only](
-                      std::vector<Write>&& writes, bool dry_run,
+                      std::vector<Write>& writes, bool dry_run,
                       const std::string& user) -> Result<Applied> {
     if (!dry_run) {
       return Fail(why, Error::Reason::kForbidden);
     }
-    return write(std::move(writes), true, user);
+    return write(writes, true, user);
   };
   backend.not_ready = [&cluster, not_ready = std::move(backend.not_ready)] {
     std::vector<std::string> reasons = not_ready();
@@ -191,8 +191,8 @@ Result<Cluster> FollowCluster(boost::asio::io_context& loop, const Flags& flags,
                   .replace = flags.replace_state,
                   .keep =
                       [&agent](const std::string& source) { return agent.KeepSource(source); }}},
-      *backend.store, [write = backend.write](std::vector<Write>&& writes) {
-        return write(std::move(writes), false, "system:kubernetes");
+      *backend.store, [write = backend.write](std::vector<Write>& writes) {
+        return write(writes, false, "system:kubernetes");
       });
   if (!follower) {
     return tl::unexpected<Error>(follower.error());
@@ -226,12 +226,12 @@ Backend OfNoCluster(Backend backend, Agent& agent) {
     Log(Priority::kWarning, "cluster_not_followed", {{"source", agent.source()}});
   }
   backend.write = [write = std::move(backend.write), &agent](
-                      std::vector<Write>&& writes, bool dry_run,
+                      std::vector<Write>& writes, bool dry_run,
                       const std::string& user) -> Result<Applied> {
     if (const Result<void> kept = dry_run ? Result<void>{} : agent.KeepSource(""); !kept) {
       return tl::unexpected<Error>(kept.error());
     }
-    return write(std::move(writes), dry_run, user);
+    return write(writes, dry_run, user);
   };
   return backend;
 }
