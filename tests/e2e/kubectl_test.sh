@@ -24,7 +24,7 @@ expect_line "status" "kubectl: +export KUBECONFIG=$KUBECONFIG" "$(vsplit status)
 token=$(grep -o '"token": *"[^"]*"' "$KUBECONFIG" | cut -d'"' -f4)
 expect_line "a wrong token" '.*You must be logged in to the server.*' \
     "$(k --token=wrong get vs 2>&1 || true)"
-expect_text "tokens in the log" 0 "$(grep -c -- "$token" "$SANDBOX/vsplitd.log" || true)"
+expect_text "tokens in the log" 0 "$(grep -cF -e "$token" "$SANDBOX/vsplitd.log" || true)"
 
 # As the user who calls it: no secret in the kubeconfig, tokens by the Unix socket, names in the log.
 vsplit kubeconfig >"$SANDBOX/own"
@@ -144,4 +144,4 @@ while k --token="$issued" get ns >/dev/null 2>&1; do
 done
 expect_line "an old token" '.*You must be logged in to the server.*' \
     "$(k --token="$issued" get vs 2>&1 || true)"
-expect_text "tokens in the log" 0 "$(grep -c "$issued" "$SANDBOX/vsplitd.log" || true)"
+expect_text "tokens in the log" 0 "$(grep -cF -e "$issued" "$SANDBOX/vsplitd.log" || true)"
