@@ -292,6 +292,26 @@ TEST(StatusPatch, GarbageOnTheServerIsReplaced) {
 
 // ---- the pace ----------------------------------------------------------------------------------
 
+TEST(Queue, WhatWasTouchedLastAndWhatWaitsLongestComeInTurn) {
+  const auto rule = [](const char* name) {
+    return ObjectKey{.kind = Kind::kVirtualService, .ns = "default", .name = name};
+  };
+  Queue queue;
+  queue.Touch(rule("a"), kStart);
+  queue.Touch(rule("b"), kStart + seconds(1));
+  queue.Touch(rule("c"), kStart + seconds(2));
+  queue.Touch(rule("d"), kStart + seconds(3));
+  queue.Later(rule("e"), kStart + seconds(100));
+  queue.Touch(rule("b"), kStart + seconds(4));  // again: it was changed meanwhile
+  const Time now = kStart + seconds(5);
+  EXPECT_EQ(queue.Take(now), rule("b"));
+  EXPECT_EQ(queue.Take(now), rule("a"));
+  EXPECT_EQ(queue.Take(now), rule("d"));
+  EXPECT_EQ(queue.Take(now), rule("c"));
+  EXPECT_EQ(queue.Take(now), std::nullopt);
+  EXPECT_EQ(queue.Due(), kStart + seconds(100));
+}
+
 TEST(Budget, LetsABurstThroughAndThenOneEachInterval) {
   Budget budget({.burst = 3, .interval = milliseconds(50)});
   for (int i = 0; i < 3; ++i) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -15,11 +16,7 @@ namespace vsplit::report {
 
 void Queue::Touch(const ObjectKey& key, Time now) {
   const auto failed = failures_.find(key);
-  const Time when = failed == failures_.end() ? now : std::max(now, failed->second.until);
-  const auto known = due_.find(key);
-  if (known == due_.end() || known->second > when) {
-    Later(key, when);
-  }
+  Later(key, failed == failures_.end() ? now : std::max(now, failed->second.until));
 }
 
 void Queue::Clear() {
@@ -36,8 +33,14 @@ std::optional<ObjectKey> Queue::Take(Time now) {
   if (order_.empty() || order_.begin()->first > now) {
     return std::nullopt;
   }
-  ObjectKey key = order_.begin()->second;
-  order_.erase(order_.begin());
+  auto taken = order_.begin();
+  if (!std::exchange(oldest_, !oldest_)) {
+    // Of those that were touched at the same time the first one, too.
+    const auto last = std::prev(order_.lower_bound({now + Time::duration(1), ObjectKey{}}));
+    taken = order_.lower_bound({last->first, ObjectKey{}});
+  }
+  ObjectKey key = taken->second;
+  order_.erase(taken);
   due_.erase(key);
   return key;
 }

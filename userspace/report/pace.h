@@ -34,7 +34,10 @@ class Budget {
   Time full_{};  // when all of the burst is there again
 };
 
-// The objects whose report may have to be written, by when they are due.
+// The objects whose report may have to be written, by when they are due. Of those that are, the one
+// that was touched last and the one that waits longest come in turn: after all rules of a cluster
+// at once somebody who has changed one does not wait for the others, nor do these for a stream of
+// changes.
 class Queue {
  public:
   // As soon as may be, but not before an earlier failure lets it.
@@ -43,7 +46,7 @@ class Queue {
 
   // When the first one is due; nothing: none is.
   std::optional<Time> Due() const;
-  // The first one that is due, which is then no more.
+  // One that is due, which is then no more.
   std::optional<ObjectKey> Take(Time now);
 
   // It is to be looked at again, then.
@@ -56,6 +59,7 @@ class Queue {
  private:
   std::map<ObjectKey, Time> due_;
   std::set<std::pair<Time, ObjectKey>> order_;  // of due_
+  bool oldest_ = false;                         // is taken next
   struct Failures {
     unsigned count = 0;
     Time until{};  // when it may be tried again
