@@ -556,6 +556,12 @@ TEST(WantedTest, CollectionsFollowTheRules) {
   EXPECT_FALSE(wanted.collections().contains({.kind = Kind::kPod}));
   wanted.Put(Rule("web.shop.svc.cluster.local"));
   EXPECT_TRUE(wanted.collections().contains(shop));
+  Object other = Rule("*.shop.svc.cluster.local");
+  other.key.name = "other";
+  wanted.Put(other);
+  wanted.Put(other);
+  wanted.Remove(other.key);
+  EXPECT_TRUE(wanted.collections().contains(shop));  // the first one still asks
   wanted.Remove(Rule("").key);
   EXPECT_FALSE(wanted.collections().contains(shop));
 }

@@ -66,12 +66,29 @@ std::set<std::string> PodNamespacesOf(const Object& object, std::string_view dom
 }
 
 void WantedCollections::Put(const Object& object) {
+  Remove(object.key);
   std::set<std::string> asked = PodNamespacesOf(object, domain_);
   if (asked.empty()) {
-    namespaces_.erase(object.key);
-  } else {
-    namespaces_.insert_or_assign(object.key, std::move(asked));
+    return;
   }
+  for (const std::string& ns : asked) {
+    ++askers_[ns];
+  }
+  namespaces_.emplace(object.key, std::move(asked));
+}
+
+void WantedCollections::Remove(const ObjectKey& key) {
+  const auto known = namespaces_.find(key);
+  if (known == namespaces_.end()) {
+    return;
+  }
+  for (const std::string& ns : known->second) {
+    const auto askers = askers_.find(ns);
+    if (--askers->second == 0) {
+      askers_.erase(askers);
+    }
+  }
+  namespaces_.erase(known);
 }
 
 std::set<Collection> WantedCollections::collections() const {
@@ -82,14 +99,11 @@ std::set<Collection> WantedCollections::collections() const {
     }
   }
   wanted.insert({.kind = Kind::kPod, .field_selector = "spec.nodeName=" + node_});
-  std::set<std::string> all;
-  for (const auto& [key, some] : namespaces_) {
-    all.insert(some.begin(), some.end());
+  if (askers_.contains("") || askers_.size() > kMostNamespaces) {
+    wanted.insert({.kind = Kind::kPod});
+    return wanted;
   }
-  if (all.contains("") || all.size() > kMostNamespaces) {
-    all = {""};
-  }
-  for (const std::string& ns : all) {
+  for (const auto& [ns, askers] : askers_) {
     wanted.insert({.kind = Kind::kPod, .ns = ns});
   }
   return wanted;

@@ -3,6 +3,7 @@
 // some rule asks about. Of all others the EndpointSlices say enough.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -23,7 +24,7 @@ class WantedCollections {
       : node_(std::move(node)), domain_(std::move(domain)) {}
 
   void Put(const Object& object);
-  void Remove(const ObjectKey& key) { namespaces_.erase(key); }
+  void Remove(const ObjectKey& key);
 
   std::set<Collection> collections() const;
 
@@ -31,6 +32,7 @@ class WantedCollections {
   std::string node_;
   std::string domain_;
   std::map<ObjectKey, std::set<std::string>> namespaces_;  // by the object that asks
+  std::map<std::string, std::size_t> askers_;              // how many objects ask for a namespace
 };
 
 }  // namespace vsplit
