@@ -71,17 +71,12 @@ bool IsListed(std::string_view fields, std::string_view field) {
   return false;
 }
 
-// Writes a map of those members that `keeps`, each by `value`; what is no map stays as it is.
+// Writes a map of those members that `keeps`, each by `value`.
 template <class Keeps, class Value>
-void WriteMap(std::string_view map, std::string& out, Keeps keeps, Value value) {
-  const auto members = MembersOf(map);
-  if (!members) {
-    out += map;
-    return;
-  }
+void WriteMembers(const Members& members, std::string& out, Keeps keeps, Value value) {
   out += '{';
   bool first = true;
-  for (const Member& member : *members) {
+  for (const Member& member : members) {
     if (keeps(member.name)) {
       out += first ? "\"" : ",\"";
       out += member.name;
@@ -91,6 +86,16 @@ void WriteMap(std::string_view map, std::string& out, Keeps keeps, Value value) 
     }
   }
   out += '}';
+}
+
+// The same of a text; what is no map stays as it is.
+template <class Keeps, class Value>
+void WriteMap(std::string_view map, std::string& out, Keeps keeps, Value value) {
+  if (const auto members = MembersOf(map)) {
+    WriteMembers(*members, out, keeps, value);
+  } else {
+    out += map;
+  }
 }
 
 void AsItIs(const Member& member, std::string& out) {
@@ -124,13 +129,13 @@ void WritePart(Kind kind, const Member& part, std::string& out) {
 }
 
 // Of the object what vsplit reads; without the status of a rule.
-std::string Trimmed(Kind kind, std::string_view object, const Members& members) {
+std::string Trimmed(Kind kind, const Members& object) {
   std::string out;
-  WriteMap(
+  WriteMembers(
       object, out, [kind](std::string_view name) { return name != "status" || !IsRule(kind); },
       [kind](const Member& member, std::string& text) { WritePart(kind, member, text); });
   // The items of a core kind's list say neither apiVersion nor kind.
-  if (Find(members, "kind").empty()) {
+  if (Find(object, "kind").empty()) {
     const KindInfo& info = InfoOf(kind);
     out.pop_back();
     out += fmt::format(R"({}"kind":"{}","apiVersion":"{}"}})", out.size() > 1 ? "," : "", info.name,
@@ -189,14 +194,14 @@ bool TakeStatus(const Members& object, Item& item) {
   return true;
 }
 
-Item ReadItem(Kind kind, std::string_view text, const Members& members) {
-  Item item = NameOf(kind, members);
-  if (!TakeStatus(members, item)) {
+Item ReadItem(Kind kind, const Members& object) {
+  Item item = NameOf(kind, object);
+  if (!TakeStatus(object, item)) {
     return item;
   }
   ParseOptions options{.format = TextFormat::kJson};
   options.limits.map_fields = kMapFields;
-  ParseResult parsed = Parse(Trimmed(kind, text, members), options);
+  ParseResult parsed = Parse(Trimmed(kind, object), options);
   item.diagnostics = std::move(parsed.diagnostics);
   if (parsed.objects.size() == 1 && parsed.objects.front().key == item.key) {
     item.object = std::move(parsed.objects.front());
@@ -232,7 +237,7 @@ Result<Event> ReadEvent(Kind kind, std::string_view line) {
     event.initial_end = TextAt(MembersOrNone(Find(metadata, "annotations")), kInitialEnd) == "true";
   } else if (type == "ADDED" || type == "MODIFIED") {
     event.type = Event::Type::kChanged;
-    event.item = ReadItem(kind, text, *object);
+    event.item = ReadItem(kind, *object);
   } else if (type == "DELETED") {
     event.type = Event::Type::kDeleted;
     event.item = NameOf(kind, *object);
@@ -267,7 +272,7 @@ Result<Page> ReadPage(Kind kind, std::string_view body) {
     if (!object) {
       return Unreadable("list of objects", body);
     }
-    page.items.push_back(ReadItem(kind, text, *object));
+    page.items.push_back(ReadItem(kind, *object));
   }
   return page;
 }

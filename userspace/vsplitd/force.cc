@@ -105,12 +105,18 @@ Result<void> Agent::Repair() {
   return {};
 }
 
-void Agent::MakeRoom() {
+void Agent::GiveMemoryBack() {
   // Starting, many writes, and answers that are as large as all that there is take it.
   constexpr std::size_t kMuch = std::size_t{32} << 20;
   if (std::exchange(took_much_, false) || mallinfo2().fordblks > left_free_ + kMuch) {
     malloc_trim(0);
     left_free_ = mallinfo2().fordblks;
+  }
+}
+
+void Agent::MakeRoom() {
+  if (took_much_) {
+    GiveMemoryBack();
   }
   if (broken_) {
     return;  // the next transaction repairs, and waits as well

@@ -41,6 +41,7 @@ namespace {
 
 constexpr const char* kRunFolder = "/run/vsplit";
 constexpr std::chrono::milliseconds kIdle{50};        // since the last write, for Agent::MakeRoom
+constexpr std::chrono::seconds kBetweenLooks{10};     // for memory to give back
 constexpr std::chrono::milliseconds kPatience{3000};  // for the first answers of DNS
 
 int GiveUp(const Error& error) {
@@ -81,6 +82,16 @@ void MakeRoomSoon(boost::asio::steady_timer& idle, Agent& agent) {
   idle.async_wait([&agent](boost::system::error_code error) {
     if (!error) {
       agent.MakeRoom();
+    }
+  });
+}
+
+void GiveMemoryBackFromTimeToTime(boost::asio::steady_timer& next, Agent& agent) {
+  next.expires_after(kBetweenLooks);
+  next.async_wait([&next, &agent](boost::system::error_code error) {
+    if (!error) {
+      agent.GiveMemoryBack();
+      GiveMemoryBackFromTimeToTime(next, agent);
     }
   });
 }
@@ -313,6 +324,8 @@ int Serve(Flags flags) {
       {{"socket", flags.server.socket}, {"version", flags.agent.version}});
   TellManager(ManagerSocket(), "READY=1");
   MakeRoomSoon(idle, **agent);
+  boost::asio::steady_timer memory(loop);
+  GiveMemoryBackFromTimeToTime(memory, **agent);
   loop.run();
   TellManager(ManagerSocket(), "STOPPING=1");
   if (cluster->reports != nullptr) {
