@@ -121,6 +121,7 @@ Result<Applied> Agent::PutThrough(const std::vector<Change>& staged, bool dry_ru
     return tl::unexpected<Error>(TakeBack(staged, in_force.error()));
   }
   applied.kernel = watch.Lap();
+  prepared->plan = Plan();  // a whole cluster's takes as much memory as what follows needs
   store_.Keep();
   std::set<ObjectKey> renewed;
   for (const Change& change : staged) {
