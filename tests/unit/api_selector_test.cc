@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "call.h"
 #include "selector.h"
+#include "vsplit/address.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
 
@@ -60,6 +62,23 @@ TEST(Selector, Fields) {
   for (const char* selector : {"metadata.name", "spec.x=y", "metadata.labels=x"}) {
     EXPECT_EQ(Selects(std::string("fieldSelector=") + selector, {}), "?") << selector;
   }
+}
+
+TEST(Selector, FieldsOfServices) {
+  const auto selects = [](const std::string& selector, Service service) {
+    const Request request{.method = "GET", .target = "/api/v1/services?fieldSelector=" + selector};
+    const Backend backend;
+    const Outcome<Call> call = TakeApart(request, backend);
+    const Outcome<Selector> parsed = ParseSelector(*call, InfoOf(Kind::kService));
+    return parsed && parsed->Matches({.key = {.kind = Kind::kService, .ns = "default", .name = "s"},
+                                      .spec = std::move(service)});
+  };
+  EXPECT_TRUE(selects("spec.type=ClusterIP", {}));  // which is what it is when nothing is said
+  EXPECT_FALSE(selects("spec.type=NodePort", {}));
+  EXPECT_TRUE(selects("spec.type=NodePort", {.type = "NodePort"}));
+  EXPECT_TRUE(selects("spec.clusterIP=None", {.headless = true}));
+  EXPECT_FALSE(selects("spec.clusterIP=None", {}));
+  EXPECT_TRUE(selects("spec.clusterIP=10.96.0.7", {.cluster_ips = {*ParseIpAddress("10.96.0.7")}}));
 }
 
 TEST(Selector, SaysWhatIsNotSupported) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api_call.h"
@@ -191,6 +192,50 @@ TEST_F(ApiWrites, StatusOfCoreKindsIsWhatIsWritten) {
   EXPECT_EQ(
       Call("GET", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/e/status").status,
       404U);
+}
+
+// kubectl takes for granted that a port of an EndpointSlice has a protocol.
+TEST_F(ApiWrites, PortsOfSlicesAreFilledIn) {
+  const std::string slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+  const std::string slice =
+      R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"e"},)"
+      R"("addressType":"IPv4","endpoints":[{"addresses":["10.0.0.1"]}],"ports":[{"port":80}]})";
+  constexpr const char* kFilled = R"([{"port":80,"name":"","protocol":"TCP"}])";
+  EXPECT_EQ(Body(201, Call("POST", slices, slice))["ports"].dump(), kFilled);
+  EXPECT_EQ(Body(200, Call("PUT", slices + "/e", slice))["metadata"]["resourceVersion"], "1");
+  EXPECT_EQ(Get(slices + "/e")["metadata"]["generation"], 1);
+  const Json labelled = Body(200, Call("PATCH", slices + "/e?fieldManager=l",
+                                       R"({"metadata":{"labels":{"a":"b"}}})", kMerge));
+  EXPECT_EQ(labelled["metadata"]["managedFields"][1]["fieldsV1"].dump(),
+            R"({"f:metadata":{"f:labels":{".":{},"f:a":{}}}})");
+}
+
+TEST_F(ApiWrites, PortsOfSlicesThatAFileBroughtAreFilledInWhereTheyAreShown) {
+  const std::string apply = "/apis/vsplit.io/v1/apply?namespace=default&source=f";
+  EXPECT_EQ(Call("POST", apply,
+                 R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":)"
+                 R"({"name":"e"},"addressType":"IPv4","endpoints":[],)"
+                 R"("ports":[{"name":"a","port":80},{"name":"b","port":53,"protocol":"UDP"}]})")
+                .status,
+            200U);
+  EXPECT_EQ(Get("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/e")["ports"].dump(),
+            R"([{"name":"a","port":80,"protocol":"TCP"},{"name":"b","port":53,"protocol":"UDP"}])");
+}
+
+// Who has one in Kubernetes 1.32.
+TEST_F(ApiWrites, CoreKindsHaveNoGeneration) {
+  Body(201, Call("POST", kRules, Rule()));
+  EXPECT_TRUE(Get(web_)["metadata"].contains("generation"));
+  for (const auto& [collection, kind] :
+       {std::pair("/api/v1/namespaces", "Namespace"), std::pair("/api/v1/nodes", "Node"),
+        std::pair(kServices, "Service"), std::pair("/api/v1/namespaces/default/pods", "Pod")}) {
+    const std::string spec =
+        std::string(kind) == "Service" ? R"(,"spec":{"ports":[{"port":80}]})" : "";
+    const Json created = Body(201, Call("POST", collection,
+                                        R"({"apiVersion":"v1","kind":")" + std::string(kind) +
+                                            R"(","metadata":{"name":"x"})" + spec + "}"));
+    EXPECT_FALSE(created["metadata"].contains("generation")) << created;
+  }
 }
 
 // ---- deletion ----------------------------------------------------------------------------------

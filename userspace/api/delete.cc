@@ -156,7 +156,8 @@ Outcome<Response> Delete(const Call& call, const Place& place) {
     return About(key, FailureOf(applied.error()));
   }
   if (const ObjectPtr after = applied->changes.front().after) {
-    return Show(call, 200, *after, place);
+    return options->dry_run ? ShowForecast(call, 200, *after, place, live.get())
+                            : Show(call, 200, *after, place);
   }
   const Json status = {{"kind", "Status"},
                        {"apiVersion", "v1"},

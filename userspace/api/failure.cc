@@ -171,11 +171,18 @@ Response ToResponse(const Failure& failure) {
     }
     details["causes"].push_back(std::move(one));
   }
+  if (failure.retry_after != 0) {
+    details["retryAfterSeconds"] = failure.retry_after;
+  }
   if (!details.empty()) {
     status["details"] = std::move(details);
   }
   status["code"] = failure.code;
-  return {.status = failure.code, .body = Dump(status), .allow = failure.allow};
+  Response response{.status = failure.code, .body = Dump(status), .allow = failure.allow};
+  if (failure.retry_after != 0) {
+    response.headers.emplace_back("Retry-After", std::to_string(failure.retry_after));
+  }
+  return response;
 }
 
 std::string WarningHeader(std::string_view text) {

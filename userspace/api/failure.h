@@ -27,7 +27,8 @@ struct Failure {
   // Of the object, where there is one; `kind` is the plural, as Kubernetes has it.
   std::string name, group, kind;
   std::vector<Cause> causes;
-  std::string allow;  // for 405
+  std::string allow;         // for 405
+  unsigned retry_after = 0;  // seconds until it may be different; 0: not said
 };
 
 template <class T>

@@ -113,4 +113,11 @@ Response Show(const Call& call, unsigned status, const Object& object, const Pla
   return {.status = status, .body = Dump(ShownDocument(call.backend, place, object))};
 }
 
+Response ShowForecast(const Call& call, unsigned status, Object object, const Place& place,
+                      const Object* live) {
+  object.version.resource_version = live == nullptr ? 0 : live->version.resource_version;
+  const std::string own = live == nullptr ? "" : call.backend.object_status(*live);
+  return {.status = status, .body = Dump(Render(object, place.api_version(), own))};
+}
+
 }  // namespace vsplit

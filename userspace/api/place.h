@@ -55,5 +55,9 @@ tl::unexpected<Failure> Stale(const ObjectKey& key, const std::string& why);
 // The object as clients see it at this place, and as an answer.
 Json ShownDocument(const Backend& backend, const Place& place, const Object& object);
 Response Show(const Call& call, unsigned status, const Object& object, const Place& place);
+// The same of what a dry run would make of the live object, null: of nothing. No version is given
+// out for it, and nothing is in force of it: version and status are those of the live object.
+Response ShowForecast(const Call& call, unsigned status, Object object, const Place& place,
+                      const Object* live);
 
 }  // namespace vsplit

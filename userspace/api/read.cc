@@ -52,7 +52,8 @@ Failure TooNew(std::uint64_t asked, std::uint64_t present) {
                      ", current: " + std::to_string(present),
           .causes = {{.reason = "ResourceVersionTooLarge",
                       .field = "",
-                      .message = "Too large resource version"}}};
+                      .message = "Too large resource version"}},
+          .retry_after = 1};
 }
 
 Outcome<Page> ReadContinue(const std::string& token, Kind kind, Page page) {
@@ -138,6 +139,11 @@ Outcome<Response> Get(const Call& call, const Place& place) {
   const Outcome<View> view = ViewOf(call);
   if (!view) {
     return tl::unexpected(view.error());
+  }
+  const std::uint64_t present = call.backend.store->resource_version();
+  const Outcome<std::uint64_t> version = NumberParameter(call, "resourceVersion");
+  if (!version || *version > present) {
+    return tl::unexpected(version ? TooNew(*version, present) : version.error());
   }
   const ObjectPtr object = call.backend.store->Find(place.key());
   if (object == nullptr) {

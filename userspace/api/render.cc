@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "json.h"
 #include "metadata_rules.h"
@@ -17,6 +18,27 @@ Json GroupVersionKind(const KindInfo& info, std::string_view version) {
 std::string ResourceName(const KindInfo& info) {
   return info.group.empty() ? std::string(info.plural)
                             : std::string(info.plural) + "." + std::string(info.group);
+}
+
+bool HasGeneration(Kind kind) {
+  return !InfoOf(kind).group.empty();
+}
+
+void FillIn(Kind kind, Json& document) {
+  const auto ports = document.find("ports");  // of what is no map: the end
+  if (kind != Kind::kEndpointSlice || ports == document.end() || !ports->is_array()) {
+    return;
+  }
+  for (Json& port : *ports) {
+    if (!port.is_object()) {
+      continue;
+    }
+    for (const auto& [name, value] : {std::pair("name", ""), std::pair("protocol", "TCP")}) {
+      if (Json& field = port[name]; field.is_null()) {
+        field = value;
+      }
+    }
+  }
 }
 
 Json Render(const Object& object, const std::string& api_version, const std::string& status) {
@@ -35,9 +57,14 @@ Json Render(const Object& object, const std::string& api_version, const std::str
     metadata["namespace"] = object.key.ns;
   }
   metadata["uid"] = object.version.uid.str();
-  metadata["resourceVersion"] = std::to_string(object.version.resource_version);
-  metadata["generation"] = object.version.generation;
+  if (object.version.resource_version != 0) {
+    metadata["resourceVersion"] = std::to_string(object.version.resource_version);
+  }
+  if (HasGeneration(object.kind())) {
+    metadata["generation"] = object.version.generation;
+  }
   metadata["creationTimestamp"] = object.version.creation_timestamp;
+  FillIn(object.kind(), document);
   if (!status.empty()) {
     document["status"] =
         WholeStatus(document.value("status", Json()), Json::parse(status, nullptr, false));

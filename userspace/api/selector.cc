@@ -16,6 +16,7 @@
 
 #include "call.h"
 #include "failure.h"
+#include "vsplit/address.h"
 #include "vsplit/objects.h"
 
 namespace vsplit {
@@ -125,7 +126,7 @@ bool Fulfils(const Requirement& requirement, const std::string* value) {
 struct SelectableField {
   std::string_view name;
   std::string (*read)(const Object& object);
-  bool of_pods;
+  std::optional<Kind> kind;  // none: of all kinds
 };
 
 template <auto member>
@@ -134,18 +135,33 @@ std::string PodField(const Object& object) {
   return pod == nullptr ? std::string() : (pod->*member).str();
 }
 
+std::string TypeOfService(const Object& object) {
+  const auto* service = object.spec.Find<Service>();
+  return service == nullptr ? std::string() : service->type.str();
+}
+
+std::string AddressOfService(const Object& object) {
+  const auto* service = object.spec.Find<Service>();
+  if (service == nullptr || service->headless || service->cluster_ips.empty()) {
+    return service != nullptr && service->headless ? "None" : "";
+  }
+  return ToString(service->cluster_ips.front());
+}
+
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr auto kFields = std::to_array<SelectableField>({
-    {"metadata.name", [](const Object& object) { return object.key.name.str(); }, false},
-    {"metadata.namespace", [](const Object& object) { return object.key.ns.str(); }, false},
-    {"spec.nodeName", PodField<&Pod::node_name>, true},
-    {"status.phase", PodField<&Pod::phase>, true},
+    {"metadata.name", [](const Object& object) { return object.key.name.str(); }, std::nullopt},
+    {"metadata.namespace", [](const Object& object) { return object.key.ns.str(); }, std::nullopt},
+    {"spec.nodeName", PodField<&Pod::node_name>, Kind::kPod},
+    {"status.phase", PodField<&Pod::phase>, Kind::kPod},
+    {"spec.type", TypeOfService, Kind::kService},
+    {"spec.clusterIP", AddressOfService, Kind::kService},
 });
 // NOLINTEND(modernize-use-designated-initializers)
 
 const SelectableField* FindField(std::string_view name, Kind kind) {
   const auto* const found = std::ranges::find(kFields, name, &SelectableField::name);
-  return found == std::end(kFields) || (found->of_pods && kind != Kind::kPod) ? nullptr : found;
+  return found == std::end(kFields) || found->kind.value_or(kind) != kind ? nullptr : found;
 }
 
 // The value that begins at `at`, which is then where it ends.

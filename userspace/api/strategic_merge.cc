@@ -52,7 +52,7 @@ constexpr auto kMergedLists = std::to_array<MergedList>({
 });
 // NOLINTEND(modernize-use-designated-initializers)
 
-constexpr std::size_t kItems = 2000;  // of a list that is merged
+constexpr std::size_t kItems = 1000;  // of a list that is merged
 constexpr std::string_view kOrder = "$setElementOrder/";
 constexpr std::string_view kDelete = "$deleteFromPrimitiveList/";
 
@@ -75,14 +75,20 @@ class Merger {
                           Json& target);
   Result<void> MergeList(const MergedList& list, const Json& patch, Json& target);
   Result<void> MergeItem(const MergedList& list, const Json& item, Json& target);
+  // `before`: the lists whose order is directed, as they were.
   Result<void> Direct(std::string_view name, const Json& value, const std::string& path,
-                      Json& target) const;
+                      const Json& before, Json& target) const;
 
   Kind kind_;
 };
 
 tl::unexpected<Error> Broken(std::string_view directive) {
   return Fail("the directive " + std::string(directive) + " is not what it has to be",
+              Error::Reason::kInvalid);
+}
+
+tl::unexpected<Error> TooMany(const MergedList& list) {
+  return Fail(std::string(list.path) + ": found more than " + std::to_string(kItems) + " items",
               Error::Reason::kInvalid);
 }
 
@@ -95,23 +101,58 @@ bool IsItem(const MergedList& list, const Json& left, const Json& right) {
          IsSame(left[key], right[key]);
 }
 
-// The items that the order names take each other's places in that order.
-void Reorder(const MergedList& list, const Json& order, Json& items) {
-  std::vector<std::size_t> places;
-  std::vector<Json> wanted;
-  for (const Json& named : order) {
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (IsItem(list, items[i], named) && std::ranges::find(places, i) == places.end()) {
-        places.push_back(i);
-        wanted.push_back(items[i]);
-        break;
-      }
+// Where an item like this is among the items; their number: nowhere.
+std::size_t PlaceOf(const MergedList& list, const Json& item, const Json& items) {
+  const auto found = std::find_if(items.begin(), items.end(),
+                                  [&](const Json& other) { return IsItem(list, other, item); });
+  return static_cast<std::size_t>(found - items.begin());
+}
+
+// Items that are named come in the order in which they are named, the others in the order in which
+// they were `before`: each of them in front of the first named one that was behind it, else at the
+// end. So Kubernetes does it (mergeSortedSlice), and what is new comes first.
+void Arrange(const MergedList& list, const Json& named, const Json& before, Json& items) {
+  struct Item {
+    std::size_t named;
+    std::size_t before;
+    Json value;
+  };
+  std::vector<Item> by_name;
+  std::vector<Item> others;
+  for (Json& value : items) {
+    Item item{.named = PlaceOf(list, value, named),
+              .before = PlaceOf(list, value, before),
+              .value = std::move(value)};
+    (item.named < named.size() ? by_name : others).push_back(std::move(item));
+  }
+  std::ranges::stable_sort(by_name, {}, &Item::named);
+  std::ranges::stable_sort(others, {}, &Item::before);
+  Json arranged = Json::array();
+  auto other = others.begin();
+  for (Item& item : by_name) {
+    for (; other != others.end() && item.before < before.size() && other->before < item.before;
+         ++other) {
+      arranged.push_back(std::move(other->value));
+    }
+    arranged.push_back(std::move(item.value));
+  }
+  for (; other != others.end(); ++other) {
+    arranged.push_back(std::move(other->value));
+  }
+  items = std::move(arranged);
+}
+
+// The lists of the target whose order the patch directs, by name.
+Json OrderedLists(const Json& patch, const Json& target) {
+  Json lists = Json::object();
+  for (const auto& [name, value] : patch.items()) {
+    const auto found =
+        name.starts_with(kOrder) ? target.find(name.substr(kOrder.size())) : target.end();
+    if (found != target.end() && found->is_array()) {
+      lists[found.key()] = *found;
     }
   }
-  std::ranges::sort(places);
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    items[places[i]] = std::move(wanted[i]);
-  }
+  return lists;
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
@@ -127,11 +168,12 @@ Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& tar
   if (directive == "delete") {
     return {};
   }
+  const Json before = OrderedLists(patch, target);
   for (const auto& [name, value] : patch.items()) {
     if (name == "$patch" || name.starts_with(kOrder)) {
       continue;
     }
-    Result<void> done = name.starts_with('$') ? Direct(name, value, path, target)
+    Result<void> done = name.starts_with('$') ? Direct(name, value, path, before, target)
                                               : MergeField(name, value, path, target);
     if (!done) {
       return done;
@@ -141,7 +183,7 @@ Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& tar
     if (!name.starts_with(kOrder)) {
       continue;
     }
-    if (Result<void> done = Direct(name, value, path, target); !done) {
+    if (Result<void> done = Direct(name, value, path, before, target); !done) {
       return done;
     }
   }
@@ -163,7 +205,7 @@ void Retain(const Json& fields, Json& target) {
 
 // What a member whose name begins with "$" says about another one.
 Result<void> Merger::Direct(std::string_view name, const Json& value, const std::string& path,
-                            Json& target) const {
+                            const Json& before, Json& target) const {
   if (!value.is_array()) {
     return Broken(name);
   }
@@ -185,7 +227,10 @@ Result<void> Merger::Direct(std::string_view name, const Json& value, const std:
     return {};
   }
   if (orders) {
-    Reorder(*list, value, *items);
+    if (std::max(value.size(), items->size()) > kItems) {  // each is compared with each
+      return TooMany(*list);
+    }
+    Arrange(*list, value, before.value(field, Json::array()), *items);
     return {};
   }
   Json left = Json::array();
@@ -231,9 +276,9 @@ Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& 
     target = Json::array();
   }
   if (std::max(patch.size(), target.size()) > kItems) {  // each is compared with each
-    return Fail(std::string(list.path) + ": found more than " + std::to_string(kItems) + " items",
-                Error::Reason::kInvalid);
+    return TooMany(list);
   }
+  const Json before = target;
   for (const Json& item : patch) {
     if (replaces && StringIn(item, "$patch") == "replace") {
       continue;
@@ -242,6 +287,7 @@ Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& 
       return done;
     }
   }
+  Arrange(list, patch, before, target);
   return {};
 }
 

@@ -2,7 +2,9 @@
 #include "table.h"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -89,92 +91,160 @@ std::string NodeStatus(const Json& object) {
   return state + (TruthAt(object, "/spec/unschedulable") ? ",SchedulingDisabled" : "");
 }
 
+// "control-plane,worker", of labels such as node-role.kubernetes.io/worker.
+std::string NodeRoles(const Json& object) {
+  constexpr std::string_view kPrefix = "node-role.kubernetes.io/";
+  std::set<std::string> roles;
+  for (const auto& [label, value] : ItemsAt(object, "/metadata/labels").items()) {
+    if (label.starts_with(kPrefix) && label.size() > kPrefix.size()) {
+      roles.insert(label.substr(kPrefix.size()));
+    } else if (label == "kubernetes.io/role" && value.is_string()) {
+      roles.insert(value.get<std::string>());
+    }
+  }
+  std::string list;
+  for (const std::string& role : roles) {
+    Append(list, role);
+  }
+  return OrNone(list);
+}
+
+std::string NodeAddress(const Json& object, std::string_view type) {
+  for (const Json& address : ItemsAt(object, "/status/addresses")) {
+    if (TextAt(address, "/type") == type) {
+      return TextAt(address, "/address");
+    }
+  }
+  return "<none>";
+}
+
+Json NodeText(const Json& object, const char* pointer) {
+  const std::string text = TextAt(object, pointer);
+  return text.empty() ? "<unknown>" : text;
+}
+
+// "1/2": conditions that are true, of those that the pod's readiness waits for.
+std::string ReadinessGates(const Json& object) {
+  const Json& gates = ItemsAt(object, "/spec/readinessGates");
+  std::size_t open = 0;
+  for (const Json& gate : gates) {
+    open += ConditionOf(object, TextAt(gate, "/conditionType"), "/status") == "True" ? 1 : 0;
+  }
+  return gates.empty() ? "<none>" : std::to_string(open) + "/" + std::to_string(gates.size());
+}
+
+// Behind the name; the age comes behind those that are first, and what is wide last.
+enum class At { kFirst, kBehindAge, kWide };
+
 struct Column {
   Kind kind;
   std::string_view name;
-  bool wide;
+  At at;
   Json (*read)(const Json& object);
   std::string_view description;
   std::string_view type = "string";
 };
 
-// Behind the name, in this order; the age comes before those that are wide.
+// In this order.
 // NOLINTBEGIN(modernize-use-designated-initializers): a table
 constexpr std::array kColumns = {
-    Column{Kind::kNamespace, "Status", false,
+    Column{Kind::kNamespace, "Status", At::kFirst,
            [](const Json& o) {
              const std::string phase = TextAt(o, "/status/phase");
              return Json(phase.empty() ? "Active" : phase);
            },
            "The phase of the namespace"},
-    Column{Kind::kNode, "Status", false, [](const Json& o) { return Json(NodeStatus(o)); },
+    Column{Kind::kNode, "Status", At::kFirst, [](const Json& o) { return Json(NodeStatus(o)); },
            "Whether the node is ready"},
-    Column{Kind::kNode, "Version", false,
+    Column{Kind::kNode, "Roles", At::kFirst, [](const Json& o) { return Json(NodeRoles(o)); },
+           "What its labels say it is for"},
+    Column{Kind::kNode, "Version", At::kBehindAge,
            [](const Json& o) { return Json(TextAt(o, "/status/nodeInfo/kubeletVersion")); },
            "Version of the kubelet"},
-    Column{Kind::kPod, "Ready", false, [](const Json& o) { return Json(ReadyContainers(o)); },
+    Column{Kind::kNode, "Internal-IP", At::kWide,
+           [](const Json& o) { return Json(NodeAddress(o, "InternalIP")); },
+           "Its address in the cluster"},
+    Column{Kind::kNode, "External-IP", At::kWide,
+           [](const Json& o) { return Json(NodeAddress(o, "ExternalIP")); },
+           "Its address outside of the cluster"},
+    Column{Kind::kNode, "OS-Image", At::kWide,
+           [](const Json& o) { return NodeText(o, "/status/nodeInfo/osImage"); },
+           "Its operating system"},
+    Column{Kind::kNode, "Kernel-Version", At::kWide,
+           [](const Json& o) { return NodeText(o, "/status/nodeInfo/kernelVersion"); },
+           "Version of its kernel"},
+    Column{Kind::kNode, "Container-Runtime", At::kWide,
+           [](const Json& o) { return NodeText(o, "/status/nodeInfo/containerRuntimeVersion"); },
+           "What runs its containers"},
+    Column{Kind::kPod, "Ready", At::kFirst, [](const Json& o) { return Json(ReadyContainers(o)); },
            "Containers that are ready"},
-    Column{Kind::kPod, "Status", false, [](const Json& o) { return Json(PodStatus(o)); },
+    Column{Kind::kPod, "Status", At::kFirst, [](const Json& o) { return Json(PodStatus(o)); },
            "The phase of the pod"},
-    Column{Kind::kPod, "Restarts", false, Restarts, "Restarts of its containers", "integer"},
-    Column{Kind::kPod, "IP", true,
+    Column{Kind::kPod, "Restarts", At::kFirst, Restarts, "Restarts of its containers", "integer"},
+    Column{Kind::kPod, "IP", At::kWide,
            [](const Json& o) { return Json(OrNone(TextAt(o, "/status/podIP"))); },
            "Address of the pod"},
-    Column{Kind::kPod, "Node", true,
+    Column{Kind::kPod, "Node", At::kWide,
            [](const Json& o) { return Json(OrNone(TextAt(o, "/spec/nodeName"))); },
            "Node that runs the pod"},
-    Column{Kind::kService, "Type", false,
+    Column{Kind::kPod, "Nominated Node", At::kWide,
+           [](const Json& o) { return Json(OrNone(TextAt(o, "/status/nominatedNodeName"))); },
+           "Node that is to run the pod"},
+    Column{Kind::kPod, "Readiness Gates", At::kWide,
+           [](const Json& o) { return Json(ReadinessGates(o)); },
+           "Conditions besides its containers that are fulfilled"},
+    Column{Kind::kService, "Type", At::kFirst,
            [](const Json& o) {
              const std::string type = TextAt(o, "/spec/type");
              return Json(type.empty() ? "ClusterIP" : type);
            },
            "How the Service is reached"},
-    Column{Kind::kService, "Cluster-IP", false,
+    Column{Kind::kService, "Cluster-IP", At::kFirst,
            [](const Json& o) { return Json(OrNone(TextAt(o, "/spec/clusterIP"))); },
            "The Service's own address"},
-    Column{Kind::kService, "External-IP", false, [](const Json& o) { return Json(ExternalIps(o)); },
-           "Where it is reached from outside"},
-    Column{Kind::kService, "Port(s)", false, [](const Json& o) { return Json(ServicePorts(o)); },
-           "Ports of the Service"},
-    Column{Kind::kService, "Selector", true,
+    Column{Kind::kService, "External-IP", At::kFirst,
+           [](const Json& o) { return Json(ExternalIps(o)); }, "Where it is reached from outside"},
+    Column{Kind::kService, "Port(s)", At::kFirst,
+           [](const Json& o) { return Json(ServicePorts(o)); }, "Ports of the Service"},
+    Column{Kind::kService, "Selector", At::kWide,
            [](const Json& o) { return Json(Pairs(ItemsAt(o, "/spec/selector"))); },
            "Labels of its pods"},
-    Column{Kind::kEndpointSlice, "AddressType", false,
+    Column{Kind::kEndpointSlice, "AddressType", At::kFirst,
            [](const Json& o) { return Json(TextAt(o, "/addressType")); }, "Kind of addresses"},
-    Column{Kind::kEndpointSlice, "Ports", false, [](const Json& o) { return Json(SlicePorts(o)); },
-           "Ports of the endpoints"},
-    Column{Kind::kEndpointSlice, "Endpoints", false,
+    Column{Kind::kEndpointSlice, "Ports", At::kFirst,
+           [](const Json& o) { return Json(SlicePorts(o)); }, "Ports of the endpoints"},
+    Column{Kind::kEndpointSlice, "Endpoints", At::kFirst,
            [](const Json& o) { return Json(SliceEndpoints(o)); }, "The first addresses"},
-    Column{Kind::kWorkloadEntry, "Address", false,
+    Column{Kind::kWorkloadEntry, "Address", At::kFirst,
            [](const Json& o) { return TextOrNull(TextAt(o, "/spec/address")); },
            "Address of the workload"},
-    Column{Kind::kServiceEntry, "Hosts", false,
+    Column{Kind::kServiceEntry, "Hosts", At::kFirst,
            [](const Json& o) { return Quoted(ItemsAt(o, "/spec/hosts")); }, "The hosts"},
-    Column{Kind::kServiceEntry, "Location", false,
+    Column{Kind::kServiceEntry, "Location", At::kFirst,
            [](const Json& o) { return TextOrNull(TextAt(o, "/spec/location")); },
            "Inside or outside of the mesh"},
-    Column{Kind::kServiceEntry, "Resolution", false,
+    Column{Kind::kServiceEntry, "Resolution", At::kFirst,
            [](const Json& o) { return TextOrNull(TextAt(o, "/spec/resolution")); },
            "Where its endpoints come from"},
-    Column{Kind::kDestinationRule, "Host", false,
+    Column{Kind::kDestinationRule, "Host", At::kFirst,
            [](const Json& o) { return TextOrNull(TextAt(o, "/spec/host")); },
            "Whose connections it is about"},
-    Column{Kind::kDestinationRule, "Subsets", false,
+    Column{Kind::kDestinationRule, "Subsets", At::kFirst,
            [](const Json& o) { return Json(OrNone(Joined(ItemsAt(o, "/spec/subsets"), "/name"))); },
            "Names of the subsets"},
-    Column{Kind::kVirtualService, "Hosts", false,
+    Column{Kind::kVirtualService, "Hosts", At::kFirst,
            [](const Json& o) { return Quoted(ItemsAt(o, "/spec/hosts")); },
            "Whose connections it is about"},
-    Column{Kind::kVirtualService, "Weights", false,
+    Column{Kind::kVirtualService, "Weights", At::kFirst,
            [](const Json& o) { return Json(RouteWeights(o)); },
            "Shares of the destinations, rule by rule"},
-    Column{Kind::kVirtualService, "Enforced", false,
+    Column{Kind::kVirtualService, "Enforced", At::kFirst,
            [](const Json& o) { return TextOrNull(ConditionOf(o, "Enforced", "/status")); },
            "Whether connections are decided as written"},
-    Column{Kind::kVirtualService, "Gateways", true,
+    Column{Kind::kVirtualService, "Gateways", At::kWide,
            [](const Json& o) { return Quoted(ItemsAt(o, "/spec/gateways")); },
            "Gateways that it is for"},
-    Column{Kind::kVirtualService, "Reason", true,
+    Column{Kind::kVirtualService, "Reason", At::kWide,
            [](const Json& o) { return TextOrNull(ConditionOf(o, "Enforced", "/reason")); },
            "Why it is enforced or not"},
 };
@@ -199,14 +269,14 @@ std::string AgeOf(const std::string& since, const std::string& now) {
 
 Json ColumnsOf(Kind kind) {
   Json columns = Json::array({Definition("Name", "string", "name", "Unique in its namespace", 0)});
-  for (const bool wide : {false, true}) {
+  for (const At at : {At::kFirst, At::kBehindAge, At::kWide}) {
     for (const Column& column : kColumns) {
-      if (column.kind == kind && column.wide == wide) {
+      if (column.kind == kind && column.at == at) {
         columns.push_back(
-            Definition(column.name, column.type, "", column.description, wide ? 1 : 0));
+            Definition(column.name, column.type, "", column.description, at == At::kWide ? 1 : 0));
       }
     }
-    if (!wide) {
+    if (at == At::kFirst) {
       columns.push_back(Definition("Age", "string", "", "Since its creation", 0));
     }
   }
@@ -215,13 +285,13 @@ Json ColumnsOf(Kind kind) {
 
 Json CellsOf(Kind kind, const Json& object, const std::string& now) {
   Json cells = Json::array({TextAt(object, "/metadata/name")});
-  for (const bool wide : {false, true}) {
+  for (const At at : {At::kFirst, At::kBehindAge, At::kWide}) {
     for (const Column& column : kColumns) {
-      if (column.kind == kind && column.wide == wide) {
+      if (column.kind == kind && column.at == at) {
         cells.push_back(column.read(object));
       }
     }
-    if (!wide) {
+    if (at == At::kFirst) {
       cells.push_back(AgeOf(TextAt(object, "/metadata/creationTimestamp"), now));
     }
   }

@@ -344,7 +344,9 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
   if (const Outcome<void> right = CheckPlace(writing, document); !right) {
     return tl::unexpected(right.error());
   }
-  const Json kept = writing.live ? KeptDocument(*writing.live) : Json();
+  Json kept = writing.live ? KeptDocument(*writing.live) : Json();
+  FillIn(place.info->kind, kept);  // so that nobody is held to have written what was filled in
+  FillIn(place.info->kind, document);
   RuleMetadata(place.info->kind, kept, document);
   SettleStatus(writing, kept, document);
   if (!tracked) {
@@ -372,7 +374,11 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
     return About(key, FailureOf(applied.error()));
   }
   const ObjectPtr after = applied->changes.front().after;
-  Response response = Show(writing.call, writing.live ? 200 : 201, after ? *after : last, place);
+  const unsigned status = writing.live ? 200 : 201;
+  const Object& made = after ? *after : last;
+  Response response = writing.dry_run
+                          ? ShowForecast(writing.call, status, made, place, writing.live.get())
+                          : Show(writing.call, status, made, place);
   response.warnings = std::move(writing.warnings);
   return response;
 }
