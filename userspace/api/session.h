@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "failure.h"
+#include "request.h"
 #include "vsplit/api.h"
 
 namespace vsplit {
@@ -174,16 +175,10 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     auto message = parser_->release();
     const bool keep_alive = message.keep_alive();
     http_version_ = message.version();
-    const Request request{
-        .method = std::string(message.method_string()),
-        .target = std::string(message.target()),
-        .content_type = std::string(message[boost::beast::http::field::content_type]),
-        .accept = std::string(message[boost::beast::http::field::accept]),
-        .body = std::move(message.body()),
-        .user_agent = std::string(message[boost::beast::http::field::user_agent]),
-        .if_none_match = std::string(message[boost::beast::http::field::if_none_match]),
-        .user = *user_,
-        .local = !kSecure};
+    std::string body = std::move(message.body());
+    Request request = ToRequest(message, std::move(body));
+    request.user = *user_;
+    request.local = !kSecure;
     Send(answerer_(request), keep_alive);
   }
 
