@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "json.h"
 #include "vsplit/api.h"
 #include "vsplit/result.h"
 #include "vsplit/store.h"
@@ -47,7 +48,8 @@ class StoreBackend {
           if (to == "80") {
             return Fail("to \"80\" is not HOST:PORT", Error::Reason::kInvalid);
           }
-          return Explanation{.json = R"({"from":")" + from + "\"}\n", .text = to + "\n"};
+          const Json json = {{"from", from}};
+          return Explanation{.json = Dump(json), .text = to + "\n"};
         },
         .issue_token = [](const std::string& /*user*/) -> Result<AccessToken> {
           return Fail("there is no listener for kubectl", Error::Reason::kNotFound);
