@@ -238,6 +238,125 @@ TEST_F(ApiWrites, CoreKindsHaveNoGeneration) {
   }
 }
 
+// As an API server: kubectl selects a namespace by the label.
+TEST_F(ApiWrites, NamespacesHaveTheirLabelAndPhase) {
+  const std::string shop =
+      R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"},"spec":{},"status":{}})";
+  const Json created = Body(201, Call("POST", "/api/v1/namespaces", shop));
+  EXPECT_EQ(created["metadata"]["labels"].dump(), R"({"kubernetes.io/metadata.name":"shop"})");
+  EXPECT_EQ(created["status"].dump(), R"({"phase":"Active"})");
+  EXPECT_FALSE(created["metadata"]["managedFields"][0]["fieldsV1"].contains("f:status"));
+  const Json label = Body(
+      200, Call("PATCH", "/api/v1/namespaces/shop", R"({"metadata":{"labels":null}})", kMerge));
+  EXPECT_EQ(label["metadata"]["resourceVersion"], created["metadata"]["resourceVersion"]);
+  EXPECT_EQ(
+      Call("PATCH", "/api/v1/namespaces/shop", R"({"metadata":{"labels":"x"}})", kMerge).status,
+      422U);
+  EXPECT_EQ(Body(200, Call("PATCH", "/api/v1/namespaces/shop/status",
+                           R"({"status":{"phase":"Terminating"}})", kMerge))["status"]["phase"],
+            "Terminating");
+  EXPECT_EQ(
+      Body(200,
+           Call("PUT", "/api/v1/namespaces/shop",
+                R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}})"))["status"]
+                                                                                        ["phase"],
+      "Terminating");
+}
+
+// ---- protobuf, which `kubectl create namespace` and `create service` send -----------------------
+
+// A field of a message: its bytes behind their number and size, or a number.
+std::string Proto(unsigned number, const std::string& bytes) {
+  EXPECT_LT(bytes.size(), 16384U);
+  std::string field;
+  for (const std::size_t value : {std::size_t{number} << 3U | 2U, bytes.size()}) {
+    if (value > 127) {
+      field += static_cast<char>((value & 127U) | 128U);
+    }
+    field += static_cast<char>(value > 127 ? value >> 7U : value);
+  }
+  return field + bytes;
+}
+
+std::string Proto(unsigned number, unsigned value) {
+  const std::string field = Proto(number, std::string(value, 'x'));  // its size is written alike
+  const std::string head = field.substr(0, field.size() - value);
+  return static_cast<char>(head.front() - 2) + head.substr(1);
+}
+
+// As kubectl sends an object.
+std::string Enveloped(const std::string& kind, const std::string& object) {
+  return std::string("k8s\0", 4) + Proto(1, Proto(1, "v1") + Proto(2, kind)) + Proto(2, object) +
+         Proto(3, "") + Proto(4, "");
+}
+
+constexpr const char* kProtobuf = "application/vnd.kubernetes.protobuf";
+
+TEST_F(ApiWrites, NamespacesComeAsProtobuf) {
+  const std::string name = Proto(1, "shop") + Proto(2, "") + Proto(8, "") +
+                           Proto(11, Proto(1, "a") + Proto(2, "b")) + Proto(14, "x.y/z");
+  const std::string body =
+      Enveloped("Namespace", Proto(1, name) + Proto(2, "") + Proto(3, Proto(1, "")));
+  const Json created = Body(201, Call("POST", "/api/v1/namespaces", body, kProtobuf));
+  EXPECT_EQ(created["metadata"]["name"], "shop");
+  EXPECT_EQ(created["metadata"]["labels"]["a"], "b");
+  EXPECT_EQ(created["metadata"]["finalizers"].dump(), R"(["x.y/z"])");
+  EXPECT_EQ(Call("POST", "/api/v1/namespaces", body, kProtobuf).status, 409U);
+  for (std::size_t size = 0; size < body.size() - 4; ++size) {
+    EXPECT_GE(Call("POST", "/api/v1/namespaces", body.substr(0, size), kProtobuf).status, 400U);
+  }
+}
+
+TEST_F(ApiWrites, ServicesComeAsProtobuf) {
+  const std::string named = Proto(1, "a") + Proto(2, "TCP") + Proto(3, 80U) +
+                            Proto(4, Proto(1, 1U) + Proto(2, 0U) + Proto(3, "web")) + Proto(5, 0U);
+  const std::string numbered =
+      Proto(1, "b") + Proto(3, 81U) + Proto(4, Proto(1, 0U) + Proto(2, 8081U) + Proto(3, ""));
+  const std::string spec = Proto(1, named) + Proto(1, numbered) +
+                           Proto(2, Proto(1, "app") + Proto(2, "web")) + Proto(3, "") +
+                           Proto(4, "ClusterIP") + Proto(12, 0U) + Proto(13, 1U);
+  const std::string metadata = Proto(1, Proto(1, "web"));
+  const Json created = Body(
+      201, Call("POST", kServices, Enveloped("Service", metadata + Proto(2, spec)), kProtobuf));
+  EXPECT_EQ(created["spec"].dump(),
+            R"({"ports":[{"name":"a","protocol":"TCP","port":80,"targetPort":"web"},)"
+            R"({"name":"b","port":81,"targetPort":8081}],"selector":{"app":"web"},)"
+            R"("type":"ClusterIP","publishNotReadyAddresses":true})");
+}
+
+TEST_F(ApiWrites, OptionsOfDeletionsComeAsProtobuf) {
+  Body(201, Call("POST", kRules, Rule()));
+  const auto status = [&](const std::string& options) {
+    return Call("DELETE", web_, Enveloped("DeleteOptions", options), kProtobuf).status;
+  };
+  EXPECT_EQ(status(Proto(2, Proto(1, "another"))), 409U);
+  EXPECT_EQ(status(Proto(4, "Sideways")), 422U);
+  EXPECT_EQ(status(Proto(99, "new")), 400U);
+  EXPECT_EQ(status(Proto(5, "All")), 200U);
+  Get(web_);
+  EXPECT_EQ(status(Proto(1, 1U) + Proto(2, Proto(1, "uid-1")) + Proto(4, "Background")), 200U);
+  EXPECT_EQ(Call("GET", web_).status, 404U);
+}
+
+TEST_F(ApiWrites, ProtobufThatIsNotUnderstoodIsRefused) {
+  const std::string metadata = Proto(1, Proto(1, "web"));
+  const auto refusal = [&](const std::string& object, const std::string& kind = "Service") {
+    return Message(Call("POST", kServices, Enveloped(kind, object), kProtobuf));
+  };
+  EXPECT_EQ(refusal(metadata + Proto(2, Proto(99, "new"))),
+            "the body: found the field 99, which is not understood");
+  EXPECT_EQ(refusal(Proto(1, 7U)), "the body: malformed protobuf");
+  EXPECT_EQ(refusal(metadata, "Pod"),
+            "the kind of the object (Pod) does not match the kind of the URL (Service)");
+  std::string many;
+  for (int i = 0; i <= 5000; ++i) {
+    many += Proto(5, "a");
+  }
+  EXPECT_EQ(Message(Call("POST", kServices, std::string("k8s\0", 4) + many, kProtobuf)),
+            "the body: found more than 5000 fields in one message");
+  EXPECT_EQ(Call("POST", kRules, Enveloped("VirtualService", metadata), kProtobuf).status, 415U);
+}
+
 // ---- deletion ----------------------------------------------------------------------------------
 
 TEST_F(ApiWrites, ObjectsWithFinalizersGoWithTheLastOfThem) {

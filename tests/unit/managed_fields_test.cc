@@ -188,6 +188,17 @@ TEST(ManagedFields, UpdateOwnsWhatItChangesAndNobodyElseDoes) {
   EXPECT_EQ(same["metadata"]["managedFields"], changed["metadata"]["managedFields"]);
 }
 
+TEST(ManagedFields, TimeIsOfTheLastValueThatWasGiven) {
+  const auto time = [](const Json& document) {
+    return document["metadata"]["managedFields"][0]["time"].get<std::string>();
+  };
+  const Json created = Updated({}, Rule(R"({"a":1,"b":1})"), By("one"));
+  const Json fewer = Updated(created, Rule(R"({"a":1})"), By("one", kLate));
+  EXPECT_EQ(Owners(fewer), "one Update .spec .spec.a");
+  EXPECT_EQ(time(fewer), time(created));
+  EXPECT_EQ(time(Updated(created, Rule(R"({"a":2,"b":1})"), By("one", kLate))), kLate);
+}
+
 TEST(ManagedFields, ManyUpdatersBecomeAncient) {
   Json document = Updated({}, Rule("{}", R"("labels":{"a":"0"})"), By("0"));
   for (int i = 1; i < 13; ++i) {

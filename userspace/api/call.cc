@@ -114,6 +114,10 @@ Outcome<std::uint64_t> ParseNumber(const std::string& name, std::string_view tex
   return number;
 }
 
+bool IsProtobuf(const Request& request) {
+  return MediaType(request) == "application/vnd.kubernetes.protobuf";
+}
+
 Outcome<TextFormat> BodyFormat(const Call& call) {
   const std::string type = MediaType(call.request);
   if (type.empty()) {

@@ -34,6 +34,7 @@ Outcome<bool> Flag(const Call& call, const std::string& name);
 
 // The Content-Type without its parameters, in lower case; empty: none.
 std::string MediaType(const Request& request);
+bool IsProtobuf(const Request& request);  // its body
 
 // A whole number from 0; 0 if the parameter is absent; 400 for anything else.
 Outcome<std::uint64_t> NumberParameter(const Call& call, const std::string& name);

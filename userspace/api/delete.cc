@@ -17,6 +17,7 @@
 #include "json.h"
 #include "metadata_rules.h"
 #include "place.h"
+#include "protobuf_object.h"
 #include "selector.h"
 #include "verbs.h"
 #include "view.h"
@@ -56,6 +57,11 @@ Outcome<Json> ReadOptionsBody(const Call& call) {
   if (call.request.body.size() > kDeleteOptionsBytes) {
     return BadRequest("the body of a DELETE is larger than " + std::to_string(kDeleteOptionsBytes) +
                       " bytes");
+  }
+  if (IsProtobuf(call.request)) {
+    Result<Json> options = ReadProtoDeleteOptions(call.request.body);
+    return options ? Outcome<Json>(*std::move(options))
+                   : BadRequest("the body: " + options.error().message);
   }
   const Outcome<TextFormat> format = BodyFormat(call);
   if (!format) {

@@ -244,7 +244,6 @@ void RecordUpdate(Kind kind, const Json& before, const Json& after, const Writer
   FieldSet written = changes.added;
   written.insert(changes.modified.begin(), changes.modified.end());
   FieldSet fields = Entry(managed, writer, false).fields;
-  const FieldSet owned = fields;
   const FieldSet taken = Taken(changes);
   for (FieldManager& manager : managed) {
     Subtract(taken, manager.fields);
@@ -253,7 +252,7 @@ void RecordUpdate(Kind kind, const Json& before, const Json& after, const Writer
   Subtract(changes.removed, fields);
   fields.insert(written.begin(), written.end());
   FieldManager& entry = Entry(managed, writer, false);
-  if (fields != owned) {
+  if (!written.empty()) {  // as in Kubernetes: by new values too, and not when fields only go
     entry.time = writer.now;
     entry.api_version = writer.api_version;
   }

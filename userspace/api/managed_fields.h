@@ -19,7 +19,7 @@ struct FieldManager {
   bool applies = false;     // operation Apply, else Update
   std::string subresource;  // "status", or empty
   std::string api_version;
-  std::string time;  // RFC 3339; of the last change of `fields`
+  std::string time;  // RFC 3339; when it last gave one of `fields` a value
   FieldSet fields;
 };
 

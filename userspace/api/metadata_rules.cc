@@ -24,6 +24,16 @@ const Json* FindMetadata(const Json& document, const char* name) {
   return metadata == nullptr ? nullptr : Find(*metadata, name);
 }
 
+// Gives it its name as a label, unless what is there is wrong anyway.
+void Label(Json& metadata, const char* label) {
+  const Json* const labels = Find(metadata, "labels");
+  const Json* const name = Find(metadata, "name");
+  const bool labelled = labels == nullptr || labels->is_null() || labels->is_object();
+  if (labelled && name != nullptr && name->is_string()) {
+    metadata["labels"][label] = std::string(*name);
+  }
+}
+
 bool IsAgents(const Json& condition, const Json& agents) {
   const Json* const type = Find(condition, "type");
   const Json* const own = Find(agents, "conditions");
@@ -44,6 +54,9 @@ void RuleMetadata(Kind kind, const Json& kept, Json& document) {
   Json& metadata = *found;
   for (const char* name : {"resourceVersion", "generation", "creationTimestamp", "selfLink"}) {
     metadata.erase(name);
+  }
+  if (kind == Kind::kNamespace) {
+    Label(metadata, "kubernetes.io/metadata.name");
   }
   for (const char* name : {"labels", "annotations", "finalizers", "ownerReferences"}) {
     if (const Json* const given = Find(metadata, name); given != nullptr && given->empty()) {

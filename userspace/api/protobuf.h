@@ -2,7 +2,9 @@
 // Reads the few messages that kubectl sends as protobuf whatever it is answered.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "json.h"
@@ -10,17 +12,37 @@
 
 namespace vsplit {
 
-// A field whose value is a text, or a message if `below` names its fields.
+enum class ProtoType : std::uint8_t {
+  kText,  // or a message, if `below` names its fields
+  kNumber,
+  kTruth,
+  kEntry,        // of a map from text to text
+  kIntOrString,  // Kubernetes' type of that name
+  kIgnored,
+};
+
 struct ProtoField {
   unsigned number;
   const char* name;
   std::span<const ProtoField> below = {};
+  ProtoType type = ProtoType::kText;
+  bool repeated = false;
 };
 
-// The named fields of the message as a map; others are passed over. As deep as `fields` is.
-Result<Json> ReadProto(std::string_view message, std::span<const ProtoField> fields);
+// What becomes of fields that the table does not name.
+enum class ProtoRest : std::uint8_t { kPassedOver, kRefused };
 
-// What lies in a runtime.Unknown of Kubernetes, behind its magic number.
-Result<std::string_view> OpenProto(std::string_view body);
+// The named fields of the message as a map; as in JSON, what is empty or zero is not there. As deep
+// as `fields` is.
+Result<Json> ReadProto(std::string_view message, std::span<const ProtoField> fields,
+                       ProtoRest rest = ProtoRest::kPassedOver);
+
+// A runtime.Unknown of Kubernetes, behind its magic number.
+struct ProtoEnvelope {
+  std::string api_version;
+  std::string kind;
+  std::string_view raw;
+};
+Result<ProtoEnvelope> OpenProto(std::string_view body);
 
 }  // namespace vsplit

@@ -41,6 +41,13 @@ void FillIn(Kind kind, Json& document) {
   }
 }
 
+void Activate(Kind kind, Json& document) {
+  if (kind == Kind::kNamespace && document.is_object() &&
+      document.value("status", Json()).empty()) {
+    document["status"] = {{"phase", "Active"}};
+  }
+}
+
 Json Render(const Object& object, const std::string& api_version, const std::string& status) {
   Json document = Json::parse(object.json.str(), nullptr, false);
   if (!document.is_object()) {  // an object without its text: what the store knows of it
@@ -65,6 +72,7 @@ Json Render(const Object& object, const std::string& api_version, const std::str
   }
   metadata["creationTimestamp"] = object.version.creation_timestamp;
   FillIn(object.kind(), document);
+  Activate(object.kind(), document);
   if (!status.empty()) {
     document["status"] =
         WholeStatus(document.value("status", Json()), Json::parse(status, nullptr, false));

@@ -22,10 +22,12 @@ bool HasGeneration(Kind kind);
 // endpointslice` ends in a panic at a port without a protocol. Nothing else that is left out is
 // filled in, a `spec` above all: it comes back as it was given.
 void FillIn(Kind kind, Json& document);
+// A Namespace of which nothing else is said is active; nobody is held to have said it.
+void Activate(Kind kind, Json& document);
 
 // The object as it was given, in the API version asked for, with the store's metadata filled in; a
-// resourceVersion of 0 is none.
-// `status` is the agent's own, as JSON: it joins what others wrote there. Empty: it has none.
+// resourceVersion of 0 is none, and a Namespace of which nothing else is said is active. `status`
+// is the agent's own, as JSON: it joins what others wrote there. Empty: it has none.
 Json Render(const Object& object, const std::string& api_version, const std::string& status);
 
 }  // namespace vsplit

@@ -62,9 +62,9 @@ constexpr auto kOtherPaths = std::to_array<OtherPath>({
 
 // The `spec` of a review.
 Outcome<Json> ReadSpec(const Call& call, std::span<const ProtoField> fields) {
-  if (MediaType(call.request) == "application/vnd.kubernetes.protobuf") {
-    const Result<std::string_view> raw = OpenProto(call.request.body);
-    const Result<Json> review = raw ? ReadProto(*raw, fields) : tl::unexpected(raw.error());
+  if (IsProtobuf(call.request)) {
+    const Result<ProtoEnvelope> sent = OpenProto(call.request.body);
+    const Result<Json> review = sent ? ReadProto(sent->raw, fields) : tl::unexpected(sent.error());
     if (!review) {
       return BadRequest("the body: " + review.error().message);
     }

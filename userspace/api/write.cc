@@ -8,6 +8,7 @@
 #include "failure.h"
 #include "json.h"
 #include "place.h"
+#include "protobuf_object.h"
 #include "verbs.h"
 #include "vsplit/api.h"
 #include "vsplit/objects.h"
@@ -49,6 +50,16 @@ Outcome<void> GenerateName(const Writing& writing, Json& document) {
 }
 
 Outcome<Json> ReadBody(Writing& writing) {
+  const Request& request = writing.call.request;
+  const Kind kind = writing.place.info->kind;
+  if (IsProtobuf(request) && HasProto(kind)) {
+    if (request.body.size() > kDocumentBytes) {
+      return tl::unexpected(TooLarge(kDocumentBytes));
+    }
+    Result<Json> document = ReadProtoObject(kind, request.body);
+    return document ? Outcome<Json>(*std::move(document))
+                    : BadRequest("the body: " + document.error().message);
+  }
   const Outcome<TextFormat> format = BodyFormat(writing.call);
   if (!format) {
     return tl::unexpected(format.error());

@@ -346,14 +346,16 @@ Outcome<Response> Commit(Writing writing, Json document, bool tracked) {
   }
   Json kept = writing.live ? KeptDocument(*writing.live) : Json();
   FillIn(place.info->kind, kept);  // so that nobody is held to have written what was filled in
-  FillIn(place.info->kind, document);
+  Activate(place.info->kind, kept);
   RuleMetadata(place.info->kind, kept, document);
   SettleStatus(writing, kept, document);
+  FillIn(place.info->kind, document);
   if (!tracked) {
     if (const Outcome<void> recorded = Record(writing, kept, document); !recorded) {
       return tl::unexpected(recorded.error());
     }
   }
+  Activate(place.info->kind, document);
   if (const Outcome<void> allowed = CheckFinalizers(writing, kept, document); !allowed) {
     return tl::unexpected(allowed.error());
   }
