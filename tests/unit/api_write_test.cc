@@ -346,6 +346,9 @@ TEST_F(ApiWrites, ProtobufThatIsNotUnderstoodIsRefused) {
   EXPECT_EQ(refusal(metadata + Proto(2, Proto(99, "new"))),
             "the body: found the field 99, which is not understood");
   EXPECT_EQ(refusal(Proto(1, 7U)), "the body: malformed protobuf");
+  EXPECT_EQ(refusal(Proto(1, Proto(1, "\xa1"))), "the body: malformed protobuf");
+  EXPECT_EQ(Call("DELETE", web_, Enveloped("DeleteOptions", Proto(4, "\xa1")), kProtobuf).status,
+            400U);
   EXPECT_EQ(refusal(metadata, "Pod"),
             "the kind of the object (Pod) does not match the kind of the URL (Service)");
   std::string many;

@@ -104,6 +104,15 @@ Json IntOrString(const Json& value) {
   return value.contains("type") ? value.value("text", Json()) : value.value("integer", Json());
 }
 
+// Malformed if it is no UTF-8, as in JSON: what prints it relies on that.
+Result<Json> TextOf(std::string_view bytes) {
+  Json text = std::string(bytes);
+  if (Json::parse(DumpValue(text)) != text) {  // in which other bytes are U+FFFD
+    return Malformed();
+  }
+  return text;
+}
+
 // NOLINTNEXTLINE(misc-no-recursion): as deep as the table of fields
 Result<Json> ValueOf(const Piece& piece, const ProtoField& field, ProtoRest rest) {
   const bool in_bytes = field.type != ProtoType::kNumber && field.type != ProtoType::kTruth;
@@ -125,8 +134,7 @@ Result<Json> ValueOf(const Piece& piece, const ProtoField& field, ProtoRest rest
     case ProtoType::kIgnored:
       break;
   }
-  return field.below.empty() ? Json(std::string(*piece.bytes))
-                             : ReadProto(*piece.bytes, field.below, rest);
+  return field.below.empty() ? TextOf(*piece.bytes) : ReadProto(*piece.bytes, field.below, rest);
 }
 
 void Put(const ProtoField& field, Json value, Json& map) {
