@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -310,6 +311,21 @@ TEST(Queue, WhatWasTouchedLastAndWhatWaitsLongestComeInTurn) {
   EXPECT_EQ(queue.Take(now), rule("c"));
   EXPECT_EQ(queue.Take(now), std::nullopt);
   EXPECT_EQ(queue.Due(), kStart + seconds(100));
+}
+
+TEST(Queue, NobodyWaitsForEverBecauseAllAreTouchedAgainAndAgain) {
+  const auto rule = [](const std::string& name) {
+    return ObjectKey{.kind = Kind::kVirtualService, .ns = "default", .name = name};
+  };
+  Queue queue;
+  std::set<ObjectKey> taken;
+  for (int second = 0; second < 20; ++second) {
+    for (const char* name : {"a", "b", "c", "d", "e"}) {
+      queue.Touch(rule(name), kStart + seconds(second));
+    }
+    taken.insert(*queue.Take(kStart + seconds(second)));
+  }
+  EXPECT_EQ(taken.size(), 5U);
 }
 
 TEST(Budget, LetsABurstThroughAndThenOneEachInterval) {

@@ -16,42 +16,54 @@ namespace vsplit::report {
 
 void Queue::Touch(const ObjectKey& key, Time now) {
   const auto failed = failures_.find(key);
-  Later(key, failed == failures_.end() ? now : std::max(now, failed->second.until));
+  const Time when = failed == failures_.end() ? now : std::max(now, failed->second.until);
+  const auto known = times_.find(key);
+  Set(key,
+      {.due = known == times_.end() ? when : std::min(when, known->second.due), .touched = when});
 }
 
 void Queue::Clear() {
-  due_.clear();
-  order_.clear();
+  times_.clear();
+  by_due_.clear();
+  by_touched_.clear();
   failures_.clear();
 }
 
 std::optional<Time> Queue::Due() const {
-  return order_.empty() ? std::nullopt : std::optional(order_.begin()->first);
+  return by_due_.empty() ? std::nullopt : std::optional(by_due_.begin()->first);
 }
 
 std::optional<ObjectKey> Queue::Take(Time now) {
-  if (order_.empty() || order_.begin()->first > now) {
+  if (by_due_.empty() || by_due_.begin()->first > now) {
     return std::nullopt;
   }
-  auto taken = order_.begin();
-  if (!std::exchange(oldest_, !oldest_)) {
+  ObjectKey key = by_due_.begin()->second;
+  const auto later = by_touched_.lower_bound({now + Time::duration(1), ObjectKey{}});
+  if (!std::exchange(oldest_, !oldest_) && later != by_touched_.begin()) {
     // Of those that were touched at the same time the first one, too.
-    const auto last = std::prev(order_.lower_bound({now + Time::duration(1), ObjectKey{}}));
-    taken = order_.lower_bound({last->first, ObjectKey{}});
+    key = by_touched_.lower_bound({std::prev(later)->first, ObjectKey{}})->second;
   }
-  ObjectKey key = taken->second;
-  order_.erase(taken);
-  due_.erase(key);
+  Forget(key);
   return key;
 }
 
 void Queue::Later(const ObjectKey& key, Time when) {
-  const auto [entry, fresh] = due_.try_emplace(key, when);
-  if (!fresh) {
-    order_.erase({entry->second, key});
-    entry->second = when;
+  Set(key, {.due = when, .touched = when});
+}
+
+void Queue::Set(const ObjectKey& key, const Times& times) {
+  Forget(key);
+  times_.emplace(key, times);
+  by_due_.emplace(times.due, key);
+  by_touched_.emplace(times.touched, key);
+}
+
+void Queue::Forget(const ObjectKey& key) {
+  if (const auto known = times_.find(key); known != times_.end()) {
+    by_due_.erase({known->second.due, key});
+    by_touched_.erase({known->second.touched, key});
+    times_.erase(known);
   }
-  order_.emplace(when, key);
 }
 
 unsigned Queue::Failed(const ObjectKey& key, Time now, const ReportOptions& options,

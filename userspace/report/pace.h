@@ -57,9 +57,17 @@ class Queue {
   void Succeeded(const ObjectKey& key);
 
  private:
-  std::map<ObjectKey, Time> due_;
-  std::set<std::pair<Time, ObjectKey>> order_;  // of due_
-  bool oldest_ = false;                         // is taken next
+  struct Times {
+    Time due;
+    Time touched;  // the last time, not before it is due
+  };
+  void Set(const ObjectKey& key, const Times& times);
+  void Forget(const ObjectKey& key);
+
+  std::map<ObjectKey, Times> times_;
+  std::set<std::pair<Time, ObjectKey>> by_due_;      // of times_
+  std::set<std::pair<Time, ObjectKey>> by_touched_;  // of times_
+  bool oldest_ = false;                              // is taken next
   struct Failures {
     unsigned count = 0;
     Time until{};  // when it may be tried again
