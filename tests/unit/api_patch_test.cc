@@ -190,24 +190,75 @@ TEST_F(ApiWrites, CoreKindsTakeStrategicPatches) {
             R"({"n":"1"})");
 }
 
+TEST_F(ApiWrites, StrategicPatchesMergeLongLists) {
+  const auto finalizers = [](int from, int to) {
+    Json list = Json::array();
+    for (int i = from; i < to; ++i) {
+      list.push_back("a.b/f" + std::to_string(i));
+    }
+    return list;
+  };
+  const Json object = {{"apiVersion", "v1"},
+                       {"kind", "Service"},
+                       {"metadata", {{"name", "web"}, {"finalizers", finalizers(0, 4000)}}},
+                       {"spec", {{"ports", {{{"port", 80}}}}}}};
+  Body(201, Call("POST", kServices, object.dump()));
+  const Json patch = {{"metadata",
+                       {{"$deleteFromPrimitiveList/finalizers", finalizers(0, 2000)},
+                        {"$setElementOrder/finalizers", finalizers(2000, 6000)},
+                        {"finalizers", finalizers(4000, 6000)}}}};
+  const Json merged = Body(200, Call("PATCH", std::string(kServices) + "/web", patch.dump(),
+                                     "application/strategic-merge-patch+json"));
+  EXPECT_EQ(merged["metadata"]["finalizers"], finalizers(2000, 6000));
+}
+
+// Whoever reads the object pays for the square of their number.
+TEST_F(ApiWrites, NoPatchMakesAMapOfTooManyFields) {
+  const auto labels = [](int from, int to) {
+    Json map = Json::object();
+    for (int i = from; i < to; ++i) {
+      map["l" + std::to_string(i)] = "";
+    }
+    return Json{{"metadata", {{"labels", map}}}}.dump();
+  };
+  Body(201, Call("POST", kRules, Rule()));
+  Body(200, Call("PATCH", web_, labels(0, 4000), kMerge));
+  EXPECT_EQ(Call("PATCH", web_, labels(4000, 8000), kMerge).status, 422U);
+  Json finalizers = Json::array();
+  for (int i = 0; i < 6000; ++i) {
+    finalizers.push_back("a.b/f" + std::to_string(i));
+  }
+  EXPECT_EQ(
+      Call("PATCH", web_, Json{{"metadata", {{"finalizers", finalizers}}}}.dump(), kMerge).status,
+      422U);  // of managedFields, in which each item is a field
+}
+
+// As in Kubernetes, whose order of the two does not matter.
+TEST_F(ApiWrites, StrategicPatchesDeleteItemsBeforeTheyMerge) {
+  Body(201, Call("POST", kServices,
+                 R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"ports":)"
+                 R"([{"name":"a","port":80,"targetPort":8080},{"name":"b","port":81}]}})"));
+  EXPECT_EQ(Body(200, Call("PATCH", std::string(kServices) + "/web",
+                           R"({"spec":{"ports":[{"name":"c","port":80},)"
+                           R"({"$patch":"delete","port":80}]}})",
+                           "application/strategic-merge-patch+json"))["spec"]["ports"]
+                .dump(),
+            R"([{"name":"c","port":80},{"name":"b","port":81}])");
+}
+
 TEST_F(ApiWrites, BrokenStrategicPatchesAreBadRequests) {
   constexpr const char* kStrategic = "application/strategic-merge-patch+json";
   Body(201, Call("POST", kServices,
                  R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},)"
                  R"("spec":{"ports":[{"port":80}]}})"));
-  std::string many;
-  for (int port = 1; port <= 1001; ++port) {
-    many += (many.empty() ? "" : ",") + std::string(R"({"port":)") + std::to_string(port) + "}";
-  }
   for (const std::string& patch :
        {std::string("[]"), std::string(R"({"$patch":"shuffle"})"),
         std::string(R"({"$patch":"merge","spec":{"$retainKeys":"ports"}})"),
         std::string(R"({"spec":{"ports":[{"name":"a"}]}})"),
         std::string(R"({"spec":{"$deleteFromPrimitiveList/ports":[80]}})"),
-        std::string(R"({"spec":{"$setElementOrder/nothing":[1]}})"),
-        R"({"spec":{"ports":[)" + many + "]}}"}) {
+        std::string(R"({"spec":{"$setElementOrder/nothing":[1]}})")}) {
     EXPECT_EQ(Call("PATCH", std::string(kServices) + "/web", patch, kStrategic).status, 400U)
-        << patch.substr(0, 100);
+        << patch;
   }
 }
 

@@ -4,14 +4,17 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
-#include "field_paths.h"
 #include "json.h"
 #include "vsplit/objects.h"
 #include "vsplit/result.h"
@@ -52,9 +55,16 @@ constexpr auto kMergedLists = std::to_array<MergedList>({
 });
 // NOLINTEND(modernize-use-designated-initializers)
 
-constexpr std::size_t kItems = 1000;  // of a list that is merged
+constexpr std::size_t kNowhere = std::numeric_limits<std::size_t>::max();
 constexpr std::string_view kOrder = "$setElementOrder/";
 constexpr std::string_view kDelete = "$deleteFromPrimitiveList/";
+
+bool Deletes(const Json& item) {
+  return StringIn(item, "$patch") == "delete";
+}
+
+// Where in a list items are, by what tells them apart.
+using Places = std::unordered_map<std::string, std::size_t>;
 
 class Merger {
  public:
@@ -74,44 +84,56 @@ class Merger {
   Result<void> MergeField(const std::string& name, const Json& value, const std::string& path,
                           Json& target);
   Result<void> MergeList(const MergedList& list, const Json& patch, Json& target);
-  Result<void> MergeItem(const MergedList& list, const Json& item, Json& target);
-  // `before`: the lists whose order is directed, as they were.
+  // `places`: of the target's items.
+  Result<void> MergeItem(const MergedList& list, const Json& item, Places& places, Json& target);
+  std::map<std::string, Places> OrderedLists(const Json& patch, const std::string& path,
+                                             const Json& target) const;
+  // `before`: of the lists whose order is directed, as they were.
   Result<void> Direct(std::string_view name, const Json& value, const std::string& path,
-                      const Json& before, Json& target) const;
+                      const std::map<std::string, Places>& before, Json& target) const;
 
   Kind kind_;
 };
+
+std::string Below(const std::string& path, const std::string& field) {
+  return path.empty() ? field : path + "." + field;
+}
 
 tl::unexpected<Error> Broken(std::string_view directive) {
   return Fail("the directive " + std::string(directive) + " is not what it has to be",
               Error::Reason::kInvalid);
 }
 
-tl::unexpected<Error> TooMany(const MergedList& list) {
-  return Fail(std::string(list.path) + ": found more than " + std::to_string(kItems) + " items",
-              Error::Reason::kInvalid);
-}
-
-bool IsItem(const MergedList& list, const Json& left, const Json& right) {
-  if (list.key.empty()) {
-    return IsSame(left, right);
+// What tells the item from others of the list; nothing: it lacks that, and is like no other.
+std::optional<std::string> KeyOf(const MergedList& list, const Json& item) {
+  const auto key = item.find(std::string(list.key));  // of what is no map: the end
+  if (!list.key.empty() && key == item.end()) {
+    return std::nullopt;
   }
-  const std::string key(list.key);
-  return left.is_object() && right.is_object() && left.contains(key) && right.contains(key) &&
-         IsSame(left[key], right[key]);
+  const nlohmann::json sorted(list.key.empty() ? item : *key);  // the order of fields is nothing
+  return sorted.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Where an item like this is among the items; their number: nowhere.
-std::size_t PlaceOf(const MergedList& list, const Json& item, const Json& items) {
-  const auto found = std::find_if(items.begin(), items.end(),
-                                  [&](const Json& other) { return IsItem(list, other, item); });
-  return static_cast<std::size_t>(found - items.begin());
+// Of several items that are alike, the first one's.
+Places PlacesOf(const MergedList& list, const Json& items) {
+  Places places;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (std::optional<std::string> key = KeyOf(list, items[i])) {
+      places.try_emplace(*std::move(key), i);
+    }
+  }
+  return places;
+}
+
+std::size_t PlaceOf(const std::optional<std::string>& key, const Places& places) {
+  const auto found = key ? places.find(*key) : places.end();
+  return found == places.end() ? kNowhere : found->second;
 }
 
 // Items that are named come in the order in which they are named, the others in the order in which
 // they were `before`: each of them in front of the first named one that was behind it, else at the
 // end. So Kubernetes does it (mergeSortedSlice), and what is new comes first.
-void Arrange(const MergedList& list, const Json& named, const Json& before, Json& items) {
+void Arrange(const MergedList& list, const Places& named, const Places& before, Json& items) {
   struct Item {
     std::size_t named;
     std::size_t before;
@@ -120,17 +142,17 @@ void Arrange(const MergedList& list, const Json& named, const Json& before, Json
   std::vector<Item> by_name;
   std::vector<Item> others;
   for (Json& value : items) {
-    Item item{.named = PlaceOf(list, value, named),
-              .before = PlaceOf(list, value, before),
-              .value = std::move(value)};
-    (item.named < named.size() ? by_name : others).push_back(std::move(item));
+    const std::optional<std::string> key = KeyOf(list, value);
+    Item item{
+        .named = PlaceOf(key, named), .before = PlaceOf(key, before), .value = std::move(value)};
+    (item.named != kNowhere ? by_name : others).push_back(std::move(item));
   }
   std::ranges::stable_sort(by_name, {}, &Item::named);
   std::ranges::stable_sort(others, {}, &Item::before);
   Json arranged = Json::array();
   auto other = others.begin();
   for (Item& item : by_name) {
-    for (; other != others.end() && item.before < before.size() && other->before < item.before;
+    for (; other != others.end() && item.before != kNowhere && other->before < item.before;
          ++other) {
       arranged.push_back(std::move(other->value));
     }
@@ -142,14 +164,33 @@ void Arrange(const MergedList& list, const Json& named, const Json& before, Json
   items = std::move(arranged);
 }
 
+// Takes out of the list what is like one of those.
+void Remove(const MergedList& list, const std::unordered_set<std::string>& keys, Json& items) {
+  if (keys.empty()) {
+    return;
+  }
+  Json left = Json::array();
+  for (Json& item : items) {
+    if (const std::optional<std::string> key = KeyOf(list, item); !key || !keys.contains(*key)) {
+      left.push_back(std::move(item));
+    }
+  }
+  items = std::move(left);
+}
+
 // The lists of the target whose order the patch directs, by name.
-Json OrderedLists(const Json& patch, const Json& target) {
-  Json lists = Json::object();
+std::map<std::string, Places> Merger::OrderedLists(const Json& patch, const std::string& path,
+                                                   const Json& target) const {
+  std::map<std::string, Places> lists;
   for (const auto& [name, value] : patch.items()) {
-    const auto found =
-        name.starts_with(kOrder) ? target.find(name.substr(kOrder.size())) : target.end();
-    if (found != target.end() && found->is_array()) {
-      lists[found.key()] = *found;
+    if (!name.starts_with(kOrder)) {
+      continue;
+    }
+    const std::string field = name.substr(kOrder.size());
+    const MergedList* const list = Find(Below(path, field));
+    const auto found = target.find(field);
+    if (list != nullptr && found != target.end() && found->is_array()) {
+      lists.emplace(field, PlacesOf(*list, *found));
     }
   }
   return lists;
@@ -168,7 +209,7 @@ Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& tar
   if (directive == "delete") {
     return {};
   }
-  const Json before = OrderedLists(patch, target);
+  const std::map<std::string, Places> before = OrderedLists(patch, path, target);
   for (const auto& [name, value] : patch.items()) {
     if (name == "$patch" || name.starts_with(kOrder)) {
       continue;
@@ -192,20 +233,24 @@ Result<void> Merger::Merge(const Json& patch, const std::string& path, Json& tar
 
 // Leaves nothing in `target` but the fields that are listed.
 void Retain(const Json& fields, Json& target) {
-  std::vector<std::string> gone;
-  for (const auto& [key, ignored] : target.items()) {
-    if (std::find(fields.begin(), fields.end(), key) == fields.end()) {
-      gone.push_back(key);
+  std::unordered_set<std::string> names;
+  for (const Json& field : fields) {
+    if (field.is_string()) {
+      names.insert(field.get<std::string>());
     }
   }
-  for (const std::string& key : gone) {
-    target.erase(key);
+  Json left = Json::object();
+  for (auto& [name, value] : target.items()) {
+    if (names.contains(name)) {
+      left[name] = std::move(value);
+    }
   }
+  target = std::move(left);
 }
 
 // What a member whose name begins with "$" says about another one.
 Result<void> Merger::Direct(std::string_view name, const Json& value, const std::string& path,
-                            const Json& before, Json& target) const {
+                            const std::map<std::string, Places>& before, Json& target) const {
   if (!value.is_array()) {
     return Broken(name);
   }
@@ -218,7 +263,7 @@ Result<void> Merger::Direct(std::string_view name, const Json& value, const std:
     return Broken(name);
   }
   const std::string field(name.substr(orders ? kOrder.size() : kDelete.size()));
-  const MergedList* const list = Find(path.empty() ? field : path + "." + field);
+  const MergedList* const list = Find(Below(path, field));
   const auto items = target.find(field);
   if (list == nullptr || (!orders && !list->key.empty())) {
     return Broken(name);
@@ -227,32 +272,29 @@ Result<void> Merger::Direct(std::string_view name, const Json& value, const std:
     return {};
   }
   if (orders) {
-    if (std::max(value.size(), items->size()) > kItems) {  // each is compared with each
-      return TooMany(*list);
-    }
-    Arrange(*list, value, before.value(field, Json::array()), *items);
+    const auto known = before.find(field);
+    Arrange(*list, PlacesOf(*list, value), known == before.end() ? Places() : known->second,
+            *items);
     return {};
   }
-  Json left = Json::array();
-  for (const Json& item : *items) {
-    if (std::find(value.begin(), value.end(), item) == value.end()) {
-      left.push_back(item);
-    }
+  std::unordered_set<std::string> gone;
+  for (const Json& item : value) {
+    gone.insert(*KeyOf(*list, item));  // of plain values, which have one
   }
-  *items = std::move(left);
+  Remove(*list, gone, *items);
   return {};
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
 Result<void> Merger::MergeField(const std::string& name, const Json& value, const std::string& path,
                                 Json& target) {
-  const std::string below = path.empty() ? name : path + "." + name;
+  const std::string below = Below(path, name);
   if (value.is_null()) {
     target.erase(name);
     return {};
   }
   if (value.is_object()) {
-    const bool goes = StringIn(value, "$patch") == "delete";
+    const bool goes = Deletes(value);
     Result<void> done = Merge(value, below, target[name]);
     if (goes) {
       target.erase(name);
@@ -275,48 +317,49 @@ Result<void> Merger::MergeList(const MergedList& list, const Json& patch, Json& 
   if (!target.is_array() || replaces) {
     target = Json::array();
   }
-  if (std::max(patch.size(), target.size()) > kItems) {  // each is compared with each
-    return TooMany(list);
+  const Places before = PlacesOf(list, target);
+  std::unordered_set<std::string> gone;
+  for (const Json& item : patch) {
+    if (std::optional<std::string> key = KeyOf(list, item); key && Deletes(item)) {
+      gone.insert(*std::move(key));
+    }
   }
-  const Json before = target;
+  Remove(list, gone, target);
+  Places places = PlacesOf(list, target);
   for (const Json& item : patch) {
     if (replaces && StringIn(item, "$patch") == "replace") {
       continue;
     }
-    if (Result<void> done = MergeItem(list, item, target); !done) {
+    if (Result<void> done = MergeItem(list, item, places, target); !done) {
       return done;
     }
   }
-  Arrange(list, patch, before, target);
+  Arrange(list, PlacesOf(list, patch), before, target);
   return {};
 }
 
 // NOLINTNEXTLINE(misc-no-recursion): bounded by the depth of the patch
-Result<void> Merger::MergeItem(const MergedList& list, const Json& item, Json& target) {
-  if (!list.key.empty() &&
-      (!item.is_object() || item.value(std::string(list.key), Json()).is_null())) {
+Result<void> Merger::MergeItem(const MergedList& list, const Json& item, Places& places,
+                               Json& target) {
+  const std::optional<std::string> key = KeyOf(list, item);
+  if (!key || (!list.key.empty() && *key == "null")) {
     return Fail(std::string(list.path) + ": found an item without " + std::string(list.key),
                 Error::Reason::kInvalid);
   }
-  const auto found = std::find_if(target.begin(), target.end(),
-                                  [&](const Json& present) { return IsItem(list, present, item); });
-  if (StringIn(item, "$patch") == "delete") {
-    if (found != target.end()) {
-      target.erase(found);
-    }
+  if (Deletes(item)) {
     return {};
   }
+  const auto [place, fresh] = places.try_emplace(*key, target.size());
   if (list.key.empty()) {
-    if (found == target.end()) {
+    if (fresh) {
       target.push_back(item);
     }
     return {};
   }
-  if (found == target.end()) {
+  if (fresh) {
     target.push_back(Json::object());
-    return Merge(item, std::string(list.path), target.back());
   }
-  return Merge(item, std::string(list.path), *found);
+  return Merge(item, std::string(list.path), target[place->second]);
 }
 
 }  // namespace

@@ -174,6 +174,7 @@ Outcome<Object> ReadObject(Writing& writing, const Json& document) {
     return tl::unexpected(TooLarge(kDocumentBytes));
   }
   ParseOptions options{.format = TextFormat::kJson, .field_validation = writing.validation};
+  options.limits.map_fields = kMapFields;  // patches and managedFields make them larger
   if (!writing.place.ns.empty()) {
     options.default_namespace = writing.place.ns;
   }
