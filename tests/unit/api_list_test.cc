@@ -164,7 +164,8 @@ TEST_F(Lists, TableOfNodes) {
   ASSERT_EQ(
       Call("POST", "/api/v1/nodes",
            R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n","labels":{)"
-           R"("node-role.kubernetes.io/worker":"","node-role.kubernetes.io/control-plane":""}},)"
+           R"("node-role.kubernetes.io/worker":"","node-role.kubernetes.io/control-plane":"",)"
+           R"("kubernetes.io/role":""}},)"
            R"("status":{"addresses":[{"type":"Hostname","address":"n"},{"type":"InternalIP",)"
            R"("address":"10.0.0.1"}],"nodeInfo":{"kubeletVersion":"v1.32.2"}}})")
           .status,

@@ -98,7 +98,7 @@ std::string NodeRoles(const Json& object) {
   for (const auto& [label, value] : ItemsAt(object, "/metadata/labels").items()) {
     if (label.starts_with(kPrefix) && label.size() > kPrefix.size()) {
       roles.insert(label.substr(kPrefix.size()));
-    } else if (label == "kubernetes.io/role" && value.is_string()) {
+    } else if (label == "kubernetes.io/role" && value.is_string() && value != "") {
       roles.insert(value.get<std::string>());
     }
   }

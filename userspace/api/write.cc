@@ -52,7 +52,7 @@ Outcome<void> GenerateName(const Writing& writing, Json& document) {
 Outcome<Json> ReadBody(Writing& writing) {
   const Request& request = writing.call.request;
   const Kind kind = writing.place.info->kind;
-  if (IsProtobuf(request) && HasProto(kind)) {
+  if (IsProtobuf(request) && HasProto(kind) && !writing.place.is_status()) {
     if (request.body.size() > kDocumentBytes) {
       return tl::unexpected(TooLarge(kDocumentBytes));
     }
