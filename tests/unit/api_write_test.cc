@@ -223,6 +223,17 @@ TEST_F(ApiWrites, PortsOfSlicesThatAFileBroughtAreFilledInWhereTheyAreShown) {
 }
 
 // Who has one in Kubernetes 1.32.
+TEST_F(ApiWrites, TheNamespaceOfTheUrlIsChecked) {
+  for (const char* ns : {"A", "a%2Fb", "x%22%2C%22labels%22%3A%7B", "%A1"}) {
+    const std::string target =
+        "/apis/networking.istio.io/v1/namespaces/" + std::string(ns) + "/virtualservices";
+    const Json refusal = Body(422, Call("POST", target, Rule()));
+    EXPECT_EQ(refusal["details"]["causes"][0]["field"], "metadata.namespace");
+    Body(422, Call("POST", "/apis/vsplit.io/v1/apply?namespace=" + std::string(ns), Rule()));
+  }
+  EXPECT_EQ(backend_.store().Count(Kind::kVirtualService), 0U);
+}
+
 TEST_F(ApiWrites, CoreKindsHaveNoGeneration) {
   Body(201, Call("POST", kRules, Rule()));
   EXPECT_TRUE(Get(web_)["metadata"].contains("generation"));

@@ -29,6 +29,20 @@ TEST(Parse, KindsAndVersionsHaveToBeKnown) {
       "networking.istio.io/v1alpha3\n");
 }
 
+TEST(Parse, TheDefaultNamespaceIsChecked) {
+  const std::string pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a";
+  for (const char* ns : {"A", "a.b", "a/b", "x\",\"labels\":{\"", "\xA1"}) {
+    const ParseResult result = Parse(pod + "}\n", {.default_namespace = ns});
+    EXPECT_TRUE(result.objects.empty()) << ns;
+    ASSERT_EQ(result.diagnostics.size(), 1U) << ns;
+    EXPECT_EQ(ToString(result.diagnostics[0]),
+              std::string("line 3:11: Pod ") + ns + "/a: metadata.namespace: found \"" + ns +
+                  "\" beside it, a DNS label (a-z, 0-9, -) is allowed");
+    EXPECT_EQ(Parse(pod + ", namespace: b}\n", {.default_namespace = ns}).objects.size(), 1U);
+    EXPECT_EQ(Parse(pod + "}\n", {.default_namespace = ns, .stored = true}).objects.size(), 1U);
+  }
+}
+
 TEST(Parse, NamesAndNamespacesAreChecked) {
   const auto of = [](const std::string& kind, const std::string& metadata) {
     return Problems("apiVersion: v1\nkind: " + kind + "\nmetadata: " + metadata + "\n");

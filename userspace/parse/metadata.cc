@@ -154,6 +154,15 @@ void CheckNamespace(const At& metadata, const KindInfo& info, const std::string&
   }
 }
 
+// Of the client's URL or command line, as good as anything.
+void CheckDefaultNamespace(const At& metadata, const std::string& ns) {
+  if (!IsDnsLabel(ns)) {
+    metadata.report().Add(
+        metadata.Path("namespace"), metadata.node().place,
+        fmt::format("found \"{}\" beside it, a DNS label (a-z, 0-9, -) is allowed", ns));
+  }
+}
+
 }  // namespace
 
 void ReadMetadata(const At& root, const KindInfo& info, const std::string& default_namespace,
@@ -174,6 +183,7 @@ void ReadMetadata(const At& root, const KindInfo& info, const std::string& defau
   object.key.name = std::move(metadata.name);
   if (info.namespaced) {
     if (metadata.ns.empty()) {
+      CheckDefaultNamespace(at, default_namespace);
       metadata.ns = default_namespace;
     }
     object.key.ns = std::move(metadata.ns);
