@@ -70,6 +70,13 @@ more_connections() {
     sandbox_await "connections go on" eval "[ \$(chunks) -gt $((before + $1)) ]"
 }
 
+# ---- what the agent costs -----------------------------------------------------------------------
+
+# memory FIELD: of the agent, in MiB.
+memory() { awk -v field="$1:" '$1 == field { print int($2 / 1024) }' "/proc/$AGENT/status"; }
+# Seconds of CPU that the agent has used.
+used() { awk -v hertz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hertz }' "/proc/$AGENT/stat"; }
+
 # ---- all of it ----------------------------------------------------------------------------------
 
 # load COMMAND OPTION...: as tests/kubernetes/load has it.

@@ -14,10 +14,6 @@ changed=service-00000
 
 # generation: how many times the agent has put something into force.
 generation() { vsplit status -o json | grep -oE -m 1 '"generation": *[0-9]+' | grep -oE '[0-9]+'; }
-# memory FIELD: of the agent, in MiB.
-memory() { awk -v field="$1:" '$1 == field { print int($2 / 1024) }' "/proc/$AGENT/status"; }
-# Seconds of CPU that the agent has used.
-used() { awk -v hertz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hertz }' "/proc/$AGENT/stat"; }
 
 say "the control plane starts"
 example_open
