@@ -5,6 +5,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -34,10 +35,6 @@ Result<std::string> DecodeBase64(const std::string& text, const std::string& wha
   }
   bytes.resize(static_cast<std::size_t>(size) + static_cast<std::size_t>(rest));
   return bytes;
-}
-
-bool IsLetterOrDigit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
 // One kubeconfig, whose relative paths begin at its folder.
@@ -166,7 +163,8 @@ Result<ApiServer> ReadUrl(const std::string& url) {
     server.port = rest.substr(1);
   }
   const bool named = std::ranges::all_of(server.host, [&](char c) {
-    return IsLetterOrDigit(c) || c == '.' || c == '-' || c == '_' || (bracketed && c == ':');
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_' ||
+           (bracketed && c == ':');
   });
   const bool digits = !server.port.empty() && server.port.size() <= 5 &&
                       std::ranges::all_of(server.port, [](char c) { return c >= '0' && c <= '9'; });
