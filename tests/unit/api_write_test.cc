@@ -222,7 +222,6 @@ TEST_F(ApiWrites, PortsOfSlicesThatAFileBroughtAreFilledInWhereTheyAreShown) {
             R"([{"name":"a","port":80,"protocol":"TCP"},{"name":"b","port":53,"protocol":"UDP"}])");
 }
 
-// Who has one in Kubernetes 1.32.
 TEST_F(ApiWrites, TheNamespaceOfTheUrlIsChecked) {
   for (const char* ns : {"A", "a%2Fb", "x%22%2C%22labels%22%3A%7B", "%A1"}) {
     const std::string target =
@@ -234,6 +233,7 @@ TEST_F(ApiWrites, TheNamespaceOfTheUrlIsChecked) {
   EXPECT_EQ(backend_.store().Count(Kind::kVirtualService), 0U);
 }
 
+// Who has one in Kubernetes 1.32.
 TEST_F(ApiWrites, CoreKindsHaveNoGeneration) {
   Body(201, Call("POST", kRules, Rule()));
   EXPECT_TRUE(Get(web_)["metadata"].contains("generation"));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
@@ -198,10 +199,11 @@ Outcome<void> CheckFinalizers(const Writing& writing, const Json& kept, const Js
   if (!IsDeleting(kept) || !HasFinalizers(document)) {
     return {};
   }
-  const Json before = Metadata(kept).value("finalizers", Json::array());
+  const Json known = Metadata(kept).value("finalizers", Json::array());
+  const std::set<Json> before(known.begin(), known.end());
   const Json after = Metadata(document).value("finalizers", Json::array());
   for (const Json& finalizer : after) {
-    if (std::find(before.begin(), before.end(), finalizer) == before.end()) {
+    if (!before.contains(finalizer)) {
       return InvalidObject(
           *writing.place.info, writing.live->key.name,
           {{.path = "metadata.finalizers",
